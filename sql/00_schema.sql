@@ -1,0 +1,3 @@
+-- The schema. PUBLIC has no right on it: identity.grant_access() gives a role what it needs.
+CREATE SCHEMA identity;
+COMMENT ON SCHEMA identity IS 'pg_identity: import, consolidation, authorization and login routing';

@@ -1,0 +1,73 @@
+-- Who may call what. PUBLIC gets nothing; a role gets a level, and each level has what those below it have.
+
+CREATE FUNCTION identity._access_rights()
+RETURNS TABLE (level text, privilege text, object text)
+LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('checker', 'USAGE', 'SCHEMA identity'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint, tid)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_current()'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_before_insert(anyelement)'),
+           ('importer', 'SELECT', 'TABLE identity.import_progress'),
+           ('admin', 'SELECT', 'TABLE identity.import_runs')
+$$;
+COMMENT ON FUNCTION identity._access_rights() IS 'Internal: what each level of access consists of';
+
+CREATE FUNCTION identity._access_role(role text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF role IS NULL OR NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+        RAISE EXCEPTION 'role "%" does not exist', COALESCE(role, 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'Give the exact name of a role: SELECT rolname FROM pg_roles.';
+    END IF;
+    RETURN quote_ident(role);
+END
+$$;
+COMMENT ON FUNCTION identity._access_role(text) IS 'Internal: a role''s name, quoted; raises where there is no such role';
+
+CREATE FUNCTION identity.grant_access(role text, level text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    levels CONSTANT text[] := '{checker,importer,admin}';
+    name CONSTANT text := identity._access_role(role);
+    entitled record;
+BEGIN
+    IF level IS NULL OR level <> ALL (levels) THEN
+        RAISE EXCEPTION 'unknown level: "%"', COALESCE(level, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use checker, importer or admin.';
+    END IF;
+    PERFORM identity.revoke_access(role);
+    FOR entitled IN
+        SELECT r.privilege, r.object FROM identity._access_rights() AS r
+        WHERE array_position(levels, r.level) <= array_position(levels, grant_access.level)
+    LOOP
+        EXECUTE format('GRANT %s ON %s TO %s', entitled.privilege, entitled.object, name);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION identity.grant_access(text, text) IS
+'Gives role a level of access to pg_identity, in place of the one it had.
+level: checker (read-only checks), importer (and imports), admin (and the records of all runs).
+Run it as the owner of the extension. Errors: 42704 no such role, 22023 unknown level.';
+
+CREATE FUNCTION identity.revoke_access(role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name CONSTANT text := identity._access_role(role);
+    entitled record;
+BEGIN
+    FOR entitled IN SELECT r.privilege, r.object FROM identity._access_rights() AS r LOOP
+        EXECUTE format('REVOKE %s ON %s FROM %s', entitled.privilege, entitled.object, name);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION identity.revoke_access(text) IS
+'Takes from role what identity.grant_access() gave it. Errors: 42704 no such role.';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA identity FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA identity FROM PUBLIC;

@@ -1,0 +1,145 @@
+//! Statements that may fail: each runs in a subtransaction of its own, and its error comes back as a value.
+//!
+//! pgrx's own error type drops the constraint, table and column names that Postgres attaches to an error,
+//! and a report needs them; so the error is caught here, the way PL/pgSQL's EXCEPTION block does it.
+
+use crate::error::{Error, unpack_sqlstate};
+use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use std::ffi::{CStr, CString, c_char, c_int, c_long};
+
+/// What Postgres said of a statement that failed.
+#[derive(Debug, Clone, Default)]
+pub struct Failure {
+    pub sqlstate: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+    pub schema: Option<String>,
+    pub table: Option<String>,
+    pub column: Option<String>,
+    pub constraint: Option<String>,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        Error { sqlstate: failure.sqlstate, message: failure.message, detail: failure.detail, hint: failure.hint }
+    }
+}
+
+/// Runs `sql` in a subtransaction: its row count, or its error with everything it wrote undone.
+pub fn attempt(sql: &str) -> Result<u64, Failure> {
+    let sql = CString::new(sql).expect("SQL text has no NUL byte");
+    Spi::connect_mut(|_| {
+        // SAFETY: the calls pair up as PL/pgSQL's do: begin, then release or roll back, restoring the memory
+        // context and the resource owner that were current before; the SPI connection is older than the subtransaction.
+        unsafe {
+            let context = pg_sys::CurrentMemoryContext;
+            let owner = pg_sys::CurrentResourceOwner;
+            pg_sys::BeginInternalSubTransaction(std::ptr::null());
+            pg_sys::CurrentMemoryContext = context;
+            let outcome = execute_caught(&sql);
+            match outcome {
+                Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+                Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+            }
+            pg_sys::CurrentMemoryContext = context;
+            pg_sys::CurrentResourceOwner = owner;
+            outcome
+        }
+    })
+}
+
+/// Runs `work` in a subtransaction that is always rolled back. An error passes through.
+pub fn rehearse<T>(work: impl FnOnce() -> crate::error::Result<T>) -> crate::error::Result<T> {
+    provisional(|| Ok((work()?, false)))
+}
+
+/// Runs `work` in a subtransaction, and keeps what it wrote if it says so. An error passes through.
+pub fn provisional<T>(work: impl FnOnce() -> crate::error::Result<(T, bool)>) -> crate::error::Result<T> {
+    // SAFETY: as in `attempt`. If `work` raises, Postgres' own abort ends the subtransaction.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = context;
+        let result = work();
+        match result {
+            Ok((_, true)) => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        result.map(|(value, _)| value)
+    }
+}
+
+mod c {
+    use super::*;
+    unsafe extern "C-unwind" {
+        /// The server's own function, without the wrapper of pgrx that would turn its error into a panic.
+        pub fn SPI_execute(src: *const c_char, read_only: bool, count: c_long) -> c_int;
+    }
+}
+
+/// Runs `sql` and catches its error.
+///
+/// # Safety
+/// To be called with SPI connected and inside a subtransaction that the caller rolls back on `Err`.
+unsafe fn execute_caught(sql: &CStr) -> Result<u64, Failure> {
+    // SAFETY: between setting and restoring the exception stack only C code runs, and no Rust value with a
+    // destructor lives in a frame that the jump discards.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let exceptions = pg_sys::PG_exception_stack;
+        let callbacks = pg_sys::error_context_stack;
+        let mut status: c_int = 0;
+        let status_to = &raw mut status;
+        let text = sql.as_ptr();
+        let jumped = call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack = buffer as *const SigJmpBufFields as *mut pg_sys::sigjmp_buf;
+            *status_to = c::SPI_execute(text, false, 0);
+            0
+        });
+        pg_sys::PG_exception_stack = exceptions;
+        pg_sys::error_context_stack = callbacks;
+        if jumped != 0 {
+            pg_sys::CurrentMemoryContext = context;
+            return Err(take_error());
+        }
+        if status < 0 {
+            return Err(Failure {
+                sqlstate: "42601".to_string(),
+                message: format!("a statement that cannot be run here (SPI status {status})"),
+                ..Failure::default()
+            });
+        }
+        Ok(pg_sys::SPI_processed)
+    }
+}
+
+/// Copies the current error out of Postgres and clears it.
+///
+/// # Safety
+/// To be called right after an error was caught, outside `ErrorContext`.
+unsafe fn take_error() -> Failure {
+    // SAFETY: CopyErrorData returns a valid copy, whose strings are NULL or NUL-terminated.
+    unsafe {
+        let data = pg_sys::CopyErrorData();
+        pg_sys::FlushErrorState();
+        let text = |p: *mut c_char| (!p.is_null()).then(|| CStr::from_ptr(p).to_string_lossy().into_owned());
+        let failure = Failure {
+            sqlstate: unpack_sqlstate((*data).sqlerrcode),
+            message: text((*data).message).unwrap_or_default(),
+            detail: text((*data).detail),
+            hint: text((*data).hint),
+            schema: text((*data).schema_name),
+            table: text((*data).table_name),
+            column: text((*data).column_name),
+            constraint: text((*data).constraint_name),
+        };
+        pg_sys::FreeErrorData(data);
+        failure
+    }
+}

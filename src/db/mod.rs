@@ -1,0 +1,12 @@
+//! Everything that talks to Postgres below SQL: the only `unsafe` code of the extension.
+
+pub mod attempt;
+pub mod catalog;
+pub mod expression;
+pub mod progress;
+pub mod returns;
+pub mod session;
+pub mod spi;
+pub mod spool;
+pub mod statement;
+pub mod trigger;

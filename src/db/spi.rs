@@ -1,0 +1,83 @@
+//! Running SQL in the caller's transaction, with the caller's rights.
+
+use crate::error::{Error, Result};
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, JsonB};
+use serde::de::DeserializeOwned;
+
+/// Runs one statement; returns the number of rows it processed.
+pub fn execute(sql: &str) -> Result<u64> {
+    execute_with(sql, &[])
+}
+
+pub fn execute_with(sql: &str, args: &[DatumWithOid]) -> Result<u64> {
+    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+}
+
+/// The one value of a query that returns one row with one column.
+pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
+    Spi::connect_mut(|client| {
+        let rows = client.update(sql, Some(1), args)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        Ok(rows.first().get::<T>(1)?)
+    })
+}
+
+/// As `value`, for a count or another value that is never NULL.
+pub fn number(sql: &str, args: &[DatumWithOid]) -> Result<i64> {
+    Ok(value::<i64>(sql, args)?.unwrap_or(0))
+}
+
+/// Reads the one jsonb value of a query into a Rust type.
+pub fn document<T: DeserializeOwned>(sql: &str, args: &[DatumWithOid]) -> Result<T> {
+    let json = value::<JsonB>(sql, args)?.map_or(serde_json::Value::Null, |j| j.0);
+    serde_json::from_value(json)
+        .map_err(|e| Error::new("XX000", format!("pg_identity could not read the catalog: {e}")))
+}
+
+/// Runs a query and hands its rows to `each`, a batch of `BATCH` at a time, in bounded memory.
+pub fn stream(sql: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+    const BATCH: i64 = 10_000;
+    let cursor = Spi::connect_mut(|client| Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name()))?;
+    loop {
+        // A batch is freed when its SPI connection ends: one connection a batch.
+        let rows = Spi::connect_mut(|client| {
+            let mut cursor = client.find_cursor(&cursor)?;
+            let table = cursor.fetch(BATCH)?;
+            let mut rows = 0;
+            for tuple in table {
+                each(&Row(tuple))?;
+                rows += 1;
+            }
+            if rows == BATCH {
+                cursor.detach_into_name();
+            }
+            Ok::<_, Error>(rows)
+        })?;
+        if rows < BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// A row of `stream`.
+pub struct Row<'a>(pgrx::spi::SpiHeapTupleData<'a>);
+
+impl Row<'_> {
+    pub fn get<T: FromDatum + IntoDatum>(&self, ordinal: usize) -> Result<Option<T>> {
+        Ok(self.0.get::<T>(ordinal)?)
+    }
+
+    /// A bigint that is never NULL.
+    pub fn number(&self, ordinal: usize) -> Result<i64> {
+        Ok(self.get::<i64>(ordinal)?.unwrap_or(0))
+    }
+}
+
+/// An identifier, quoted by the server's own rules.
+pub fn quote_identifier(name: &str) -> String {
+    pgrx::spi::quote_identifier(name)
+}

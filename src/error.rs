@@ -1,0 +1,89 @@
+//! The one error type of the extension: what a user reads when a call cannot be carried out.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error with its SQLSTATE, a message, the values it is about, and what to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    pub sqlstate: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+}
+
+impl Error {
+    pub fn new(sqlstate: &str, message: impl Into<String>) -> Self {
+        Error { sqlstate: sqlstate.to_string(), message: message.into(), detail: None, hint: None }
+    }
+
+    /// `22023`: an argument has a value that the function does not take.
+    pub fn invalid_argument(message: impl Into<String>) -> Self {
+        Error::new("22023", message)
+    }
+
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = Some(detail.into());
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    fn report(self) -> ErrorReport {
+        let code = PgSqlErrorCode::from(pack_sqlstate(&self.sqlstate));
+        let mut report = ErrorReport::new(code, self.message, "pg_identity");
+        if let Some(detail) = self.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = self.hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+
+    /// Raises the error in Postgres.
+    pub fn raise(self) -> ! {
+        self.report().report(PgLogLevel::ERROR);
+        unreachable!("ERROR does not return")
+    }
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        error.report()
+    }
+}
+
+/// A failure of the SPI interface itself: a mistake in this extension, not in the caller's data.
+impl From<pgrx::spi::Error> for Error {
+    fn from(error: pgrx::spi::Error) -> Self {
+        Error::new("XX000", format!("pg_identity could not read a result: {error}"))
+    }
+}
+
+/// Postgres packs the five characters of a SQLSTATE into six bits each.
+pub fn pack_sqlstate(code: &str) -> i32 {
+    code.bytes().take(5).enumerate().fold(0, |packed, (i, c)| packed | ((i32::from(c) - 48) & 0x3f) << (6 * i))
+}
+
+/// The five characters of a packed SQLSTATE.
+pub fn unpack_sqlstate(packed: i32) -> String {
+    (0..5).map(|i| char::from((((packed >> (6 * i)) & 0x3f) + 48) as u8)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sqlstates_survive_packing() {
+        for code in ["22023", "23505", "42P01", "P0001", "XX000", "57014"] {
+            assert_eq!(unpack_sqlstate(pack_sqlstate(code)), code);
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Finds what is wrong with the staged rows, before any is written: set by set, not row by row.
+
+use crate::db::progress::Phase;
+use crate::db::session;
+use crate::db::spi;
+use crate::error::Result;
+use crate::import::contest::{Contest, Entrant, Loss, Rule};
+use crate::import::plan;
+use crate::import::run::{Finding, Run};
+use crate::import::statements::{
+    KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, ORD_POISON, Rows, foreign_key_ord, key_ord,
+};
+use std::collections::BTreeMap;
+
+impl Run<'_> {
+    /// Reports every row that cannot go in, as far as the catalog tells.
+    pub fn check(&mut self) -> Result<()> {
+        self.enter(Phase::Checking);
+        if self.foresees_inserts() {
+            self.check_rows(self.rows.clone(), !self.table.before_update || !self.rows.merged)?;
+        } else if self.rows.merged {
+            let updates = Rows { updates_only: true, ..self.rows.clone() };
+            self.check_rows(updates, !self.table.before_update)?;
+        }
+        spi::execute(&self.statements().forget_echoes_of_conversion())?;
+        let problem = &self.names.problem;
+        spi::execute(&format!("CREATE INDEX ON {problem} (rn); ANALYZE {problem} (rn)"))?;
+        self.count_problem_rows()?;
+        Ok(())
+    }
+
+    /// True where the row that will be inserted is the staged one: no trigger changes it on its way.
+    pub fn foresees_inserts(&self) -> bool {
+        !self.table.before_insert
+    }
+
+    /// `rules`: look at the rules of rows too, not only at the key by which rows are matched.
+    fn check_rows(&mut self, mut rows: Rows, rules: bool) -> Result<()> {
+        if let Err(stumble) = self.look(&rows, rules)? {
+            // An expression fails over some row: name those rows, leave them out, and look again.
+            if rows.poisoned || !self.find_poison(&rows)? {
+                return Err(stumble.failure.into());
+            }
+            rows.poisoned = true;
+            if let Err(stumble) = self.look(&rows, rules)? {
+                return Err(stumble.failure.into());
+            }
+        }
+        self.decide(&rows)
+    }
+
+    fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), crate::import::run::Stumble>> {
+        let found =
+            session::with_settings(&self.lookup_settings()?, || self.attempt(&self.lookups(rows, rules).join(";\n")))?;
+        if let Err(stumble) = found {
+            return Ok(Err(stumble));
+        }
+        self.index_exclusions();
+        let contests = self.contests(rows, rules);
+        if contests.is_empty() {
+            return Ok(Ok(()));
+        }
+        Ok(self.attempt(&contests.join(";\n"))?.map(|_| ()))
+    }
+
+    /// A few rows are looked up in a large target by its indexes; a planner without statistics would read it all.
+    fn lookup_settings(&self) -> Result<Vec<(&'static str, &'static str)>> {
+        let target_rows = spi::number(
+            "SELECT COALESCE(pg_catalog.sum(GREATEST(c.reltuples::pg_catalog.int8,
+               pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) 200)), 0)::pg_catalog.int8
+             FROM pg_catalog.pg_class AS c
+             WHERE c.oid IN (SELECT $1::pg_catalog.oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree($1) AS p)
+               AND c.relkind IN ('r', 'm')",
+            &[pgrx::pg_sys::Oid::from(self.table.oid).into()],
+        )?;
+        Ok(if plan::look_up_by_index(self.total, target_rows) {
+            vec![("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")]
+        } else {
+            vec![]
+        })
+    }
+
+    /// Gives the staged rows the index of each exclusion constraint, so that finding the pairs that exclude each other does
+    /// not compare every row with every other. Where the rows lack a column of it, the pairs are found without.
+    fn index_exclusions(&self) {
+        for key in self.table.keys.iter().filter(|k| k.exclusion) {
+            if let Some((_, definition)) = key.definition.split_once(" USING ") {
+                let _ = self.attempt(&format!("CREATE INDEX ON {} USING {definition}", self.rows.relation));
+            }
+        }
+        self.progress.publish();
+    }
+
+    fn lookups(&self, rows: &Rows, rules: bool) -> Vec<String> {
+        let statements = self.statements();
+        // Always one statement, so that a table without rules needs no case of its own.
+        let mut sql = vec!["SELECT 1".to_string()];
+        if !rules {
+            return sql;
+        }
+        sql.extend(statements.find_broken_rules(rows));
+        for (position, fk) in self.table.foreign_keys.iter().enumerate() {
+            if statements.foreign_key_is_computable(fk, rows) {
+                sql.push(statements.find_missing_references(position, rows));
+            }
+        }
+        for (position, key) in self.table.keys.iter().enumerate() {
+            if statements.key_is_computable(key, rows) {
+                sql.extend(statements.find_conflicts(position, rows));
+            }
+        }
+        sql
+    }
+
+    fn contests(&self, rows: &Rows, rules: bool) -> Vec<String> {
+        let statements = self.statements();
+        let mut sql = Vec::new();
+        for (position, key) in self.table.keys.iter().enumerate() {
+            let wanted = rules || self.match_key == Some(position);
+            if wanted && statements.key_is_computable(key, rows) {
+                sql.extend(statements.find_contests(position, rows));
+            }
+        }
+        for (position, fk) in self.table.foreign_keys.iter().enumerate() {
+            if rules && statements.foreign_key_is_computable(fk, rows) {
+                sql.extend(statements.find_parents(position, rows));
+            }
+        }
+        sql
+    }
+
+    /// Reports the rows over which an expression of the table fails. False: there is none.
+    fn find_poison(&self, rows: &Rows) -> Result<bool> {
+        let mut after = 0;
+        while let Err(stumble) = self.attempt(&self.statements().probe(rows, after))? {
+            if stumble.row <= after {
+                return Err(stumble.failure.into());
+            }
+            after = stumble.row;
+            let finding = Finding {
+                failure: &stumble.failure,
+                constraint: stumble.failure.constraint.clone(),
+                columns: stumble.failure.column.clone().map(|c| vec![c]),
+                key: None,
+            };
+            self.report_failure(after, ORD_POISON, "invalid", &finding)?;
+        }
+        Ok(after > 0)
+    }
+
+    /// Plays the contest for keys that several source rows want, and reports who lost.
+    fn decide(&self, rows: &Rows) -> Result<()> {
+        let mut contest = Contest::default();
+        let mut losers = Losers::default();
+        let mut entrant = Entrant::default();
+        let mut settle = |entrant: &Entrant| -> Result<()> {
+            for (rule, loss) in contest.decide(entrant) {
+                losers.push(entrant.row, rule, loss);
+            }
+            if losers.len >= Losers::BATCH { self.report_losers(rows, &mut losers) } else { Ok(()) }
+        };
+        spi::stream(&self.statements().contest_in_order(), |entry| {
+            let row = entry.number(1)?;
+            if row != entrant.row {
+                settle(&std::mem::replace(&mut entrant, Entrant { row, ..Entrant::default() }))?;
+            }
+            entrant.dead = entry.get::<bool>(2)?.unwrap_or(false);
+            let item = (entry.get::<i32>(4)?.unwrap_or(0), entry.number(5)?);
+            match entry.get::<i32>(3)?.unwrap_or(KIND_PRESENT) {
+                KIND_KEY => entrant.keys.push(item),
+                KIND_RIVAL => entrant.rivals.push(item),
+                KIND_NEED => entrant.needs.push(item),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        settle(&entrant)?;
+        self.report_losers(rows, &mut losers)
+    }
+
+    fn report_losers(&self, rows: &Rows, losers: &mut Losers) -> Result<()> {
+        let statements = self.statements();
+        for (rule, list) in std::mem::take(losers).by_rule {
+            let (numbers, winners): (Vec<i64>, Vec<i64>) = list.into_iter().unzip();
+            let keys = 0..self.table.keys.len();
+            let references = 0..self.table.foreign_keys.len();
+            if let Some(position) = keys.into_iter().find(|p| key_ord(*p) == rule) {
+                spi::execute_with(&statements.report_duplicates(position, rows), &[numbers.into(), winners.into()])?;
+            } else if let Some(position) = references.into_iter().find(|p| foreign_key_ord(*p) == rule) {
+                spi::execute_with(&statements.report_orphans(position, rows), &[numbers.into()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at `rows` once more, for the conflicts and broken rules of rows that could not be written.
+    pub fn look_again(&mut self, rows: &Rows, rules: bool) -> Result<()> {
+        let statements = self.statements();
+        let mut sql = Vec::new();
+        if rules {
+            sql.extend(statements.find_broken_rules(rows));
+        }
+        for (position, fk) in self.table.foreign_keys.iter().enumerate() {
+            // A reference to the target itself has been decided with the whole source in view.
+            if rules && !fk.to_itself && statements.foreign_key_is_computable(fk, rows) {
+                sql.push(statements.find_missing_references(position, rows));
+            }
+        }
+        for (position, key) in self.table.keys.iter().enumerate() {
+            if statements.key_is_computable(key, rows) {
+                sql.extend(statements.find_conflicts(position, rows));
+            }
+        }
+        if sql.is_empty() {
+            return Ok(());
+        }
+        // An expression that fails over such a row has failed in the executor as well, and is reported from there.
+        let _ = self.attempt(&sql.join(";\n"))?;
+        Ok(())
+    }
+}
+
+/// Rows that lost, by the rule under which they did.
+#[derive(Default)]
+struct Losers {
+    by_rule: BTreeMap<Rule, Vec<(i64, i64)>>,
+    len: usize,
+}
+
+impl Losers {
+    const BATCH: usize = 50_000;
+
+    fn push(&mut self, row: i64, rule: Rule, loss: Loss) {
+        let winner = match loss {
+            Loss::Taken(winner) => winner,
+            Loss::Missing => 0,
+        };
+        self.by_rule.entry(rule).or_default().push((row, winner));
+        self.len += 1;
+    }
+}

@@ -1,0 +1,128 @@
+//! One run of an import: what it knows, and how it runs its statements.
+
+use crate::db::attempt::{self, Failure};
+use crate::db::catalog::Table;
+use crate::db::progress::{Phase, Progress};
+use crate::db::spi;
+use crate::error::{Error, Result};
+use crate::import::mark;
+use crate::import::plan::{self, Assignment, Blame, Request};
+use crate::import::statements::{Names, Rows, Statements};
+
+pub struct Run<'a> {
+    pub request: &'a Request,
+    pub table: &'a Table,
+    pub names: Names,
+    pub assignments: Vec<Assignment>,
+    /// The source's rows in the target's types.
+    pub rows: Rows,
+    /// Position of the key by which rows are updated.
+    pub match_key: Option<usize>,
+    pub total: i64,
+    pub progress: Progress,
+    /// Values needed a conversion: `staged` is a table of its own.
+    pub converted: bool,
+    /// The writing has begun.
+    pub late: bool,
+}
+
+/// A statement's error, and the source row that was in hand; 0: none.
+pub struct Stumble {
+    pub failure: Failure,
+    pub row: i64,
+}
+
+impl Run<'_> {
+    pub fn statements(&self) -> Statements<'_> {
+        Statements { table: self.table, names: &self.names, assignments: &self.assignments, late: self.late }
+    }
+
+    pub fn enter(&mut self, phase: Phase) {
+        self.progress.phase = phase;
+        self.progress.publish();
+    }
+
+    /// Runs a statement that marks its rows. An error that is no row's fault is raised.
+    pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Stumble>> {
+        // Of two sessions that wait for each other Postgres stops one; its part of the work can be done again.
+        const TRIES: usize = 4;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let before = mark::begin(self.progress.rows_done);
+            let outcome = attempt::attempt(sql);
+            let row = mark::restore(before);
+            let failure = match outcome {
+                Ok(rows) => return Ok(Ok(rows)),
+                Err(failure) => failure,
+            };
+            match plan::blame(&failure.sqlstate) {
+                Blame::Deadlock if tries < TRIES => continue,
+                Blame::Row => return Ok(Err(Stumble { failure, row })),
+                Blame::Deadlock | Blame::Session => return Err(failure.into()),
+            }
+        }
+    }
+
+    /// Adds what Postgres said of a row to the report.
+    pub fn report_failure(&self, row: i64, ord: i32, status: &str, about: &Finding) -> Result<()> {
+        let sql = format!(
+            "INSERT INTO {} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
+             VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.jsonb, $7, $8, {})",
+            self.names.problem, self.late
+        );
+        spi::execute_with(
+            &sql,
+            &[
+                row.into(),
+                ord.into(),
+                status.into(),
+                about.constraint.clone().into(),
+                about.columns.clone().into(),
+                about.key.clone().into(),
+                about.failure.sqlstate.as_str().into(),
+                about.failure.message.as_str().into(),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// A transaction may hold many runs: their tables do not wait for its end.
+    pub fn drop_tables(&self) -> Result<()> {
+        let Names { raw, problem, contest, landed, .. } = &self.names;
+        let mut tables = vec![raw, problem, contest, landed];
+        tables.extend(self.converted.then_some(&self.names.staged));
+        tables.extend(self.rows.merged.then_some(&self.names.merged));
+        let tables: Vec<&str> = tables.into_iter().map(String::as_str).collect();
+        spi::execute(&format!("DROP TABLE {}", tables.join(", ")))?;
+        Ok(())
+    }
+
+    pub fn count_problem_rows(&mut self) -> Result<i64> {
+        self.progress.problems = spi::number(&self.statements().count_problem_rows(), &[])?;
+        self.progress.publish();
+        Ok(self.progress.problems)
+    }
+}
+
+/// A failure with what it is about.
+pub struct Finding<'f> {
+    pub failure: &'f Failure,
+    pub constraint: Option<String>,
+    pub columns: Option<Vec<String>>,
+    /// JSON text.
+    pub key: Option<String>,
+}
+
+/// The error of a run that is asked to raise instead of reporting.
+pub fn raised(target: &str, summary: &str, first: &[String], source: &str) -> Error {
+    let mut detail = first.join("\n");
+    if detail.is_empty() {
+        detail = "No row was imported.".to_string();
+    }
+    Error::new("23000", format!("import into {target} stopped: {summary}")).detail(detail).hint(format!(
+        "Nothing was imported. See all problems with SELECT * FROM identity.import_rows({}, {}, dry_run => true)",
+        crate::import::statements::literal(target),
+        crate::import::statements::literal(source),
+    ))
+}

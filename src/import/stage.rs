@@ -1,0 +1,196 @@
+//! From the source to rows in the target's types.
+
+use crate::db::catalog::Table;
+use crate::db::expression;
+use crate::db::progress::Phase;
+use crate::db::session;
+use crate::db::spi;
+use crate::db::statement::{self, Statement};
+use crate::error::{Error, Result};
+use crate::import::plan::{self, Assignment, OnConflict, Request, SourceColumn};
+use crate::import::run::{Finding, Run, Stumble};
+use crate::import::statements::{ORD_CONVERSION, Rows, Statements, Write, WriteOptions};
+use std::collections::BTreeSet;
+
+/// The source as one query.
+pub fn source_query(source: &str) -> Result<String> {
+    if plan::is_relation_name(source) {
+        return relation_query(source);
+    }
+    let refuse = |what: &str| {
+        Err(Error::invalid_argument(format!("the source is {what}"))
+            .hint("Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH … SELECT that only reads."))
+    };
+    match statement::parse(source) {
+        Statement::Query(text) => Ok(text),
+        Statement::WritingQuery => refuse("a query that writes"),
+        Statement::Other => refuse("a statement that is not a query"),
+        Statement::Several(n) => refuse(&format!("{n} statements")),
+        Statement::Empty => refuse("empty"),
+    }
+}
+
+fn relation_query(name: &str) -> Result<String> {
+    let found = spi::value::<String>(
+        "SELECT pg_catalog.concat(c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname))
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)",
+        &[name.into()],
+    )?;
+    let Some(found) = found else {
+        return Err(Error::new("42P01", format!("relation \"{name}\" does not exist"))
+            .hint("The source is the name of a relation, or a query. A name with capitals or special characters needs its double quotes."));
+    };
+    let (kind, qualified) = found.split_at(1);
+    if !["r", "p", "v", "m", "f"].contains(&kind) {
+        return Err(Error::new("42809", format!("\"{name}\" is not a relation with rows to import"))
+            .hint("Name a table, a view, a materialized view or a foreign table, or give a query."));
+    }
+    Ok(format!("SELECT * FROM {qualified}"))
+}
+
+/// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.
+pub fn check_rights(table: &Table, statements: &Statements, request: &Request) -> Result<()> {
+    let columns: Vec<&str> = statements.assignments.iter().map(|a| a.column.quoted.as_str()).collect();
+    spi::execute(&format!(
+        "EXPLAIN INSERT INTO {} ({}) VALUES ({})",
+        table.name,
+        columns.join(", "),
+        vec!["DEFAULT"; columns.len()].join(", ")
+    ))?;
+    if request.on_conflict == OnConflict::Update {
+        let column = columns[0];
+        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {column} = t.{column}", table.from_clause()))?;
+        if !table.readable {
+            return Err(Error::new("42501", format!("permission denied for table {}", table.relname))
+                .detail("on_conflict => 'update' reads the rows that it updates.")
+                .hint(format!("GRANT SELECT ON {} TO the importing role.", table.name)));
+        }
+    }
+    for position in 0..table.keys.len() {
+        spi::execute(&format!("EXPLAIN {}", statements.read_holders(position)))?;
+    }
+    Ok(())
+}
+
+/// Creates `raw` for the source, still empty, and pairs its columns with the target's.
+pub fn describe_source(
+    names: &crate::import::statements::Names,
+    table: &Table,
+    request: &Request,
+    query: &str,
+) -> Result<Vec<Assignment>> {
+    spi::execute(&Statements::create_raw(names, query))?;
+    let columns: Vec<SourceColumn> = spi::document(
+        "SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+           'name', a.attname, 'type_oid', a.atttypid::pg_catalog.int8,
+           'typmod', a.atttypmod, 'collation_oid', a.attcollation::pg_catalog.int8) ORDER BY a.attnum)
+         FROM pg_catalog.pg_attribute AS a
+         WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.regclass AND a.attnum OPERATOR(pg_catalog.>) 1",
+        &[names.raw.as_str().into()],
+    )
+    .or_else(|_| Ok::<_, Error>(Vec::new()))?;
+    plan::assign_columns(table, &columns, request.row_id.as_deref(), |from, to| {
+        expression::coercion(from.into(), to.into())
+    })
+}
+
+impl Run<'_> {
+    /// Reads the source once, in its order.
+    pub fn read_source(&mut self, query: &str) -> Result<()> {
+        self.enter(Phase::Reading);
+        let fill = Statements::fill_raw(&self.names, query);
+        // A parallel or synchronized scan would return a table's rows in another order each time.
+        let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
+        let rows = session::with_settings(&ordered, || spi::execute(&fill))?;
+        self.total = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.progress.rows_total = self.total;
+        Ok(())
+    }
+
+    /// Puts the rows into the target's types. What does not fit is reported.
+    pub fn convert_source(&mut self) -> Result<()> {
+        let present: BTreeSet<i16> = self.assignments.iter().map(|a| a.column.attnum).collect();
+        if self.assignments.iter().all(|a| a.conversion.is_none()) {
+            self.rows = Rows::new(self.table, &self.names.raw, present, false);
+        } else {
+            self.converted = true;
+            self.rows = Rows::new(self.table, &self.names.staged, present.clone(), false);
+            spi::execute(&self.statements().create_typed(&self.names.staged, &present))?;
+            let convert = self.statements().convert();
+            if self.attempt(&convert)?.is_err() {
+                self.find_bad_values()?;
+                if let Err(stumble) = self.attempt(&convert)? {
+                    return Err(stumble.failure.into());
+                }
+                // A domain that is NOT NULL cannot hold the gap: then those rows are reported for the bad value alone.
+                let _ = self.attempt(&self.statements().convert_rest())?;
+            }
+        }
+        self.index_rows()
+    }
+
+    /// Looks at one column after the other, and goes on behind each value that fails.
+    fn find_bad_values(&self) -> Result<()> {
+        for assignment in self.assignments.iter().filter(|a| a.conversion.is_some()) {
+            let only = BTreeSet::from([assignment.column.attnum]);
+            spi::execute(&self.statements().create_typed(&self.names.probe, &only))?;
+            let mut after = 0;
+            while let Err(stumble) = self.attempt(&self.statements().convert_column(assignment, after))? {
+                if stumble.row <= after {
+                    return Err(stumble.failure.into());
+                }
+                after = stumble.row;
+                self.report_bad_value(assignment, &stumble)?;
+            }
+            spi::execute(&format!("DROP TABLE {}", self.names.probe))?;
+        }
+        Ok(())
+    }
+
+    fn report_bad_value(&self, assignment: &Assignment, stumble: &Stumble) -> Result<()> {
+        let value = spi::value::<String>(
+            &format!(
+                "SELECT pg_catalog.jsonb_build_object($1, r.{}::pg_catalog.text)::pg_catalog.text FROM {} AS r
+                 WHERE r.{} OPERATOR(pg_catalog.=) $2",
+                assignment.column.quoted, self.names.raw, self.names.row
+            ),
+            &[assignment.column.name.as_str().into(), stumble.row.into()],
+        )?;
+        let finding = Finding {
+            failure: &stumble.failure,
+            constraint: stumble.failure.constraint.clone(),
+            columns: Some(vec![assignment.column.name.clone()]),
+            key: value,
+        };
+        self.report_failure(stumble.row, ORD_CONVERSION, "invalid", &finding)
+    }
+
+    /// With `on_conflict => 'update'`: finds the row that each source row updates, and locks it.
+    pub fn merge(&mut self) -> Result<()> {
+        let Some(position) = self.match_key else { return Ok(()) };
+        let key = &self.table.keys[position];
+        spi::execute(&self.statements().create_merged(key, &self.rows, true))?;
+        let assigned: BTreeSet<i16> = self.assignments.iter().map(|a| a.column.attnum).collect();
+        let generated = self.table.columns.iter().filter(|c| c.generated).map(|c| c.attnum);
+        let mut present: BTreeSet<i16> = self.rows.known.union(&assigned).copied().collect();
+        for column in generated {
+            present.remove(&column);
+        }
+        self.rows = Rows::new(self.table, &self.names.merged, present, true);
+        self.index_rows()
+    }
+
+    /// Lets the planner find rows by number, and know how many there are.
+    fn index_rows(&mut self) -> Result<()> {
+        let (relation, row) = (&self.rows.relation, &self.names.row);
+        spi::execute(&format!("CREATE INDEX ON {relation} ({row}); ANALYZE {relation} ({row})"))?;
+        self.progress.publish();
+        Ok(())
+    }
+
+    /// The write as it will be run for all rows, for EXPLAIN and for messages.
+    pub fn write_statement(&self, range: crate::import::statements::Range, kind: Write, how: WriteOptions) -> String {
+        self.statements().write(&self.rows, range, kind, how)
+    }
+}

@@ -1,0 +1,305 @@
+//! Writes the clean rows, chunk by chunk. The executor is the judge: what it refuses is reported, and the rest goes in.
+
+use crate::db::attempt::{self, Failure};
+use crate::db::catalog;
+use crate::db::progress::Phase;
+use crate::db::spi;
+use crate::db::spool::Spool;
+use crate::error::Result;
+use crate::import::plan::Report;
+use crate::import::run::{Finding, Run, Stumble};
+use crate::import::statements::{ORD_WRITE, Range, Rows, Write, WriteOptions};
+use std::collections::BTreeSet;
+
+/// The smallest chunk after a failure.
+const SMALLEST: i64 = 64;
+
+impl Run<'_> {
+    pub fn write(&mut self, chunk: i64) -> Result<()> {
+        self.late = true;
+        self.enter(Phase::Writing);
+        if self.rows.merged {
+            self.write_all(Write::Update, chunk)?;
+        }
+        self.write_all(Write::Insert, chunk)?;
+        self.count_problem_rows()?;
+        Ok(())
+    }
+
+    /// Goes through the rows in source order. After a failure the chunks are as small as the rows between two failures,
+    /// so that many bad rows cost no more than their number.
+    fn write_all(&mut self, kind: Write, chunk: i64) -> Result<()> {
+        self.progress.rows_done = 0;
+        let (mut first, mut size) = (1, chunk);
+        while first <= self.total {
+            let range = Range { first, last: self.total.min(first.saturating_add(size - 1)) };
+            match self.write_chunk(kind, range)? {
+                None => {
+                    first = range.last + 1;
+                    size = chunk.min(size.saturating_mul(2));
+                }
+                Some(failed) => {
+                    size = chunk.min(SMALLEST.max(2 * (failed - first)));
+                    first = failed + 1;
+                }
+            }
+            self.progress.rows_done = first - 1;
+            self.progress.publish();
+        }
+        Ok(())
+    }
+
+    /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, reports it, and returns it.
+    fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Option<i64>> {
+        let Err(stumble) = self.try_range(kind, range)? else { return Ok(None) };
+        let last = self.last_clean(kind, range)?;
+        if stumble.row < range.first || stumble.row >= last {
+            self.bisect(kind, Range { last, ..range }, stumble)?;
+            return Ok(None);
+        }
+        if stumble.row > range.first {
+            self.write_range(kind, Range { last: stumble.row - 1, ..range })?;
+        }
+        self.write_range(kind, Range { first: stumble.row, last: stumble.row })?;
+        Ok(Some(stumble.row))
+    }
+
+    fn write_range(&mut self, kind: Write, range: Range) -> Result<()> {
+        match self.try_range(kind, range)? {
+            Ok(()) => Ok(()),
+            Err(stumble) => self.bisect(kind, range, stumble),
+        }
+    }
+
+    /// The statement failed after its last row, as AFTER triggers make it: only halving finds the row.
+    fn bisect(&mut self, kind: Write, range: Range, stumble: Stumble) -> Result<()> {
+        if range.first >= range.last {
+            return self.blame(kind, range.last, &stumble.failure);
+        }
+        if stumble.row == 0 {
+            // Not a single row was in hand: the statement itself is refused, by a statement trigger for example.
+            return Err(stumble.failure.into());
+        }
+        let middle = range.first + (range.last - range.first) / 2;
+        self.write_range(kind, Range { last: middle, ..range })?;
+        self.write_range(kind, Range { first: middle + 1, ..range })
+    }
+
+    fn try_range(&mut self, kind: Write, range: Range) -> Result<std::result::Result<(), Stumble>> {
+        let how = self.write_options(kind);
+        let sql = self.write_statement(range, kind, how) + &self.check_deferred_keys();
+        if let Err(stumble) = self.attempt(&sql)? {
+            return Ok(Err(stumble));
+        }
+        if how.track {
+            self.settle_losers(kind, range)?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn write_options(&self, kind: Write) -> WriteOptions {
+        let place = self.table.readable && !self.table.row_security;
+        match kind {
+            Write::Update => WriteOptions { track: true, place: false, do_nothing: false },
+            Write::Insert => {
+                // A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
+                let unforeseen = self.table.before_insert || self.table.row_security;
+                let deferrable = self.table.keys.iter().any(|k| k.deferrable);
+                let for_report = self.request.report == Report::All && !self.request.dry_run;
+                WriteOptions { track: unforeseen || for_report, place, do_nothing: unforeseen && !deferrable }
+            }
+        }
+    }
+
+    /// Unique keys that would be checked at the end of the transaction are checked with the chunk, then put back.
+    fn check_deferred_keys(&self) -> String {
+        let names: Vec<&str> = self.table.keys.iter().filter_map(|k| k.deferred.as_deref()).collect();
+        if names.is_empty() {
+            return String::new();
+        }
+        let names = names.join(", ");
+        format!(";\nSET CONSTRAINTS {names} IMMEDIATE;\nSET CONSTRAINTS {names} DEFERRED")
+    }
+
+    fn last_clean(&self, kind: Write, range: Range) -> Result<i64> {
+        let last = spi::value::<i64>(&self.statements().last_clean(&self.rows, range, kind), &[])?;
+        Ok(last.unwrap_or(range.last))
+    }
+
+    // ---- rows that did not go in --------------------------------------------------------------------------------
+
+    /// Rows that the statement passed over in silence: a held key, or a trigger that dropped them.
+    fn settle_losers(&mut self, kind: Write, range: Range) -> Result<()> {
+        let losers = self.losers(kind, range)?;
+        if losers.is_empty() {
+            return Ok(());
+        }
+        if kind == Write::Insert && self.table.before_insert {
+            self.explain_by_triggers(range)?;
+        }
+        for row in self.losers(kind, range)? {
+            self.settle(kind, row)?;
+        }
+        Ok(())
+    }
+
+    fn losers(&self, kind: Write, range: Range) -> Result<Vec<i64>> {
+        let mut rows = Vec::new();
+        spi::stream(&self.statements().losers(&self.rows, range, kind), |row| {
+            rows.push(row.number(1)?);
+            Ok(())
+        })?;
+        rows.sort_unstable();
+        Ok(rows)
+    }
+
+    /// Writes one row alone, so that its error, or the lack of one, tells why it did not go in.
+    fn settle(&mut self, kind: Write, row: i64) -> Result<()> {
+        let range = Range { first: row, last: row };
+        let how = WriteOptions { do_nothing: false, ..self.write_options(kind) };
+        let sql = self.write_statement(range, kind, how) + &self.check_deferred_keys();
+        match self.attempt(&sql)? {
+            Err(stumble) => self.blame(kind, row, &stumble.failure),
+            Ok(_) if self.losers(kind, range)?.is_empty() => Ok(()),
+            Ok(_) => self.report_suppressed(&[row]),
+        }
+    }
+
+    fn report_suppressed(&self, rows: &[i64]) -> Result<()> {
+        spi::execute_with(
+            &format!(
+                "INSERT INTO {} (rn, ord, status, message, late)
+                 SELECT u.rn, {ORD_WRITE}, 'suppressed', 'a BEFORE trigger dropped the row', {}
+                 FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS u (rn)",
+                self.names.problem, self.late
+            ),
+            &[rows.to_vec().into()],
+        )?;
+        Ok(())
+    }
+
+    /// Reports what is wrong with a row that the executor refused: everything that can be found, and what it said.
+    fn blame(&mut self, kind: Write, row: i64, failure: &Failure) -> Result<()> {
+        if kind == Write::Insert && self.table.before_insert {
+            self.explain_by_triggers(Range { first: row, last: row })?;
+        } else {
+            let only = self.rows.only(row);
+            self.look_again(&only, false)?;
+        }
+        let constraint = self.constraint_of(failure)?;
+        if self.is_reported(row, constraint.as_deref(), failure.column.as_deref())? {
+            return Ok(());
+        }
+        let held = matches!(failure.sqlstate.as_str(), "23505" | "23P01");
+        let position = constraint.as_deref().and_then(|name| self.table.keys.iter().position(|k| k.name == name));
+        let mut told = failure.clone();
+        if let (true, Some(detail)) = (held, &failure.detail) {
+            told.message = format!("{}: {detail}", failure.message);
+        }
+        let finding = Finding {
+            failure: &told,
+            columns: match position {
+                Some(position) => Some(self.table.keys[position].columns.clone()),
+                None => failure.column.clone().map(|c| vec![c]),
+            },
+            key: position.map(|p| self.key_of_row(p, row)).transpose()?.flatten(),
+            constraint,
+        };
+        self.report_failure(row, ORD_WRITE, if held { "conflict" } else { "invalid" }, &finding)
+    }
+
+    /// The constraint by the name it has on the target: an error names the index of a partition.
+    fn constraint_of(&self, failure: &Failure) -> Result<Option<String>> {
+        let Some(name) = &failure.constraint else { return Ok(None) };
+        let own = self.table.keys.iter().any(|k| &k.name == name);
+        if own || self.table.kind != "p" {
+            return Ok(Some(name.clone()));
+        }
+        let root = match &failure.schema {
+            Some(schema) => catalog::root_constraint(schema, name)?,
+            None => None,
+        };
+        Ok(root.or_else(|| Some(name.clone())))
+    }
+
+    fn is_reported(&self, row: i64, constraint: Option<&str>, column: Option<&str>) -> Result<bool> {
+        if constraint.is_none() && column.is_none() {
+            return Ok(false);
+        }
+        let found = spi::number(
+            &format!(
+                "SELECT pg_catalog.count(*) FROM {} AS p WHERE p.rn OPERATOR(pg_catalog.=) $1
+                 AND (p.constraint_name OPERATOR(pg_catalog.=) $2
+                      OR ($2 IS NULL AND $3 OPERATOR(pg_catalog.=) ANY (p.columns)))",
+                self.names.problem
+            ),
+            &[row.into(), constraint.into(), column.into()],
+        )?;
+        Ok(found > 0)
+    }
+
+    /// The key as the source gives it; a trigger may have made another of it, and then it is not told.
+    fn key_of_row(&self, position: usize, row: i64) -> Result<Option<String>> {
+        let key = &self.table.keys[position];
+        if self.table.before_insert || !self.statements().key_is_computable(key, &self.rows) {
+            return Ok(None);
+        }
+        let sql = self.statements().key_of_row(position, &self.rows, row);
+        Ok(spi::value::<pgrx::JsonB>(&sql, &[])?.map(|json| json.0.to_string()))
+    }
+
+    /// Fires the BEFORE triggers on the losers of a range, without inserting them, and looks at what they become. What
+    /// the triggers do besides is undone.
+    fn explain_by_triggers(&mut self, range: Range) -> Result<()> {
+        let mut spool = Spool::new();
+        let fired = attempt::rehearse(|| self.fire(range, &mut spool))?;
+        if !fired {
+            return Ok(());
+        }
+        let columns = self.table.columns.iter().filter(|c| {
+            let assigned = self.rows.present.contains(&c.attnum);
+            !c.generated && (assigned || (c.identity.is_empty() && !c.default_reads.volatile))
+        });
+        let present: BTreeSet<i16> = columns.map(|c| c.attnum).collect();
+        let rows = Rows::new(self.table, &self.names.fired, present.clone(), false);
+        spi::execute(&self.statements().create_typed(&self.names.fired, &present))?;
+        let mut dropped = Vec::new();
+        spool.drain(1000, |batch| {
+            let rows_and_texts = batch.iter().map(|line| match line.split_once('\t') {
+                Some((row, text)) => (row.parse().unwrap_or(0), Some(text.to_string())),
+                None => (line.parse().unwrap_or(0), None),
+            });
+            let (numbers, texts): (Vec<i64>, Vec<Option<String>>) = rows_and_texts.unzip();
+            let gone = numbers.iter().zip(&texts).filter(|(_, text)| text.is_none()).map(|(n, _)| *n);
+            dropped.extend(gone);
+            spi::execute_with(&self.statements().fill_fired(&rows), &[numbers.into(), texts.into()])?;
+            Ok(())
+        })?;
+        self.report_suppressed(&dropped)?;
+        self.look_again(&rows, true)?;
+        spi::execute(&self.statements().name_winners())?;
+        spi::execute(&format!("DROP TABLE {}", self.names.fired))?;
+        Ok(())
+    }
+
+    /// False where a trigger raises: then the row's own error is all there is to say.
+    fn fire(&self, range: Range, spool: &mut Spool) -> Result<bool> {
+        let into = &self.names.probe;
+        spi::execute(&format!(
+            "CREATE TEMPORARY TABLE {} (rn pg_catalog.int8, txt pg_catalog.text) ON COMMIT DROP",
+            into.trim_start_matches("pg_temp.")
+        ))?;
+        if self.attempt(&self.statements().fire_on_losers(&self.rows, range, into))?.is_err() {
+            return Ok(false);
+        }
+        spi::stream(&format!("SELECT f.rn, f.txt FROM {into} AS f"), |row| {
+            let number = row.number(1)?;
+            match row.get::<String>(2)? {
+                Some(text) => spool.push(&format!("{number}\t{text}")),
+                None => spool.push(&number.to_string()),
+            }
+            Ok(())
+        })?;
+        Ok(true)
+    }
+}
