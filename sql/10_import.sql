@@ -123,6 +123,16 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_current_wrapper';
 COMMENT ON FUNCTION identity._import_current() IS 'Internal: the source row that was noted last';
 
+CREATE FUNCTION identity._import_sieve_add(slot integer, hash bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
+AS 'MODULE_PATHNAME', 'import_sieve_add_wrapper';
+COMMENT ON FUNCTION identity._import_sieve_add(integer, bigint) IS 'Internal: notes the hash of a key; true where it may have come before';
+
+CREATE FUNCTION identity._import_sieve_holds(slot integer, hash bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
+AS 'MODULE_PATHNAME', 'import_sieve_holds_wrapper';
+COMMENT ON FUNCTION identity._import_sieve_holds(integer, bigint) IS 'Internal: whether the hash of a key may have been noted';
+
 CREATE FUNCTION identity._import_before_insert(row_value anyelement) RETURNS anyelement
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'import_before_insert_wrapper';

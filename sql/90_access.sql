@@ -9,6 +9,8 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint, tid)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_current()'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_sieve_add(integer, bigint)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_sieve_holds(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_before_insert(anyelement)'),
            ('importer', 'SELECT', 'TABLE identity.import_progress'),
            ('admin', 'SELECT', 'TABLE identity.import_runs')

@@ -18,6 +18,8 @@ pub struct Table {
     /// BEFORE INSERT row triggers, of the table or of a partition.
     pub before_insert: bool,
     pub before_update: bool,
+    /// INSERT row triggers of the user's own, BEFORE or AFTER.
+    pub row_triggers: bool,
     /// Row-level security applies to the caller.
     pub row_security: bool,
     /// The caller may read every column.
@@ -94,6 +96,8 @@ pub struct KeyPart {
     pub groups: bool,
     pub collation: Option<String>,
     pub nullable: bool,
+    /// The extended hash function that agrees with `operator`, qualified.
+    pub hash: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -119,6 +123,13 @@ pub struct ForeignKey {
     pub to_itself: bool,
     /// The caller sees what Postgres' own check will see.
     pub checkable: bool,
+}
+
+impl Key {
+    /// Equal keys have equal hashes, and GROUP BY finds them equal.
+    pub fn hashable(&self) -> bool {
+        !self.exclusion && self.parts.iter().all(|p| p.groups && p.hash.is_some())
+    }
 }
 
 impl Table {
@@ -204,7 +215,7 @@ WITH RECURSIVE base(attnum, type_oid) AS (
   SELECT $1::pg_catalog.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p
 ), triggers AS (
   SELECT g.tgtype FROM pg_catalog.pg_trigger g JOIN members m ON m.relid = g.tgrelid
-  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND (g.tgtype::pg_catalog.int4 & 3) = 3
+  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype::pg_catalog.int4 & 1 <> 0
 )
 SELECT pg_catalog.jsonb_build_object(
   'oid', c.oid::pg_catalog.int8,
@@ -213,8 +224,9 @@ SELECT pg_catalog.jsonb_build_object(
   'kind', c.relkind,
   'insert_rules', (SELECT COALESCE(pg_catalog.jsonb_agg(r.rulename), '[]') FROM pg_catalog.pg_rewrite r
                    WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3') AND r.ev_enabled <> 'D'),
-  'before_insert', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 4 <> 0),
-  'before_update', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 16 <> 0),
+  'before_insert', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 6 = 6),
+  'before_update', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 18 = 18),
+  'row_triggers', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 4 <> 0),
   'row_security', pg_catalog.row_security_active(c.oid),
   'readable', pg_catalog.has_table_privilege(c.oid, 'SELECT'),
   'columns', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
@@ -272,7 +284,16 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'collation', (SELECT pg_catalog.format('%I.%I', cn.nspname, l.collname)
           FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
           WHERE l.oid = i.indcollation[s.n - 1] AND (l.oid <> 100 OR COALESCE(a.attcollation, 100) <> 100)),
-      'nullable', NOT COALESCE(a.attnotnull, false)
+      'nullable', NOT COALESCE(a.attnotnull, false),
+      'hash', (SELECT pg_catalog.format('%I.%I', pn.nspname, pr.proname)
+          FROM pg_catalog.pg_opclass hc
+          JOIN pg_catalog.pg_amop ha ON ha.amopfamily = hc.opcfamily AND ha.amopstrategy = 1
+               AND ha.amoplefttype = hc.opcintype AND ha.amoprighttype = hc.opcintype
+          JOIN pg_catalog.pg_amproc hp ON hp.amprocfamily = hc.opcfamily AND hp.amprocnum = 2
+               AND hp.amproclefttype = hc.opcintype AND hp.amprocrighttype = hc.opcintype
+          JOIN pg_catalog.pg_proc pr ON pr.oid = hp.amproc
+          JOIN pg_catalog.pg_namespace pn ON pn.oid = pr.pronamespace
+          WHERE hc.opcmethod = 405 AND hc.opcdefault AND hc.opcintype = oc.opcintype AND ha.amopopr = op.oid)
     ) ORDER BY s.n)
     FROM pg_catalog.generate_series(1, i.indnkeyatts) s(n)
     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[s.n - 1]

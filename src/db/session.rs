@@ -2,25 +2,38 @@
 
 use crate::db::spi;
 use crate::error::{Error, Result};
-use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
+use std::ffi::CString;
 
 /// Settings changed for the length of `work`, and put back after it, as for a function with a SET clause.
 pub fn with_settings<T>(settings: &[(&str, &str)], work: impl FnOnce() -> Result<T>) -> Result<T> {
     // SAFETY: the nest level is closed below; on an error Postgres' abort closes it.
     let level = unsafe { pg_sys::NewGUCNestLevel() };
-    let result = apply(settings).and_then(|()| work());
-    // SAFETY: `level` is the level opened above. `false` also puts back what SET LOCAL changed.
+    for (name, value) in settings {
+        save_setting(name, value);
+    }
+    let result = work();
+    // SAFETY: `level` is the level opened above.
     unsafe { pg_sys::AtEOXact_GUC(true, level) };
     result
 }
 
-fn apply(settings: &[(&str, &str)]) -> Result<()> {
-    for (name, value) in settings {
-        let args: [DatumWithOid; 2] = [(*name).into(), (*value).into()];
-        spi::value::<String>("SELECT pg_catalog.set_config($1, $2, true)", &args)?;
+fn save_setting(name: &str, value: &str) {
+    let (name, value) = (CString::new(name), CString::new(value));
+    let (name, value) = (name.expect("a setting's name has no NUL byte"), value.expect("nor has its value"));
+    // SAFETY: both strings outlive the call, which copies them.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
     }
-    Ok(())
 }
 
 /// Runs `work` as the owner of this extension: for its own tables, which callers have no rights on.
@@ -50,6 +63,12 @@ pub fn lock_for_import(target: pg_sys::Oid) {
     unsafe {
         pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, target, 1, pg_sys::ExclusiveLock as i32);
     }
+}
+
+/// The memory that one operation may use, in bytes.
+pub fn work_mem_bytes() -> usize {
+    // SAFETY: a plain read of the server's setting, which is in kilobytes.
+    usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(4096) * 1024
 }
 
 /// True in a transaction that may not write: READ ONLY, or on a standby.

@@ -6,11 +6,19 @@ use crate::db::spi;
 use crate::error::Result;
 use crate::import::contest::{Contest, Entrant, Loss, Rule};
 use crate::import::plan;
-use crate::import::run::{Finding, Run};
+use crate::import::run::{Finding, Run, Stumble};
+use crate::import::sieve;
 use crate::import::statements::{
-    KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, ORD_POISON, Rows, foreign_key_ord, key_ord,
+    KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, ORD_POISON, Rows, Statements, foreign_key_ord, key_ord,
 };
 use std::collections::BTreeMap;
+
+/// A planner without statistics would read a large target whole to find a few rows.
+const BY_INDEX: [(&str, &str); 3] =
+    [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
+
+/// Rows of a source from which on its keys are sifted by hash.
+const SIEVE_FROM: i64 = 10_000;
 
 impl Run<'_> {
     /// Reports every row that cannot go in, as far as the catalog tells.
@@ -49,35 +57,34 @@ impl Run<'_> {
         self.decide(&rows)
     }
 
-    fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), crate::import::run::Stumble>> {
-        let found =
-            session::with_settings(&self.lookup_settings()?, || self.attempt(&self.lookups(rows, rules).join(";\n")))?;
+    fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), Stumble>> {
+        let few = plan::look_up_by_index(self.total, self.target_rows()?);
+        self.sieved = !few && self.total >= SIEVE_FROM;
+        let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &[] };
+        let found = sieve::with_sieves(self.table.keys.len(), self.total, session::work_mem_bytes(), || {
+            session::with_settings(settings, || self.attempt(&self.lookups(rows, rules).join(";\n")))
+        })?;
         if let Err(stumble) = found {
             return Ok(Err(stumble));
         }
         self.index_exclusions();
-        let contests = self.contests(rows, rules);
+        let contests = self.contests(rows, rules)?;
         if contests.is_empty() {
             return Ok(Ok(()));
         }
         Ok(self.attempt(&contests.join(";\n"))?.map(|_| ()))
     }
 
-    /// A few rows are looked up in a large target by its indexes; a planner without statistics would read it all.
-    fn lookup_settings(&self) -> Result<Vec<(&'static str, &'static str)>> {
-        let target_rows = spi::number(
+    /// About how many rows the target has.
+    fn target_rows(&self) -> Result<i64> {
+        spi::number(
             "SELECT COALESCE(pg_catalog.sum(GREATEST(c.reltuples::pg_catalog.int8,
                pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) 200)), 0)::pg_catalog.int8
              FROM pg_catalog.pg_class AS c
              WHERE c.oid IN (SELECT $1::pg_catalog.oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree($1) AS p)
                AND c.relkind IN ('r', 'm')",
             &[pgrx::pg_sys::Oid::from(self.table.oid).into()],
-        )?;
-        Ok(if plan::look_up_by_index(self.total, target_rows) {
-            vec![("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")]
-        } else {
-            vec![]
-        })
+        )
     }
 
     /// Gives the staged rows the index of each exclusion constraint, so that finding the pairs that exclude each other does
@@ -98,6 +105,11 @@ impl Run<'_> {
         if !rules {
             return sql;
         }
+        for (position, key) in self.table.keys.iter().enumerate() {
+            if statements.is_sieved(position) && statements.key_is_computable(key, rows) {
+                sql.push(statements.fill_sieve(position, rows));
+            }
+        }
         sql.extend(statements.find_broken_rules(rows));
         for (position, fk) in self.table.foreign_keys.iter().enumerate() {
             if statements.foreign_key_is_computable(fk, rows) {
@@ -112,13 +124,15 @@ impl Run<'_> {
         sql
     }
 
-    fn contests(&self, rows: &Rows, rules: bool) -> Vec<String> {
-        let statements = self.statements();
+    fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<String>> {
+        let statements = Statements { sieved: self.sieved && rules, ..self.statements() };
+        let suspected: Vec<i32> = spi::document(&statements.suspected_keys(), &[])?;
         let mut sql = Vec::new();
         for (position, key) in self.table.keys.iter().enumerate() {
             let wanted = rules || self.match_key == Some(position);
             if wanted && statements.key_is_computable(key, rows) {
-                sql.extend(statements.find_contests(position, rows));
+                let clear = statements.is_sieved(position) && !suspected.contains(&key_ord(position));
+                sql.extend(statements.find_contests(position, rows, clear));
             }
         }
         for (position, fk) in self.table.foreign_keys.iter().enumerate() {
@@ -126,7 +140,7 @@ impl Run<'_> {
                 sql.extend(statements.find_parents(position, rows));
             }
         }
-        sql
+        Ok(sql)
     }
 
     /// Reports the rows over which an expression of the table fails. False: there is none.
@@ -195,7 +209,7 @@ impl Run<'_> {
 
     /// Looks at `rows` once more, for the conflicts and broken rules of rows that could not be written.
     pub fn look_again(&mut self, rows: &Rows, rules: bool) -> Result<()> {
-        let statements = self.statements();
+        let statements = Statements { sieved: false, ..self.statements() };
         let mut sql = Vec::new();
         if rules {
             sql.extend(statements.find_broken_rules(rows));

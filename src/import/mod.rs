@@ -8,6 +8,7 @@ mod contest;
 mod mark;
 mod plan;
 mod run;
+mod sieve;
 mod stage;
 mod statements;
 mod write;
@@ -226,8 +227,19 @@ fn prepare<'a>(
     spi::execute(&Statements::create_problem(&names))?;
     let rows = Rows::new(table, &names.raw, BTreeSet::new(), false);
     let progress = Progress::new(target, run_id);
-    let run =
-        Run { request, table, names, assignments, rows, match_key, total: 0, progress, converted: false, late: false };
+    let run = Run {
+        request,
+        table,
+        names,
+        assignments,
+        rows,
+        match_key,
+        total: 0,
+        progress,
+        converted: false,
+        sieved: false,
+        late: false,
+    };
     stage::check_rights(table, &run.statements(), request)?;
     Ok(run)
 }

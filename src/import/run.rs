@@ -22,6 +22,8 @@ pub struct Run<'a> {
     pub progress: Progress,
     /// Values needed a conversion: `staged` is a table of its own.
     pub converted: bool,
+    /// Keys are sifted by hash before they are compared.
+    pub sieved: bool,
     /// The writing has begun.
     pub late: bool,
 }
@@ -34,7 +36,13 @@ pub struct Stumble {
 
 impl Run<'_> {
     pub fn statements(&self) -> Statements<'_> {
-        Statements { table: self.table, names: &self.names, assignments: &self.assignments, late: self.late }
+        Statements {
+            table: self.table,
+            names: &self.names,
+            assignments: &self.assignments,
+            late: self.late,
+            sieved: self.sieved,
+        }
     }
 
     pub fn enter(&mut self, phase: Phase) {

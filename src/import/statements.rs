@@ -100,12 +100,15 @@ impl Rows {
 }
 
 /// What is known of the target and the run: everything the statements are made of.
+#[derive(Clone, Copy)]
 pub struct Statements<'a> {
     pub table: &'a Table,
     pub names: &'a Names,
     pub assignments: &'a [Assignment],
     /// Problems found from now on belong to the writing phase.
     pub late: bool,
+    /// Keys are sifted by hash before they are compared.
+    pub sieved: bool,
 }
 
 /// `ord` of report rows that come before those of the keys.
@@ -157,6 +160,17 @@ fn part_sql(part: &KeyPart) -> String {
         Some(collation) => format!("(({}) COLLATE {collation})", part.sql),
         None => format!("({})", part.sql),
     }
+}
+
+fn all_given(key: &Key, alias: &str) -> String {
+    and((0..key.parts.len()).map(|i| format!("{alias}.{} IS NOT NULL", part_name(i))))
+}
+
+/// One hash of all parts: the hash of each is the seed of the next.
+fn key_hash(key: &Key, alias: &str) -> String {
+    key.parts.iter().enumerate().fold("0::pg_catalog.int8".to_string(), |seed, (i, part)| {
+        format!("{}({alias}.{}, {seed})", part.hash.as_deref().unwrap_or_default(), part_name(i))
+    })
 }
 
 /// A key's parts as k1, k2, …
@@ -310,6 +324,37 @@ impl Statements<'_> {
             unqualified_merged = unqualified(merged),
             inherited_h = inherited.replace(", ", ", h."),
             rows = self.rows_sql(rows),
+        )
+    }
+
+    // ---- sifting keys by their hash --------------------------------------------------------------------------------
+
+    pub fn is_sieved(&self, position: usize) -> bool {
+        self.sieved && self.table.keys[position].hashable()
+    }
+
+    /// Fills the sieve of a key with the source's hashes, and notes those that may come twice.
+    pub fn fill_sieve(&self, position: usize, rows: &Rows) -> String {
+        let key = &self.table.keys[position];
+        format!(
+            "INSERT INTO {contest} (ord, rn, kind, ref)
+             SELECT {ord}, 0, {KIND_SUSPECT}, s.hash
+             FROM (SELECT {hash} AS hash FROM {keyed} AS s WHERE {given} OFFSET 0) AS s
+             WHERE identity._import_sieve_add({position}, s.hash)",
+            contest = self.names.contest,
+            ord = key_ord(position),
+            hash = key_hash(key, "s"),
+            keyed = self.keyed_row(key, rows),
+            given = all_given(key, "s"),
+        )
+    }
+
+    /// Keys that may come twice in the source.
+    pub fn suspected_keys(&self) -> String {
+        format!(
+            "SELECT COALESCE(pg_catalog.jsonb_agg(DISTINCT c.ord), '[]') FROM {} AS c
+             WHERE c.kind OPERATOR(pg_catalog.=) {KIND_SUSPECT}",
+            self.names.contest
         )
     }
 
@@ -545,6 +590,11 @@ impl Statements<'_> {
     /// Rows whose key the target holds already.
     pub fn find_conflicts(&self, position: usize, rows: &Rows) -> Vec<String> {
         let key = &self.table.keys[position];
+        let sifted = if self.is_sieved(position) {
+            format!("identity._import_sieve_holds({position}, {})", key_hash(key, "t"))
+        } else {
+            "true".to_string()
+        };
         let not_own = if rows.merged {
             "(s.own_tid IS NULL OR NOT (s.own_oid OPERATOR(pg_catalog.=) t.holder_oid
                AND s.own_tid OPERATOR(pg_catalog.=) t.holder_tid))"
@@ -562,6 +612,7 @@ impl Statements<'_> {
                         format!("t.{k} {} s.{k}", p.operator)
                     }
                 }));
+                let sifted = if nulls.is_empty() { sifted.as_str() } else { "true" };
                 let once = if key.exclusion { "DISTINCT ON (s.rn)" } else { "" };
                 let order = if key.exclusion { "ORDER BY s.rn" } else { "" };
                 format!(
@@ -569,7 +620,7 @@ impl Statements<'_> {
                        holder_oid, holder_tid, late)
                      SELECT {once} s.rn, {ord}, 'conflict', {name}, {columns}, {key_json}, t.pk, {sqlstate},
                        'the key is held by an existing row', t.holder_oid, t.holder_tid, {late}
-                     FROM {keyed} AS s JOIN {holders} AS t ON {joined}
+                     FROM {keyed} AS s JOIN (SELECT t.* FROM {holders} AS t WHERE {sifted}) AS t ON {joined}
                      WHERE {not_own} {order}",
                     problem = self.names.problem,
                     ord = key_ord(position),
@@ -586,12 +637,16 @@ impl Statements<'_> {
     }
 
     /// Keys that more than one row of the source wants, and the rows that want them.
-    pub fn find_contests(&self, position: usize, rows: &Rows) -> Vec<String> {
+    /// `clear`: no two of its keys have the same hash.
+    pub fn find_contests(&self, position: usize, rows: &Rows, clear: bool) -> Vec<String> {
         let key = &self.table.keys[position];
         if key.exclusion || !key.parts.iter().all(|p| p.groups) {
             return vec![self.find_rivals(position, rows)];
         }
-        let mut statements = vec![self.find_repeated_keys(position, rows)];
+        let mut statements = Vec::new();
+        if !clear {
+            statements.push(self.find_repeated_keys(position, rows));
+        }
         if !key.nulls_distinct && key.parts.iter().any(|p| p.nullable) {
             statements.push(self.find_repeated_null_keys(position, rows));
         }
@@ -608,7 +663,18 @@ impl Statements<'_> {
     fn find_repeated_keys(&self, position: usize, rows: &Rows) -> String {
         let key = &self.table.keys[position];
         let parts = comma((0..key.parts.len()).map(part_name));
-        let given = and((0..key.parts.len()).map(|i| format!("s.{} IS NOT NULL", part_name(i))));
+        let given = all_given(key, "s");
+        let suspect = if self.is_sieved(position) {
+            format!(
+                "{} IN (SELECT c.ref FROM {} AS c WHERE c.kind OPERATOR(pg_catalog.=) {KIND_SUSPECT}
+                   AND c.ord OPERATOR(pg_catalog.=) {})",
+                key_hash(key, "s"),
+                self.names.contest,
+                key_ord(position)
+            )
+        } else {
+            "true".to_string()
+        };
         let joined =
             and(key.parts.iter().enumerate().map(|(i, p)| format!("g.{k} {} s.{k}", p.operator, k = part_name(i))));
         format!(
@@ -616,8 +682,9 @@ impl Statements<'_> {
              SELECT {ord}, s.rn, {KIND_KEY}, g.number
              FROM {keyed} AS s
              JOIN (SELECT {parts}, pg_catalog.row_number() OVER () OPERATOR(pg_catalog.+) {base} AS number
-                   FROM {keyed} AS s WHERE {given}
-                   GROUP BY {parts} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS g ON {joined}",
+                   FROM {keyed} AS s WHERE {given} AND {suspect}
+                   GROUP BY {parts} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS g ON {joined}
+             WHERE {suspect}",
             contest = self.names.contest,
             ord = key_ord(position),
             keyed = self.keyed_row(key, rows),
@@ -666,7 +733,7 @@ impl Statements<'_> {
     pub fn contest_in_order(&self) -> String {
         format!(
             "SELECT c.rn, EXISTS (SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) c.rn), c.kind, c.ord, c.ref
-             FROM {contest} AS c ORDER BY c.rn, c.kind, c.ord, c.ref",
+             FROM {contest} AS c WHERE c.kind OPERATOR(pg_catalog.<>) {KIND_SUSPECT} ORDER BY c.rn, c.kind, c.ord, c.ref",
             problem = self.names.problem,
             contest = self.names.contest,
         )
@@ -765,17 +832,32 @@ impl Statements<'_> {
         )
     }
 
-    /// The clean rows of a range, in source order. OFFSET 0 keeps the mark above the sort: a row is to be marked when the
+    /// The clean rows of a range, in source order or a key's. OFFSET 0 keeps the mark above the sort: a row is to be marked when the
     /// executor takes it, not when it is read.
-    fn feed(&self, rows: &Rows, range: Range, kind: Write) -> String {
+    fn feed(&self, rows: &Rows, range: Range, kind: Write, sort_by: Option<usize>) -> String {
         let Names { row, own_oid, own_tid, .. } = self.names;
         let own = if rows.merged { format!(", s.{own_oid}, s.{own_tid}") } else { String::new() };
         format!(
-            "(SELECT s.{row}{own}, {columns} FROM {relation} AS s WHERE {clean} ORDER BY s.{row} OFFSET 0)",
+            "(SELECT s.{row}{own}, {columns} FROM {relation} AS s WHERE {clean} ORDER BY {order} OFFSET 0)",
             columns = comma(self.assignments.iter().map(|a| format!("s.{}", a.column.quoted))),
             relation = rows.relation,
             clean = self.clean_range(rows, range, kind),
+            order = match sort_by {
+                Some(position) => comma(self.table.keys[position].parts.iter().map(part_sql)),
+                None => format!("s.{row}"),
+            },
         )
+    }
+
+    /// The key in whose order many rows are written: neighbours in an index are then inserted one after the other, which
+    /// spares most of the way down to its leaves. Only where every column of the key is staged.
+    pub fn sort_key(&self, rows: &Rows) -> Option<usize> {
+        let sortable = |key: &Key| {
+            let staged = key.reads.columns.iter().all(|c| rows.present.contains(c));
+            !key.exclusion && !key.reads.whole_row && staged
+        };
+        let keys = self.table.keys.iter().enumerate().filter(|(_, key)| sortable(key));
+        keys.max_by_key(|(_, key)| !key.primary).map(|(position, _)| position)
     }
 
     pub fn write(&self, rows: &Rows, range: Range, kind: Write, how: WriteOptions) -> String {
@@ -807,7 +889,7 @@ impl Statements<'_> {
             columns = comma(self.assignments.iter().map(|a| a.column.quoted.clone())),
             overriding = if always { " OVERRIDING SYSTEM VALUE" } else { "" },
             values = comma(self.assignments.iter().map(|a| format!("s.{}", a.column.quoted))),
-            feed = self.feed(rows, range, Write::Insert),
+            feed = self.feed(rows, range, Write::Insert, how.sort_by),
             row = self.names.row,
             on_conflict = if how.do_nothing { " ON CONFLICT DO NOTHING" } else { "" },
         )
@@ -829,7 +911,7 @@ impl Statements<'_> {
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
                AND identity._import_mark(s.{row}, t.ctid)",
             target = self.table.from_clause(),
-            feed = self.feed(rows, range, Write::Update),
+            feed = self.feed(rows, range, Write::Update, None),
         )
     }
 
@@ -1018,6 +1100,8 @@ pub const KIND_RIVAL: i32 = 1;
 pub const KIND_NEED: i32 = 2;
 /// The row is only referred to by others.
 pub const KIND_PRESENT: i32 = 3;
+/// No row: the hash of a key that may come twice.
+pub const KIND_SUSPECT: i32 = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {
@@ -1040,6 +1124,8 @@ pub struct WriteOptions {
     pub place: bool,
     /// A held key drops the row instead of failing the statement.
     pub do_nothing: bool,
+    /// Write in the order of the key at this position, not of the source.
+    pub sort_by: Option<usize>,
 }
 
 fn key_sqlstate(key: &Key) -> &'static str {

@@ -14,6 +14,9 @@ use std::collections::BTreeSet;
 /// The smallest chunk after a failure.
 const SMALLEST: i64 = 64;
 
+/// The smallest chunk that is worth sorting.
+const SORT_FROM: i64 = 20_000;
+
 impl Run<'_> {
     pub fn write(&mut self, chunk: i64) -> Result<()> {
         self.late = true;
@@ -51,7 +54,13 @@ impl Run<'_> {
 
     /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, reports it, and returns it.
     fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Option<i64>> {
-        let Err(stumble) = self.try_range(kind, range)? else { return Ok(None) };
+        if let Some(sort_by) = self.sort_key(kind, range)
+            && self.try_range(kind, range, Some(sort_by))?.is_ok()
+        {
+            return Ok(None);
+        }
+        // In source order: what stands before a row that fails is known to be fine.
+        let Err(stumble) = self.try_range(kind, range, None)? else { return Ok(None) };
         let last = self.last_clean(kind, range)?;
         if stumble.row < range.first || stumble.row >= last {
             self.bisect(kind, Range { last, ..range }, stumble)?;
@@ -65,7 +74,7 @@ impl Run<'_> {
     }
 
     fn write_range(&mut self, kind: Write, range: Range) -> Result<()> {
-        match self.try_range(kind, range)? {
+        match self.try_range(kind, range, None)? {
             Ok(()) => Ok(()),
             Err(stumble) => self.bisect(kind, range, stumble),
         }
@@ -85,8 +94,21 @@ impl Run<'_> {
         self.write_range(kind, Range { first: middle + 1, ..range })
     }
 
-    fn try_range(&mut self, kind: Write, range: Range) -> Result<std::result::Result<(), Stumble>> {
-        let how = self.write_options(kind);
+    /// Many rows without a trigger that could see their order are written in the order of a key.
+    fn sort_key(&self, kind: Write, range: Range) -> Option<usize> {
+        let many = range.last - range.first >= SORT_FROM;
+        (many && kind == Write::Insert && !self.table.row_triggers)
+            .then(|| self.statements().sort_key(&self.rows))
+            .flatten()
+    }
+
+    fn try_range(
+        &mut self,
+        kind: Write,
+        range: Range,
+        sort_by: Option<usize>,
+    ) -> Result<std::result::Result<(), Stumble>> {
+        let how = WriteOptions { sort_by, ..self.write_options(kind) };
         let sql = self.write_statement(range, kind, how) + &self.check_deferred_keys();
         if let Err(stumble) = self.attempt(&sql)? {
             return Ok(Err(stumble));
@@ -100,13 +122,18 @@ impl Run<'_> {
     fn write_options(&self, kind: Write) -> WriteOptions {
         let place = self.table.readable && !self.table.row_security;
         match kind {
-            Write::Update => WriteOptions { track: true, place: false, do_nothing: false },
+            Write::Update => WriteOptions { track: true, ..WriteOptions::default() },
             Write::Insert => {
                 // A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
                 let unforeseen = self.table.before_insert || self.table.row_security;
                 let deferrable = self.table.keys.iter().any(|k| k.deferrable);
                 let for_report = self.request.report == Report::All && !self.request.dry_run;
-                WriteOptions { track: unforeseen || for_report, place, do_nothing: unforeseen && !deferrable }
+                WriteOptions {
+                    track: unforeseen || for_report,
+                    place,
+                    do_nothing: unforeseen && !deferrable,
+                    sort_by: None,
+                }
             }
         }
     }
