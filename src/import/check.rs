@@ -54,12 +54,15 @@ impl Run<'_> {
                 return Err(stumble.failure.into());
             }
         }
+        if self.sieved {
+            spi::execute(&format!("DROP TABLE {}", self.names.hashes))?;
+        }
         self.decide(&rows)
     }
 
     fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), Stumble>> {
         let few = plan::look_up_by_index(self.total, self.target_rows()?);
-        self.sieved = !few && self.total >= SIEVE_FROM;
+        self.sieved = rules && !few && self.total >= SIEVE_FROM;
         let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &[] };
         let found = sieve::with_sieves(self.table.keys.len(), self.total, session::work_mem_bytes(), || {
             session::with_settings(settings, || self.attempt(&self.lookups(rows, rules).join(";\n")))
@@ -105,11 +108,13 @@ impl Run<'_> {
         if !rules {
             return sql;
         }
-        for (position, key) in self.table.keys.iter().enumerate() {
-            if statements.is_sieved(position) && statements.key_is_computable(key, rows) {
-                sql.push(statements.fill_sieve(position, rows));
-            }
+        let sieved: Vec<usize> = (0..self.table.keys.len())
+            .filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], rows))
+            .collect();
+        if self.sieved {
+            sql.push(statements.create_hashes(&sieved, rows));
         }
+        sql.extend(sieved.iter().map(|&position| statements.fill_sieve(position)));
         sql.extend(statements.find_broken_rules(rows));
         for (position, fk) in self.table.foreign_keys.iter().enumerate() {
             if statements.foreign_key_is_computable(fk, rows) {
@@ -125,7 +130,7 @@ impl Run<'_> {
     }
 
     fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<String>> {
-        let statements = Statements { sieved: self.sieved && rules, ..self.statements() };
+        let statements = self.statements();
         let suspected: Vec<i32> = spi::document(&statements.suspected_keys(), &[])?;
         let mut sql = Vec::new();
         for (position, key) in self.table.keys.iter().enumerate() {

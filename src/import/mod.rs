@@ -31,7 +31,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use uuid::Uuid;
 
-static CHUNK_ROWS: GucSetting<i32> = GucSetting::<i32>::new(100_000);
+static CHUNK_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
 
 pub fn define_settings() {
     GucRegistry::define_int_guc(
@@ -238,6 +238,7 @@ fn prepare<'a>(
         progress,
         converted: false,
         sieved: false,
+        indexed: false,
         late: false,
     };
     stage::check_rights(table, &run.statements(), request)?;

@@ -24,6 +24,8 @@ pub struct Run<'a> {
     pub converted: bool,
     /// Keys are sifted by hash before they are compared.
     pub sieved: bool,
+    /// `rows` has an index by number.
+    pub indexed: bool,
     /// The writing has begun.
     pub late: bool,
 }

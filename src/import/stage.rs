@@ -127,7 +127,7 @@ impl Run<'_> {
                 let _ = self.attempt(&self.statements().convert_rest())?;
             }
         }
-        self.index_rows()
+        Ok(())
     }
 
     /// Looks at one column after the other, and goes on behind each value that fails.
@@ -178,11 +178,14 @@ impl Run<'_> {
             present.remove(&column);
         }
         self.rows = Rows::new(self.table, &self.names.merged, present, true);
-        self.index_rows()
+        Ok(())
     }
 
     /// Lets the planner find rows by number, and know how many there are.
-    fn index_rows(&mut self) -> Result<()> {
+    pub fn index_rows(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.indexed, true) {
+            return Ok(());
+        }
         let (relation, row) = (&self.rows.relation, &self.names.row);
         spi::execute(&format!("CREATE INDEX ON {relation} ({row}); ANALYZE {relation} ({row})"))?;
         self.progress.publish();

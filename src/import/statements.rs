@@ -8,6 +8,7 @@
 //! - `contest`: keys that several source rows want, for `contest.rs` to decide;
 //! - `landed`: which row of the target a source row became, where that must be known;
 //! - `fired`: rows as the target's BEFORE triggers leave them, to explain why they lost;
+//! - `hashes`: a hash of each key of each row;
 //! - `probe`: one column, converted alone to find the values that fail.
 
 use crate::db::catalog::{Check, ForeignKey, Key, KeyPart, Table};
@@ -25,6 +26,7 @@ pub struct Names {
     pub landed: String,
     pub fired: String,
     pub probe: String,
+    pub hashes: String,
     /// The row's number in the source.
     pub row: String,
     /// The target row that a row updates: table, place and primary key.
@@ -53,6 +55,7 @@ impl Names {
             landed: table("landed"),
             fired: table("fired"),
             probe: table("probe"),
+            hashes: table("hashes"),
             row: column("row"),
             own_oid: column("oid"),
             own_tid: column("tid"),
@@ -162,14 +165,10 @@ fn part_sql(part: &KeyPart) -> String {
     }
 }
 
-fn all_given(key: &Key, alias: &str) -> String {
-    and((0..key.parts.len()).map(|i| format!("{alias}.{} IS NOT NULL", part_name(i))))
-}
-
 /// One hash of all parts: the hash of each is the seed of the next.
-fn key_hash(key: &Key, alias: &str) -> String {
+fn key_hash(key: &Key, value: impl Fn(usize, &KeyPart) -> String) -> String {
     key.parts.iter().enumerate().fold("0::pg_catalog.int8".to_string(), |seed, (i, part)| {
-        format!("{}({alias}.{}, {seed})", part.hash.as_deref().unwrap_or_default(), part_name(i))
+        format!("{}({}, {seed})", part.hash.as_deref().unwrap_or_default(), value(i, part))
     })
 }
 
@@ -333,23 +332,42 @@ impl Statements<'_> {
         self.sieved && self.table.keys[position].hashable()
     }
 
-    /// Fills the sieve of a key with the source's hashes, and notes those that may come twice.
-    pub fn fill_sieve(&self, position: usize, rows: &Rows) -> String {
-        let key = &self.table.keys[position];
+    /// `hashes`: a hash of every key of every row, so that a key is computed once for all that is asked of it.
+    pub fn create_hashes(&self, positions: &[usize], rows: &Rows) -> String {
+        let hashes: String = positions
+            .iter()
+            .map(|&position| {
+                let key = &self.table.keys[position];
+                // The hash functions are strict: a key with a NULL has none.
+                let hash = key_hash(key, |_, part| part_sql(part));
+                format!(", CASE WHEN {} THEN {hash} END AS h{position}", predicate(key))
+            })
+            .collect();
         format!(
-            "INSERT INTO {contest} (ord, rn, kind, ref)
-             SELECT {ord}, 0, {KIND_SUSPECT}, s.hash
-             FROM (SELECT {hash} AS hash FROM {keyed} AS s WHERE {given} OFFSET 0) AS s
-             WHERE identity._import_sieve_add({position}, s.hash)",
-            contest = self.names.contest,
-            ord = key_ord(position),
-            hash = key_hash(key, "s"),
-            keyed = self.keyed_row(key, rows),
-            given = all_given(key, "s"),
+            "CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT r.{} AS rn{hashes} FROM {} AS r; ANALYZE {}",
+            unqualified(&self.names.hashes),
+            self.names.row,
+            self.rows_sql(rows),
+            self.names.hashes
         )
     }
 
-    /// Keys that may come twice in the source.
+    /// Fills the sieve of a key with the source's hashes, and notes those that come twice.
+    pub fn fill_sieve(&self, position: usize) -> String {
+        format!(
+            "WITH maybe AS MATERIALIZED (
+               SELECT h.h{position} AS hash FROM {hashes} AS h WHERE identity._import_sieve_add({position}, h.h{position}))
+             INSERT INTO {contest} (ord, rn, kind, ref)
+             SELECT {ord}, 0, {KIND_SUSPECT}, h.h{position} FROM {hashes} AS h
+             WHERE h.h{position} IN (SELECT m.hash FROM maybe AS m)
+             GROUP BY h.h{position} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1",
+            hashes = self.names.hashes,
+            contest = self.names.contest,
+            ord = key_ord(position),
+        )
+    }
+
+    /// Keys of which a hash comes twice in the source.
     pub fn suspected_keys(&self) -> String {
         format!(
             "SELECT COALESCE(pg_catalog.jsonb_agg(DISTINCT c.ord), '[]') FROM {} AS c
@@ -417,28 +435,36 @@ impl Statements<'_> {
         } else {
             ("NULL::pg_catalog.oid", "NULL::pg_catalog.tid")
         };
+        let shown = comma(self.shown_columns().into_iter().enumerate().map(|(i, (_, sql))| format!("{sql} AS p{i}")));
         format!(
-            "(SELECT {oid} AS holder_oid, {tid} AS holder_tid, {pk} AS pk, {parts} FROM {from} AS t WHERE {predicate})",
-            pk = self.primary_key_json(),
+            "(SELECT {oid} AS holder_oid, {tid} AS holder_tid, {shown}, {parts} FROM {from} AS t WHERE {predicate})",
             parts = key_parts(key),
             from = self.table.from_clause(),
             predicate = predicate(key),
         )
     }
 
-    /// The primary key of row `t` of the target; its place, where there is none.
-    fn primary_key_json(&self) -> String {
+    /// What a report shows of row `t` of the target: its primary key; its place, where there is none.
+    fn shown_columns(&self) -> Vec<(&str, String)> {
         match self.table.primary_key() {
             Some(key) => {
-                let column = |n: i16| self.table.by_number(n).expect("a primary key is over columns");
-                json_object(key.parts.iter().map(|p| {
-                    let c = column(p.attnum);
-                    (c.name.as_str(), format!("t.{}", c.quoted))
-                }))
+                let columns = key.parts.iter().filter_map(|p| self.table.by_number(p.attnum));
+                columns.map(|c| (c.name.as_str(), format!("t.{}", c.quoted))).collect()
             }
-            None if self.table.readable => json_object([("ctid", "t.ctid::pg_catalog.text".to_string())]),
-            None => "NULL::pg_catalog.jsonb".to_string(),
+            None if self.table.readable => vec![("ctid", "t.ctid::pg_catalog.text".to_string())],
+            None => vec![("ctid", "NULL::pg_catalog.text".to_string())],
         }
+    }
+
+    /// The same as JSON, of a row of `holders`.
+    fn holder_json(&self, alias: &str) -> String {
+        let shown = self.shown_columns();
+        json_object(shown.iter().enumerate().map(|(i, (name, _))| (*name, format!("{alias}.p{i}"))))
+    }
+
+    /// The same as JSON, of row `t` of the target itself.
+    fn primary_key_json(&self) -> String {
+        json_object(self.shown_columns())
     }
 
     fn key_json(&self, key: &Key, alias: &str) -> String {
@@ -590,11 +616,6 @@ impl Statements<'_> {
     /// Rows whose key the target holds already.
     pub fn find_conflicts(&self, position: usize, rows: &Rows) -> Vec<String> {
         let key = &self.table.keys[position];
-        let sifted = if self.is_sieved(position) {
-            format!("identity._import_sieve_holds({position}, {})", key_hash(key, "t"))
-        } else {
-            "true".to_string()
-        };
         let not_own = if rows.merged {
             "(s.own_tid IS NULL OR NOT (s.own_oid OPERATOR(pg_catalog.=) t.holder_oid
                AND s.own_tid OPERATOR(pg_catalog.=) t.holder_tid))"
@@ -612,16 +633,14 @@ impl Statements<'_> {
                         format!("t.{k} {} s.{k}", p.operator)
                     }
                 }));
-                let sifted = if nulls.is_empty() { sifted.as_str() } else { "true" };
                 let once = if key.exclusion { "DISTINCT ON (s.rn)" } else { "" };
                 let order = if key.exclusion { "ORDER BY s.rn" } else { "" };
                 format!(
                     "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, existing, sqlstate, message,
                        holder_oid, holder_tid, late)
-                     SELECT {once} s.rn, {ord}, 'conflict', {name}, {columns}, {key_json}, t.pk, {sqlstate},
+                     SELECT {once} s.rn, {ord}, 'conflict', {name}, {columns}, {key_json}, {holder}, {sqlstate},
                        'the key is held by an existing row', t.holder_oid, t.holder_tid, {late}
-                     FROM {keyed} AS s JOIN (SELECT t.* FROM {holders} AS t WHERE {sifted}) AS t ON {joined}
-                     WHERE {not_own} {order}",
+                     FROM {pairs} WHERE {not_own} {order}",
                     problem = self.names.problem,
                     ord = key_ord(position),
                     name = literal(&key.name),
@@ -629,11 +648,35 @@ impl Statements<'_> {
                     key_json = self.key_json(key, "s"),
                     sqlstate = literal(key_sqlstate(key)),
                     late = self.late,
-                    keyed = self.keyed_row(key, rows),
-                    holders = self.holders(key),
+                    holder = self.holder_json("t"),
+                    pairs = if nulls.is_empty() && self.is_sieved(position) {
+                        self.sifted_pairs(position, rows, &joined)
+                    } else {
+                        format!("{} AS s JOIN {} AS t ON {joined}", self.keyed_row(key, rows), self.holders(key))
+                    },
                 )
             })
             .collect()
+    }
+
+    /// Source rows `s` and target rows `t` with an equal key, where keys are sifted: the target's rows that pass the sieve,
+    /// those of them whose hash the source has, and then those whose key it has. The steps are materialized, so that each
+    /// key of the target is computed once, and of the source only those that are compared; IS TRUE keeps the planner from
+    /// computing them all for a hash join.
+    fn sifted_pairs(&self, position: usize, rows: &Rows, joined: &str) -> String {
+        let key = &self.table.keys[position];
+        format!(
+            "(WITH passed AS MATERIALIZED (
+                SELECT t.* FROM (SELECT t.*, {hash} AS hash FROM (SELECT t.* FROM {holders} AS t OFFSET 0) AS t OFFSET 0) AS t
+                WHERE identity._import_sieve_holds({position}, t.hash))
+              SELECT h.rn, t.* FROM passed AS t JOIN {hashes} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.hash
+              OFFSET 0) AS t
+             JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) t.rn AND ({joined}) IS TRUE",
+            hash = key_hash(key, |i, _| format!("t.{}", part_name(i))),
+            holders = self.holders(key),
+            hashes = self.names.hashes,
+            keyed = self.keyed_row(key, rows),
+        )
     }
 
     /// Keys that more than one row of the source wants, and the rows that want them.
@@ -663,31 +706,31 @@ impl Statements<'_> {
     fn find_repeated_keys(&self, position: usize, rows: &Rows) -> String {
         let key = &self.table.keys[position];
         let parts = comma((0..key.parts.len()).map(part_name));
-        let given = all_given(key, "s");
-        let suspect = if self.is_sieved(position) {
+        let given = and((0..key.parts.len()).map(|i| format!("s.{} IS NOT NULL", part_name(i))));
+        let keyed = self.keyed_row(key, rows);
+        let wanted = if self.is_sieved(position) {
             format!(
-                "{} IN (SELECT c.ref FROM {} AS c WHERE c.kind OPERATOR(pg_catalog.=) {KIND_SUSPECT}
-                   AND c.ord OPERATOR(pg_catalog.=) {})",
-                key_hash(key, "s"),
-                self.names.contest,
-                key_ord(position)
+                "SELECT s.* FROM {hashes} AS h JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) h.rn
+                 WHERE h.h{position} IN (SELECT c.ref FROM {contest} AS c
+                   WHERE c.kind OPERATOR(pg_catalog.=) {KIND_SUSPECT} AND c.ord OPERATOR(pg_catalog.=) {ord})",
+                hashes = self.names.hashes,
+                contest = self.names.contest,
+                ord = key_ord(position),
             )
         } else {
-            "true".to_string()
+            format!("SELECT s.* FROM {keyed} AS s WHERE {given}")
         };
         let joined =
             and(key.parts.iter().enumerate().map(|(i, p)| format!("g.{k} {} s.{k}", p.operator, k = part_name(i))));
         format!(
-            "INSERT INTO {contest} (ord, rn, kind, ref)
+            "WITH wanted AS MATERIALIZED ({wanted})
+             INSERT INTO {contest} (ord, rn, kind, ref)
              SELECT {ord}, s.rn, {KIND_KEY}, g.number
-             FROM {keyed} AS s
+             FROM wanted AS s
              JOIN (SELECT {parts}, pg_catalog.row_number() OVER () OPERATOR(pg_catalog.+) {base} AS number
-                   FROM {keyed} AS s WHERE {given} AND {suspect}
-                   GROUP BY {parts} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS g ON {joined}
-             WHERE {suspect}",
+                   FROM wanted GROUP BY {parts} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS g ON {joined}",
             contest = self.names.contest,
             ord = key_ord(position),
-            keyed = self.keyed_row(key, rows),
             base = self.group_base(),
         )
     }
@@ -823,12 +866,18 @@ impl Statements<'_> {
             (true, Write::Insert) => format!(" AND s.{own_tid} IS NULL"),
             (true, Write::Update) => format!(" AND s.{own_tid} IS NOT NULL"),
         };
+        let within = |column: &str| {
+            if range == Range::ALL {
+                return "true".to_string();
+            }
+            let Range { first, last } = range;
+            format!("{column} OPERATOR(pg_catalog.>=) {first} AND {column} OPERATOR(pg_catalog.<=) {last}")
+        };
         format!(
-            "s.{row} OPERATOR(pg_catalog.>=) {first} AND s.{row} OPERATOR(pg_catalog.<=) {last}{kind}
-             AND NOT EXISTS (SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) s.{row}
-               AND p.rn OPERATOR(pg_catalog.>=) {first} AND p.rn OPERATOR(pg_catalog.<=) {last})",
-            first = range.first,
-            last = range.last,
+            "{staged}{kind} AND NOT EXISTS (SELECT FROM {problem} AS p
+               WHERE p.rn OPERATOR(pg_catalog.=) s.{row} AND {reported})",
+            staged = within(&format!("s.{row}")),
+            reported = within("p.rn"),
         )
     }
 
@@ -1114,6 +1163,10 @@ pub enum Write {
 pub struct Range {
     pub first: i64,
     pub last: i64,
+}
+
+impl Range {
+    pub const ALL: Range = Range { first: 1, last: i64::MAX };
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -17,6 +17,16 @@ const SMALLEST: i64 = 64;
 /// The smallest chunk that is worth sorting.
 const SORT_FROM: i64 = 20_000;
 
+/// What became of a chunk.
+enum Chunk {
+    /// Its rows are in, or reported.
+    Written,
+    /// Something failed while its rows were not in source order: they are to be written in smaller chunks.
+    Unsorted,
+    /// Everything up to this row is in, or reported.
+    FailedAt(i64),
+}
+
 impl Run<'_> {
     pub fn write(&mut self, chunk: i64) -> Result<()> {
         self.late = true;
@@ -33,17 +43,21 @@ impl Run<'_> {
     /// so that many bad rows cost no more than their number.
     fn write_all(&mut self, kind: Write, chunk: i64) -> Result<()> {
         self.progress.rows_done = 0;
+        if chunk < self.total {
+            self.index_rows()?;
+        }
         let (mut first, mut size) = (1, chunk);
         while first <= self.total {
             let range = Range { first, last: self.total.min(first.saturating_add(size - 1)) };
             match self.write_chunk(kind, range)? {
-                None => {
+                Chunk::Written => {
                     first = range.last + 1;
                     size = chunk.min(size.saturating_mul(2));
                 }
-                Some(failed) => {
-                    size = chunk.min(SMALLEST.max(2 * (failed - first)));
-                    first = failed + 1;
+                Chunk::Unsorted => size = SORT_FROM / 4,
+                Chunk::FailedAt(row) => {
+                    size = chunk.min(SMALLEST.max(2 * (row - first)));
+                    first = row + 1;
                 }
             }
             self.progress.rows_done = first - 1;
@@ -52,25 +66,26 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, reports it, and returns it.
-    fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Option<i64>> {
-        if let Some(sort_by) = self.sort_key(kind, range)
-            && self.try_range(kind, range, Some(sort_by))?.is_ok()
-        {
-            return Ok(None);
+    /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, and reports it.
+    fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Chunk> {
+        if let Some(sort_by) = self.sort_key(kind, range) {
+            return Ok(match self.try_range(kind, range, Some(sort_by))? {
+                Ok(()) => Chunk::Written,
+                Err(_) => Chunk::Unsorted,
+            });
         }
-        // In source order: what stands before a row that fails is known to be fine.
-        let Err(stumble) = self.try_range(kind, range, None)? else { return Ok(None) };
+        let Err(stumble) = self.try_range(kind, range, None)? else { return Ok(Chunk::Written) };
+        self.index_rows()?;
         let last = self.last_clean(kind, range)?;
         if stumble.row < range.first || stumble.row >= last {
             self.bisect(kind, Range { last, ..range }, stumble)?;
-            return Ok(None);
+            return Ok(Chunk::Written);
         }
         if stumble.row > range.first {
             self.write_range(kind, Range { last: stumble.row - 1, ..range })?;
         }
         self.write_range(kind, Range { first: stumble.row, last: stumble.row })?;
-        Ok(Some(stumble.row))
+        Ok(Chunk::FailedAt(stumble.row))
     }
 
     fn write_range(&mut self, kind: Write, range: Range) -> Result<()> {
@@ -109,7 +124,8 @@ impl Run<'_> {
         sort_by: Option<usize>,
     ) -> Result<std::result::Result<(), Stumble>> {
         let how = WriteOptions { sort_by, ..self.write_options(kind) };
-        let sql = self.write_statement(range, kind, how) + &self.check_deferred_keys();
+        let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
+        let sql = self.write_statement(feed, kind, how) + &self.check_deferred_keys();
         if let Err(stumble) = self.attempt(&sql)? {
             return Ok(Err(stumble));
         }
@@ -161,6 +177,7 @@ impl Run<'_> {
         if losers.is_empty() {
             return Ok(());
         }
+        self.index_rows()?;
         if kind == Write::Insert && self.table.before_insert {
             self.explain_by_triggers(range)?;
         }
