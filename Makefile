@@ -18,7 +18,7 @@ install: .work/installed
 
 .work/installed: $(SOURCES) | setup
 	cargo pgrx package --pg-config $$(command -v $(PG_CONFIG)) --out-dir .work/package $(FEATURES)
-	$(SUDO) cp -R .work/package/. /
+	$(SUDO) cp -R --remove-destination .work/package/. /
 	@touch $@
 
 demo: install

@@ -306,8 +306,15 @@ fn finish(table: &Table, request: &Request, run_id: Uuid, started: Instant, outc
 fn summary(outcome: &Outcome) -> String {
     let c = &outcome.counts;
     let mut summary = format!(
-        "{} rows: {} inserted, {} updated, {} conflict, {} duplicate, {} invalid, {} suppressed",
-        outcome.total, c.inserted, c.updated, c.conflict, c.duplicate, c.invalid, c.suppressed
+        "{} row{}: {} inserted, {} updated, {} conflict, {} duplicate, {} invalid, {} suppressed",
+        outcome.total,
+        if outcome.total == 1 { "" } else { "s" },
+        c.inserted,
+        c.updated,
+        c.conflict,
+        c.duplicate,
+        c.invalid,
+        c.suppressed
     );
     if outcome.aborted {
         summary.push_str(&format!(", {} clean but withheld", c.withheld));

@@ -404,7 +404,9 @@ impl Statements<'_> {
             conditions.push(format!("s.{own_tid} IS NOT NULL"));
         }
         conditions.extend(rows.only.map(|n| format!("s.{row} OPERATOR(pg_catalog.=) {n}")));
-        let plain = format!("(SELECT {} FROM {} AS s WHERE {})", comma(columns), rows.relation, and(conditions));
+        // A fence: no expression may be evaluated over a poisoned row before it is left out.
+        let fence = if rows.poisoned { " OFFSET 0" } else { "" };
+        let plain = format!("(SELECT {} FROM {} AS s WHERE {}{fence})", comma(columns), rows.relation, and(conditions));
         let generated = self.table.columns.iter().filter(|c| c.generated && rows.known.contains(&c.attnum));
         let generated: String =
             generated.map(|c| format!(", ({}) AS {}", c.default.as_deref().unwrap_or("NULL"), c.quoted)).collect();

@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# import_rows beside the statements it replaces: 1 M rows with random keys into 1 M rows with a bigserial key and unique
+# indexes on lower(username), lower(email) and phone; 10 % of them conflict on all three. Each side starts from the same
+# files, after a checkpoint. Prints seconds and ratios; ROUNDS (2) rounds, the best of each side counts.
+set -euo pipefail
+rounds=${ROUNDS:-2}
+rows=${ROWS:-1000000}
+run() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
+
+run -d postgres -c 'DROP DATABASE IF EXISTS bench_template' -c 'CREATE DATABASE bench_template'
+run -d bench_template -v rows="$rows" <<'SQL'
+CREATE EXTENSION pg_identity;
+CREATE FUNCTION login(n bigint, OUT username text, OUT email text, OUT phone text) LANGUAGE sql AS $$
+    SELECT 'User' || md5(n::text), md5(n || 'e') || '@Example.com',
+           '+49' || ('x' || substr(md5(n || 'p'), 1, 12))::bit(48)::bigint $$;
+CREATE TABLE people (id bigserial PRIMARY KEY, username text, email text, phone text);
+INSERT INTO people (username, email, phone) SELECT l.* FROM generate_series(1, :rows) n, login(n) l;
+CREATE UNIQUE INDEX ON people (lower(username));
+CREATE UNIQUE INDEX ON people (lower(email));
+CREATE UNIQUE INDEX ON people (phone);
+CREATE TABLE source AS SELECT l.* FROM generate_series(:rows * 9 / 10 + 1, :rows * 19 / 10) n, login(n) l ORDER BY md5(l.phone);
+CREATE TABLE small AS SELECT * FROM source LIMIT 10000;
+VACUUM ANALYZE;
+SQL
+
+# Seconds that a statement takes on a fresh copy of the template.
+measure() {
+    run -d postgres -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench TEMPLATE bench_template STRATEGY file_copy' -c CHECKPOINT
+    run -d bench -c 'SELECT count(*) FROM people WHERE id > 0' -c 'SELECT count(*) FROM source' >/dev/null
+    run -d bench -At -c '\timing on' -c "$1" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -1 | awk '{printf "%.2f", $1 / 1000}'
+}
+best() { awk -v a="$1" -v b="$2" 'BEGIN { print (a == "" || b < a) ? b : a }'; }
+ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
+
+bare="INSERT INTO people (username, email, phone) SELECT username, email, phone FROM source ON CONFLICT DO NOTHING"
+cte="CREATE TABLE report AS
+  WITH numbered AS MATERIALIZED (SELECT row_number() OVER () AS n, s.* FROM source s),
+       landed AS (INSERT INTO people (username, email, phone) SELECT username, email, phone FROM numbered ON CONFLICT DO NOTHING RETURNING username)
+  SELECT n.n, u.id AS by_username, e.id AS by_email, p.id AS by_phone
+  FROM numbered n LEFT JOIN landed l ON l.username = n.username
+  LEFT JOIN people u ON lower(u.username) = lower(n.username)
+  LEFT JOIN people e ON lower(e.email) = lower(n.email)
+  LEFT JOIN people p ON p.phone = n.phone
+  WHERE l.username IS NULL"
+own="CREATE TABLE report AS SELECT * FROM identity.import_rows('people', 'source')"
+
+for round in $(seq "$rounds"); do
+    b=$(measure "$bare"); t_bare=$(best "${t_bare:-}" "$b")
+    o=$(measure "$own"); t_own=$(best "${t_own:-}" "$o")
+    c=$(measure "$cte"); t_cte=$(best "${t_cte:-}" "$c")
+    echo "import, round $round: bare ON CONFLICT DO NOTHING ${b} s, CTE with report ${c} s, import_rows with report ${o} s"
+done
+echo "import_rows / bare ON CONFLICT DO NOTHING, $rows rows: $(ratio "$t_own" "$t_bare") (goal 0.85)"
+echo "import_rows / CTE + LEFT JOIN report, $rows rows:      $(ratio "$t_own" "$t_cte") (goal 0.65)"
+
+t_bare=$(measure "${bare/FROM source/FROM small}")
+t_own=$(measure "${own/\'source\'/\'small\'}")
+echo "import_rows / bare, 10 k rows into $rows: $(ratio "$t_own" "$t_bare") (${t_own} s / ${t_bare} s)"
+
+# Peak memory of the backend, without what it shares with the others.
+memory() {
+    run -d bench <<SQL
+CREATE TABLE IF NOT EXISTS wide (n bigint PRIMARY KEY, username text, email text);
+TRUNCATE wide;
+\o /dev/null
+SELECT count(*) FROM identity.import_rows('wide', 'SELECT n, md5(n::text) AS username, md5(n || ''e'') || ''@example.com'' AS email FROM generate_series(1, $1) n');
+\o
+CREATE TEMP TABLE status (line text);
+SELECT pg_backend_pid() AS pid \gset
+\set copy 'COPY status FROM PROGRAM ''cat /proc/' :pid '/status'''
+:copy
+SELECT '$1 rows: ' || pg_size_pretty(sum(split_part(regexp_replace(line, '\s+', ' ', 'g'), ' ', 2)::bigint * 1024 * CASE WHEN line LIKE 'VmHWM%' THEN 1 ELSE 0 END))
+  || ' at the most, of which shared ' || pg_size_pretty(sum(split_part(regexp_replace(line, '\s+', ' ', 'g'), ' ', 2)::bigint * 1024 * CASE WHEN line LIKE 'RssShmem%' THEN 1 ELSE 0 END))
+  FROM status WHERE line ~ '^(VmHWM|RssShmem)';
+SQL
+}
+echo "memory of the backend:"
+for n in 1000000 5000000; do memory $n 2>/dev/null | grep rows; done
