@@ -96,6 +96,7 @@ pub struct KeyPart {
     pub groups: bool,
     pub collation: Option<String>,
     pub nullable: bool,
+    pub collatable: bool,
     /// The extended hash function that agrees with `operator`, qualified.
     pub hash: Option<String>,
 }
@@ -285,6 +286,7 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
           FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
           WHERE l.oid = i.indcollation[s.n - 1] AND (l.oid <> 100 OR COALESCE(a.attcollation, 100) <> 100)),
       'nullable', NOT COALESCE(a.attnotnull, false),
+      'collatable', i.indcollation[s.n - 1] <> 0,
       'hash', (SELECT pg_catalog.format('%I.%I', pn.nspname, pr.proname)
           FROM pg_catalog.pg_opclass hc
           JOIN pg_catalog.pg_amop ha ON ha.amopfamily = hc.opcfamily AND ha.amopstrategy = 1

@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 const BY_INDEX: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
+/// Nor does it know how many rows a join of temporary tables gives: it must not expect one, and loop over a million.
+const IN_BULK: [(&str, &str); 1] = [("enable_nestloop", "off")];
+
 /// Rows of a source from which on its keys are sifted by hash.
 const SIEVE_FROM: i64 = 10_000;
 
@@ -63,7 +66,7 @@ impl Run<'_> {
     fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), Stumble>> {
         let few = plan::look_up_by_index(self.total, self.target_rows()?);
         self.sieved = rules && !few && self.total >= SIEVE_FROM;
-        let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &[] };
+        let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &IN_BULK };
         let found = sieve::with_sieves(self.table.keys.len(), self.total, session::work_mem_bytes(), || {
             session::with_settings(settings, || self.attempt(&self.lookups(rows, rules).join(";\n")))
         })?;
@@ -75,7 +78,7 @@ impl Run<'_> {
         if contests.is_empty() {
             return Ok(Ok(()));
         }
-        Ok(self.attempt(&contests.join(";\n"))?.map(|_| ()))
+        session::with_settings(&IN_BULK, || Ok(self.attempt(&contests.join(";\n"))?.map(|_| ())))
     }
 
     /// About how many rows the target has.
