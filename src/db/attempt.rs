@@ -8,6 +8,7 @@ use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString, c_char, c_int, c_long};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What Postgres said of a statement that failed.
 #[derive(Debug, Clone, Default)]
@@ -56,22 +57,26 @@ pub fn rehearse<T>(work: impl FnOnce() -> crate::error::Result<T>) -> crate::err
     provisional(|| Ok((work()?, false)))
 }
 
-/// Runs `work` in a subtransaction, and keeps what it wrote if it says so. An error passes through.
+/// Runs `work` in a subtransaction, and keeps what it wrote if it says so. An error undoes it, and passes through.
 pub fn provisional<T>(work: impl FnOnce() -> crate::error::Result<(T, bool)>) -> crate::error::Result<T> {
-    // SAFETY: as in `attempt`. If `work` raises, Postgres' own abort ends the subtransaction.
+    // SAFETY: as in `attempt`. An error of Postgres comes here as a panic of pgrx, its error state already cleared; the
+    // subtransaction must be gone before it is raised again, or the session would be left inside it.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::CurrentMemoryContext = context;
-        let result = work();
-        match result {
-            Ok((_, true)) => pg_sys::ReleaseCurrentSubTransaction(),
+        let result = catch_unwind(AssertUnwindSafe(work));
+        match &result {
+            Ok(Ok((_, true))) => pg_sys::ReleaseCurrentSubTransaction(),
             _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
         }
         pg_sys::CurrentMemoryContext = context;
         pg_sys::CurrentResourceOwner = owner;
-        result.map(|(value, _)| value)
+        match result {
+            Ok(result) => result.map(|(value, _)| value),
+            Err(raised) => resume_unwind(raised),
+        }
     }
 }
 

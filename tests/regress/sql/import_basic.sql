@@ -65,4 +65,5 @@ ROLLBACK;
 -- In the select list a set-returning function works as well.
 SELECT (identity.import_rows('app.users', $$SELECT 'in a list' AS username$$, report => 'all')).status;
 
+SET client_min_messages = warning;
 DROP SCHEMA app, staging CASCADE;

@@ -41,7 +41,7 @@ SELECT row_number, status, existing FROM identity.import_rows('people', 'SELECT 
 SELECT id, seen FROM people WHERE id = 1;
 CREATE TABLE t (realm int, name text, n int, gone boolean DEFAULT false, PRIMARY KEY (realm, name));
 CREATE UNIQUE INDEX t_live ON t (n) WHERE NOT gone;
-INSERT INTO t VALUES (1, 'a', 1), (1, 'b', 2), (2, 'a', 3, true);
+INSERT INTO t VALUES (1, 'a', 1, false), (1, 'b', 2, false), (2, 'a', 3, true);
 SELECT row_number, status, constraint_name, existing FROM identity.import_rows('t', $$SELECT * FROM (VALUES (1, 'a', 10), (2, 'b', 20), (2, 'a', 2)) v (realm, name, n)$$,
   on_conflict => 'update', match_on => '{name,realm}', report => 'all');
 SELECT * FROM t ORDER BY 1, 2;
@@ -52,9 +52,13 @@ SELECT row_number, status, existing FROM identity.import_rows('t', $$SELECT 1 AS
 -- A key that the updated row keeps, because the source does not bring it, is no conflict with itself.
 SELECT row_number, status FROM identity.import_rows('t', $$SELECT 1 AS realm, 'b' AS name, true AS gone$$, on_conflict => 'update', match_on => '{name,realm}', report => 'all');
 
--- Keys that an earlier row of the source gives up are free for later ones; the other way round they are not yet.
+-- A key that a row of the target gives up in this run is free for the next run: until then its holder is reported.
 CREATE TABLE chain (id int PRIMARY KEY, login text UNIQUE);
 INSERT INTO chain VALUES (1, 'a'), (2, 'b'), (3, 'c');
+SELECT row_number, status, constraint_name, key, existing, winner_row FROM identity.import_rows('chain',
+  $$SELECT * FROM (VALUES (1, 'x'), (2, 'a'), (9, 'b'), (4, 'c'), (3, 'd'), (5, 'c')) v (id, login)$$,
+  on_conflict => 'update', match_on => '{id}', report => 'all');
+SELECT * FROM chain ORDER BY id;
 SELECT row_number, status, constraint_name, key, existing, winner_row FROM identity.import_rows('chain',
   $$SELECT * FROM (VALUES (1, 'x'), (2, 'a'), (9, 'b'), (4, 'c'), (3, 'd'), (5, 'c')) v (id, login)$$,
   on_conflict => 'update', match_on => '{id}', report => 'all');
