@@ -35,7 +35,7 @@ test: install
 bench: install
 	@bench/run.sh
 
-lint: setup
+lint: install
 	cargo fmt --all --check
 	cargo clippy --all-targets $(FEATURES) -- -D warnings
 	@tools/pgspot.sh

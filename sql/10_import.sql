@@ -8,7 +8,7 @@ CREATE TABLE identity.import_runs (
     target text NOT NULL,
     source text NOT NULL,
     on_conflict text NOT NULL,
-    outcome text NOT NULL CHECK (outcome IN ('imported', 'given up')),
+    outcome text NOT NULL CHECK (outcome OPERATOR(pg_catalog.=) ANY ('{imported,given up}'::pg_catalog.text[])),
     run_by name NOT NULL,
     started_at timestamptz NOT NULL,
     duration interval NOT NULL,

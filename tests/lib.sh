@@ -1,7 +1,7 @@
 # What the session tests share: a database of their own, and a check that says what it wanted.
 set -euo pipefail
 db=pg_identity_session_$(basename "$0" .sh)
-psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db" -c "CREATE DATABASE $db" 2>/dev/null
+psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $db WITH (FORCE)" -c "CREATE DATABASE $db" 2>/dev/null
 export PGDATABASE=$db
 psql -Xqc 'CREATE EXTENSION pg_identity'
 

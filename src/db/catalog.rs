@@ -53,7 +53,7 @@ pub struct Column {
     pub identity: String,
     pub generated: bool,
     pub default: Option<String>,
-    default_node: Option<String>,
+    pub default_node: Option<String>,
     /// The column's domain gives a default of its own.
     pub domain_default: bool,
     #[serde(skip)]
@@ -72,8 +72,8 @@ pub struct Key {
     pub deferrable: bool,
     pub nulls_distinct: bool,
     pub predicate: Option<String>,
-    expression_node: Option<String>,
-    predicate_node: Option<String>,
+    pub expression_node: Option<String>,
+    pub predicate_node: Option<String>,
     pub parts: Vec<KeyPart>,
     /// Columns the parts read, in the table's order for expressions.
     #[serde(skip)]
@@ -105,7 +105,7 @@ pub struct KeyPart {
 pub struct Check {
     pub name: String,
     pub sql: String,
-    node: String,
+    pub node: String,
     #[serde(skip)]
     pub reads: Expression,
 }
@@ -147,7 +147,7 @@ impl Table {
     }
 
     /// The table in FROM: without its inheritance children, which have keys of their own.
-    pub fn from_clause(&self) -> String {
+    pub fn in_from(&self) -> String {
         if self.kind == "p" { self.name.clone() } else { format!("ONLY {}", self.name) }
     }
 }

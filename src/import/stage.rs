@@ -60,7 +60,7 @@ pub fn check_rights(table: &Table, statements: &Statements, request: &Request) -
     ))?;
     if request.on_conflict == OnConflict::Update {
         let column = columns[0];
-        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {column} = t.{column}", table.from_clause()))?;
+        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {column} = t.{column}", table.in_from()))?;
         if !table.readable {
             return Err(Error::new("42501", format!("permission denied for table {}", table.relname))
                 .detail("on_conflict => 'update' reads the rows that it updates.")

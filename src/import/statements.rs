@@ -305,7 +305,7 @@ impl Statements<'_> {
               FROM {from} AS t WHERE {predicate})",
             pk = self.primary_key_json(),
             parts = key_parts(key),
-            from = self.table.from_clause(),
+            from = self.table.in_from(),
             predicate = predicate(key),
         );
         let joined = and(
@@ -441,7 +441,7 @@ impl Statements<'_> {
         format!(
             "(SELECT {oid} AS holder_oid, {tid} AS holder_tid, {shown}, {parts} FROM {from} AS t WHERE {predicate})",
             parts = key_parts(key),
-            from = self.table.from_clause(),
+            from = self.table.in_from(),
             predicate = predicate(key),
         )
     }
@@ -947,7 +947,7 @@ impl Statements<'_> {
             "UPDATE {target} AS t SET {settable} FROM {feed} AS s
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
                AND identity._import_mark(s.{row}, t.ctid)",
-            target = self.table.from_clause(),
+            target = self.table.in_from(),
             feed = self.feed(rows, range, Write::Update, None),
         )
     }
@@ -1105,7 +1105,7 @@ impl Statements<'_> {
                 format!(
                     "LEFT JOIN {landed} AS l ON l.rn OPERATOR(pg_catalog.=) s.{row}
                      LEFT JOIN {} AS t ON t.tableoid OPERATOR(pg_catalog.=) l.oid AND t.ctid OPERATOR(pg_catalog.=) l.tid",
-                    self.table.from_clause()
+                    self.table.in_from()
                 ),
                 format!("COALESCE({own}, CASE WHEN t.ctid IS NOT NULL THEN {} END)", self.primary_key_json()),
             )

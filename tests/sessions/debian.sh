@@ -21,6 +21,10 @@ INSERT INTO people (name, mail) SELECT 'Old ' || min(name), upper(mail) FROM (SE
   ON CONFLICT DO NOTHING;
 CREATE TABLE held AS SELECT * FROM people;
 CREATE TABLE report AS SELECT * FROM identity.import_rows('people', 'SELECT n, name, mail FROM staging ORDER BY n', row_id => 'n', report => 'all');
+CREATE INDEX ON report (row_number);
+CREATE INDEX ON staging (n);
+CREATE INDEX ON people (lower(name));
+ANALYZE;
 SQL
 expect "rows with a status" "$total" "$(ask -c 'SELECT count(DISTINCT row_number) FROM report')"
 expect "row ids that are the row numbers" "$total" "$(ask -c 'SELECT count(DISTINCT row_number) FROM report WHERE row_id::bigint = row_number')"

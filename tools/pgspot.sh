@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Looks for unsafe SQL in the generated extension script: 0 errors and 0 warnings, or it fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts=$(find .work/package -name 'pg_identity--*.sql')
+[ -n "$scripts" ] || { echo "run make install first" >&2; exit 1; }
+for script in $scripts; do
+    # pgspot's grammar knows SQL, not what CREATE EXTENSION puts in the place of MODULE_PATHNAME.
+    out=$(.work/venv/bin/pgspot "$script" 2>&1) || true
+    echo "$out"
+    tail -n 1 <<<"$out" | grep -q 'Errors: 0 Warnings: 0' || exit 1
+done
