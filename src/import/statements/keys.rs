@@ -1,0 +1,201 @@
+//! Rows whose key is held, or wanted twice.
+
+use super::*;
+
+impl Statements<'_> {
+    /// Rows whose key the target holds already.
+    pub fn find_conflicts(&self, position: usize, rows: &Rows) -> Vec<String> {
+        let key = &self.table.keys[position];
+        let not_own = if rows.merged {
+            "(s.own_tid IS NULL OR NOT (s.own_oid OPERATOR(pg_catalog.=) t.holder_oid
+               AND s.own_tid OPERATOR(pg_catalog.=) t.holder_tid))"
+        } else {
+            "true"
+        };
+        null_patterns(key)
+            .into_iter()
+            .map(|nulls| {
+                let joined = and(key.parts.iter().enumerate().map(|(i, p)| {
+                    let k = part_name(i);
+                    if nulls.contains(&i) {
+                        format!("s.{k} IS NULL AND t.{k} IS NULL")
+                    } else {
+                        format!("t.{k} {} s.{k}", p.operator)
+                    }
+                }));
+                let once = if key.exclusion { "DISTINCT ON (s.rn)" } else { "" };
+                let order = if key.exclusion { "ORDER BY s.rn" } else { "" };
+                format!(
+                    "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, existing, sqlstate, message,
+                       holder_oid, holder_tid, late)
+                     SELECT {once} s.rn, {ord}, 'conflict', {name}, {columns}, {key_json}, {holder}, {sqlstate},
+                       'the key is held by an existing row', t.holder_oid, t.holder_tid, {late}
+                     FROM {pairs} WHERE {not_own} {order}",
+                    problem = self.names.problem,
+                    ord = key_ord(position),
+                    name = literal(&key.name),
+                    columns = text_array(key.columns.iter().map(String::as_str)),
+                    key_json = self.key_json(key, "s"),
+                    sqlstate = literal(key_sqlstate(key)),
+                    late = self.late,
+                    holder = self.holder_json("t"),
+                    pairs = if nulls.is_empty() && self.is_sieved(position) {
+                        self.sifted_pairs(position, rows, &joined)
+                    } else {
+                        format!("{} AS s JOIN {} AS t ON {joined}", self.keyed_row(key, rows), self.holders(key))
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// Source rows `s` and target rows `t` with an equal key, where keys are sifted: the target's rows that pass the sieve,
+    /// those of them whose hash the source has, and then those whose key it has. The steps are materialized, so that each
+    /// key of the target is computed once, and of the source only those that are compared; IS TRUE keeps the planner from
+    /// computing them all for a hash join, and the comparison with 1 has it expect few rows to pass, not every third.
+    fn sifted_pairs(&self, position: usize, rows: &Rows, joined: &str) -> String {
+        let key = &self.table.keys[position];
+        format!(
+            "(WITH passed AS MATERIALIZED (
+                SELECT t.* FROM (SELECT t.*, {hash} AS hash FROM (SELECT t.* FROM {holders} AS t OFFSET 0) AS t OFFSET 0) AS t
+                WHERE identity._import_sieve_holds({position}, t.hash)::pg_catalog.int4 OPERATOR(pg_catalog.=) 1)
+              SELECT h.rn, t.* FROM passed AS t JOIN {hashes} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.hash
+              OFFSET 0) AS t
+             JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) t.rn AND ({joined}) IS TRUE",
+            hash = key_hash(key, |i, _| format!("t.{}", part_name(i))),
+            holders = self.holders(key),
+            hashes = self.names.hashes,
+            keyed = self.keyed_row(key, rows),
+        )
+    }
+
+    /// Keys that more than one row of the source wants, and the rows that want them.
+    /// `clear`: no two of its keys have the same hash.
+    pub fn find_contests(&self, position: usize, rows: &Rows, clear: bool) -> Vec<String> {
+        let key = &self.table.keys[position];
+        if key.exclusion || !key.parts.iter().all(|p| p.groups) {
+            return vec![self.find_rivals(position, rows)];
+        }
+        let mut statements = Vec::new();
+        if !clear {
+            statements.push(self.find_repeated(position, &self.given_keys(position, rows)));
+        }
+        if !key.nulls_distinct && key.parts.iter().any(|p| p.nullable) {
+            let some_null: Vec<String> = (0..key.parts.len()).map(|i| format!("s.{} IS NULL", part_name(i))).collect();
+            let null_keys =
+                format!("SELECT s.* FROM {} AS s WHERE {}", self.keyed_row(key, rows), some_null.join(" OR "));
+            statements.push(self.find_repeated(position, &null_keys));
+        }
+        statements
+    }
+
+    /// The keys without NULL; where they are sifted, only those whose hash comes twice.
+    fn given_keys(&self, position: usize, rows: &Rows) -> String {
+        let key = &self.table.keys[position];
+        let keyed = self.keyed_row(key, rows);
+        if !self.is_sieved(position) {
+            let given = and((0..key.parts.len()).map(|i| format!("s.{} IS NOT NULL", part_name(i))));
+            return format!("SELECT s.* FROM {keyed} AS s WHERE {given}");
+        }
+        format!(
+            "SELECT s.* FROM {hashes} AS h JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) h.rn
+             WHERE h.h{position} IN (SELECT c.ref FROM {contest} AS c
+               WHERE c.kind OPERATOR(pg_catalog.=) {KIND_SUSPECT} AND c.ord OPERATOR(pg_catalog.=) {ord})",
+            hashes = self.names.hashes,
+            contest = self.names.contest,
+            ord = key_ord(position),
+        )
+    }
+
+    /// Enters the rows of `keys` that have an equal key, under a number of their own for each key. NULLs are equal here.
+    fn find_repeated(&self, position: usize, keys: &str) -> String {
+        let parts = comma((0..self.table.keys[position].parts.len()).map(part_name));
+        format!(
+            "INSERT INTO {contest} (ord, rn, kind, ref)
+             SELECT {ord}, w.rn, {KIND_KEY}, w.number OPERATOR(pg_catalog.+)
+               (SELECT COALESCE(pg_catalog.max(c.ref), 0) FROM {contest} AS c WHERE c.kind OPERATOR(pg_catalog.=) {KIND_KEY})
+             FROM (SELECT k.rn, pg_catalog.count(*) OVER (PARTITION BY {parts}) AS members,
+                          pg_catalog.dense_rank() OVER (ORDER BY {parts}) AS number
+                   FROM ({keys}) AS k) AS w
+             WHERE w.members OPERATOR(pg_catalog.>) 1",
+            contest = self.names.contest,
+            ord = key_ord(position),
+        )
+    }
+
+    /// An exclusion constraint's operators are no equality: which earlier rows exclude a row.
+    fn find_rivals(&self, position: usize, rows: &Rows) -> String {
+        let key = &self.table.keys[position];
+        let joined =
+            and(key.parts.iter().enumerate().map(|(i, p)| format!("e.{k} {} s.{k}", p.operator, k = part_name(i))));
+        format!(
+            "WITH pair AS (SELECT s.rn, e.rn AS earlier FROM {keyed} AS s JOIN {keyed} AS e
+               ON {joined} AND e.rn OPERATOR(pg_catalog.<) s.rn)
+             INSERT INTO {contest} (ord, rn, kind, ref)
+             SELECT {ord}, p.rn, {KIND_RIVAL}, p.earlier FROM pair AS p
+             UNION ALL SELECT DISTINCT {ord}, p.earlier, {KIND_PRESENT}, 0 FROM pair AS p",
+            contest = self.names.contest,
+            ord = key_ord(position),
+            keyed = self.keyed_row(key, rows),
+        )
+    }
+
+    /// The contest's entries in source order: row, whether it is out already, kind, rule, reference.
+    pub fn contest_in_order(&self) -> String {
+        format!(
+            "SELECT c.rn, p.rn IS NOT NULL, c.kind, c.ord, c.ref
+             FROM {contest} AS c LEFT JOIN (SELECT DISTINCT p.rn FROM {problem} AS p) AS p
+               ON p.rn OPERATOR(pg_catalog.=) c.rn
+             WHERE c.kind OPERATOR(pg_catalog.<>) {KIND_SUSPECT} ORDER BY c.rn, c.kind, c.ord, c.ref",
+            problem = self.names.problem,
+            contest = self.names.contest,
+        )
+    }
+
+    /// Report rows for the rows ($1) that lost a key to earlier ones ($2).
+    pub fn report_duplicates(&self, position: usize, rows: &Rows) -> String {
+        let key = &self.table.keys[position];
+        format!(
+            "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, winner, sqlstate, message, late)
+             SELECT s.rn, {ord}, 'duplicate', {name}, {columns}, {key_json}, l.winner, {sqlstate},
+               pg_catalog.concat('the key was taken by row ', l.winner, ' of the source'), {late}
+             FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), pg_catalog.unnest($2::pg_catalog.int8[])) AS l (rn, winner)
+             JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) l.rn",
+            problem = self.names.problem,
+            ord = key_ord(position),
+            name = literal(&key.name),
+            columns = text_array(key.columns.iter().map(String::as_str)),
+            key_json = self.key_json(key, "s"),
+            sqlstate = literal(key_sqlstate(key)),
+            late = self.late,
+            keyed = self.keyed_row(key, rows),
+        )
+    }
+}
+
+/// Which parts of a key are NULL when two keys are compared: never any, unless the key says NULLS NOT DISTINCT.
+///
+/// A join on one pattern is an equality that can be hashed; a key of n nullable parts has 2^n of them.
+fn null_patterns(key: &Key) -> Vec<Vec<usize>> {
+    let nullable: Vec<usize> = (0..key.parts.len()).filter(|&i| key.parts[i].nullable).collect();
+    if key.nulls_distinct || key.exclusion {
+        return vec![vec![]];
+    }
+    (0..1usize << nullable.len().min(16))
+        .map(|bits| nullable.iter().enumerate().filter(|(bit, _)| bits >> bit & 1 == 1).map(|(_, &i)| i).collect())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_not_distinct_compares_every_pattern_of_nulls() {
+        let part = |nullable| KeyPart { nullable, ..KeyPart::default() };
+        let mut key = Key { parts: vec![part(true), part(false), part(true)], nulls_distinct: true, ..Key::default() };
+        assert_eq!(null_patterns(&key), [Vec::<usize>::new()]);
+        key.nulls_distinct = false;
+        assert_eq!(null_patterns(&key), [vec![], vec![0], vec![2], vec![0, 2]]);
+    }
+}

@@ -1,0 +1,259 @@
+//! The SQL of an import, as text. Nothing is run here.
+//!
+//! Temporary tables of a run:
+//! - `raw`: the source as it came, numbered in its order;
+//! - `staged`: the same rows in the target's types (it is `raw` itself where no value needs a conversion), and with
+//!   `on_conflict => 'update'` merged with the row that each of them updates;
+//! - `problem`: the report so far; a row of the source that stands here does not go in;
+//! - `contest`: keys that several source rows want, for `contest.rs` to decide;
+//! - `landed`: which row of the target a source row became, where that must be known;
+//! - `fired`: rows as the target's BEFORE triggers leave them, to explain why they lost;
+//! - `hashes`: a hash of each key of each row;
+//! - `probe`: one column, converted alone to find the values that fail.
+
+mod keys;
+mod report;
+mod rows;
+mod rules;
+mod sift;
+mod source;
+mod write;
+
+use crate::db::catalog::{Check, ForeignKey, Key, KeyPart, Table};
+use crate::import::plan::{self, Assignment};
+use std::collections::BTreeSet;
+
+/// Names of one run's temporary tables, and of the columns in them that are not the user's.
+#[derive(Debug, Clone)]
+pub struct Names {
+    pub raw: String,
+    pub staged: String,
+    pub merged: String,
+    pub problem: String,
+    pub contest: String,
+    pub landed: String,
+    pub fired: String,
+    pub probe: String,
+    pub hashes: String,
+    /// The row's number in the source.
+    pub row: String,
+    /// The target row that a row updates: table, place and primary key.
+    pub own_oid: String,
+    pub own_tid: String,
+    pub own_key: String,
+}
+
+impl Names {
+    /// `run` sets apart the runs of one session; `taken` are the column names of source and target.
+    pub fn new(run: u64, taken: &BTreeSet<&str>) -> Self {
+        let table = |what: &str| format!("pg_temp.pg_identity_{what}_{run}");
+        let column = |what: &str| {
+            let mut name = format!("?{what}");
+            while taken.contains(name.as_str()) {
+                name.push('?');
+            }
+            format!("\"{name}\"")
+        };
+        Names {
+            raw: table("raw"),
+            staged: table("staged"),
+            merged: table("merged"),
+            problem: table("problem"),
+            contest: table("contest"),
+            landed: table("landed"),
+            fired: table("fired"),
+            probe: table("probe"),
+            hashes: table("hashes"),
+            row: column("row"),
+            own_oid: column("oid"),
+            own_tid: column("tid"),
+            own_key: column("key"),
+        }
+    }
+}
+
+/// A relation with source rows in the target's types.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    pub relation: String,
+    /// Target columns that it has.
+    pub present: BTreeSet<i16>,
+    /// Target columns whose value can be told from it.
+    pub known: BTreeSet<i16>,
+    /// It has the `own_*` columns.
+    pub merged: bool,
+    /// Rows that cannot be looked at, because an expression over them fails, are in `problem` and stay out.
+    pub poisoned: bool,
+    /// Only those that update a row of the target.
+    pub updates_only: bool,
+    /// Only the row of this number.
+    pub only: Option<i64>,
+}
+
+impl Rows {
+    pub fn new(table: &Table, relation: &str, present: BTreeSet<i16>, merged: bool) -> Self {
+        let known = plan::known_columns(table, &present);
+        Rows {
+            relation: relation.to_string(),
+            present,
+            known,
+            merged,
+            poisoned: false,
+            updates_only: false,
+            only: None,
+        }
+    }
+
+    /// The one row of a number.
+    pub fn only(&self, row: i64) -> Self {
+        Rows { only: Some(row), ..self.clone() }
+    }
+}
+
+/// What is known of the target and the run: everything the statements are made of.
+#[derive(Clone, Copy)]
+pub struct Statements<'a> {
+    pub table: &'a Table,
+    pub names: &'a Names,
+    pub assignments: &'a [Assignment],
+    /// Problems found from now on belong to the writing phase.
+    pub late: bool,
+    /// Keys are sifted by hash before they are compared.
+    pub sieved: bool,
+}
+
+/// `ord` of report rows that come before those of the keys.
+pub const ORD_POISON: i32 = -2;
+pub const ORD_CONVERSION: i32 = -1;
+const ORD_CHECK: i32 = 0;
+const ORD_FOREIGN_KEY: i32 = 1;
+const ORD_KEYS: i32 = 1000;
+pub const ORD_WRITE: i32 = 100_000;
+
+/// `ord` of the key at a position of `table.keys`.
+pub fn key_ord(position: usize) -> i32 {
+    ORD_KEYS + position as i32
+}
+
+/// `ord` of the foreign key at a position of `table.foreign_keys`.
+pub fn foreign_key_ord(position: usize) -> i32 {
+    ORD_FOREIGN_KEY + position as i32
+}
+
+/// A text constant.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+fn text_array<'s>(items: impl IntoIterator<Item = &'s str>) -> String {
+    let items: Vec<String> = items.into_iter().map(literal).collect();
+    format!("ARRAY[{}]::pg_catalog.text[]", items.join(", "))
+}
+
+fn comma(items: impl IntoIterator<Item = String>) -> String {
+    items.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+fn and(items: impl IntoIterator<Item = String>) -> String {
+    let all: Vec<String> = items.into_iter().collect();
+    if all.is_empty() { "true".to_string() } else { all.join(" AND ") }
+}
+
+fn json_object<'s>(pairs: impl IntoIterator<Item = (&'s str, String)>) -> String {
+    let pairs = comma(pairs.into_iter().map(|(name, value)| format!("{}, {value}", literal(name))));
+    format!("pg_catalog.jsonb_build_object({pairs})")
+}
+
+/// A key part over unqualified columns, compared as its index compares it.
+fn part_sql(part: &KeyPart) -> String {
+    match &part.collation {
+        Some(collation) => format!("(({}) COLLATE {collation})", part.sql),
+        None => format!("({})", part.sql),
+    }
+}
+
+/// One hash of all parts: the hash of each is the seed of the next.
+fn key_hash(key: &Key, value: impl Fn(usize, &KeyPart) -> String) -> String {
+    key.parts.iter().enumerate().fold("0::pg_catalog.int8".to_string(), |seed, (i, part)| {
+        format!("{}({}, {seed})", part.hash.as_deref().unwrap_or_default(), value(i, part))
+    })
+}
+
+/// A key's parts as k1, k2, …
+fn key_parts(key: &Key) -> String {
+    comma(key.parts.iter().enumerate().map(|(i, p)| format!("{} AS {}", part_sql(p), part_name(i))))
+}
+
+fn predicate(key: &Key) -> String {
+    key.predicate.as_ref().map_or("true".to_string(), |p| format!("({p})"))
+}
+
+/// Kinds of entries in `contest`.
+pub const KIND_KEY: i32 = 0;
+pub const KIND_RIVAL: i32 = 1;
+pub const KIND_NEED: i32 = 2;
+/// The row is only referred to by others.
+pub const KIND_PRESENT: i32 = 3;
+/// No row: the hash of a key that may come twice.
+pub const KIND_SUSPECT: i32 = 4;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Write {
+    Insert,
+    Update,
+}
+
+/// Source rows by number, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Range {
+    pub first: i64,
+    pub last: i64,
+}
+
+impl Range {
+    pub const ALL: Range = Range { first: 1, last: i64::MAX };
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WriteOptions {
+    /// Keep in `landed` which rows went in.
+    pub track: bool,
+    /// Keep where they went, too.
+    pub place: bool,
+    /// A held key drops the row instead of failing the statement.
+    pub do_nothing: bool,
+    /// Write in the order of the key at this position, not of the source.
+    pub sort_by: Option<usize>,
+}
+
+fn key_sqlstate(key: &Key) -> &'static str {
+    if key.exclusion { "23P01" } else { "23505" }
+}
+
+fn part_name(position: usize) -> String {
+    format!("k{}", position + 1)
+}
+
+fn unqualified(relation: &str) -> &str {
+    relation.strip_prefix("pg_temp.").unwrap_or(relation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_quoted_as_the_server_quotes_them() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\b"), r"E'a\\b'");
+    }
+
+    #[test]
+    fn own_columns_never_meet_the_users() {
+        let names = Names::new(7, &BTreeSet::from(["?row", "?row?", "id"]));
+        assert_eq!(names.row, "\"?row??\"");
+        assert_eq!(names.own_oid, "\"?oid\"");
+        assert_eq!(names.raw, "pg_temp.pg_identity_raw_7");
+    }
+}
