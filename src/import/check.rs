@@ -9,7 +9,8 @@ use crate::import::plan;
 use crate::import::run::{Finding, Run, Stumble};
 use crate::import::sieve;
 use crate::import::statements::{
-    KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, ORD_POISON, Rows, Statements, foreign_key_ord, key_ord,
+    KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, ORD_POISON, Rows, Statements, foreign_key_ord,
+    key_ord,
 };
 use std::collections::BTreeMap;
 
@@ -74,7 +75,10 @@ impl Run<'_> {
             return Ok(Err(stumble));
         }
         self.index_exclusions();
-        let contests = self.contests(rows, rules)?;
+        let mut contests = self.contests(rows, rules)?;
+        if rows.merged && rules && !self.table.keys.iter().all(|k| k.exclusion) {
+            contests.push(self.statements().find_waits(rows));
+        }
         if contests.is_empty() {
             return Ok(Ok(()));
         }
@@ -176,9 +180,11 @@ impl Run<'_> {
         let mut losers = Losers::default();
         let mut entrant = Entrant::default();
         let mut settle = |entrant: &Entrant| -> Result<()> {
-            for (rule, loss) in contest.decide(entrant) {
+            let decision = contest.decide(entrant);
+            for (rule, loss) in decision.losses {
                 losers.push(entrant.row, rule, loss);
             }
+            losers.freed.extend(decision.freed.into_iter().map(|rule| (entrant.row, rule)));
             if losers.len >= Losers::BATCH { self.report_losers(rows, &mut losers) } else { Ok(()) }
         };
         spi::stream(&self.statements().contest_in_order(), |entry| {
@@ -192,6 +198,8 @@ impl Run<'_> {
                 KIND_KEY => entrant.keys.push(item),
                 KIND_RIVAL => entrant.rivals.push(item),
                 KIND_NEED => entrant.needs.push(item),
+                KIND_WAIT => entrant.waits.push(item),
+                KIND_FREE => entrant.frees.push(item.1),
                 _ => {}
             }
             Ok(())
@@ -202,7 +210,12 @@ impl Run<'_> {
 
     fn report_losers(&self, rows: &Rows, losers: &mut Losers) -> Result<()> {
         let statements = self.statements();
-        for (rule, list) in std::mem::take(losers).by_rule {
+        let Losers { by_rule, freed, .. } = std::mem::take(losers);
+        if !freed.is_empty() {
+            let (numbers, rules): (Vec<i64>, Vec<Rule>) = freed.into_iter().unzip();
+            spi::execute_with(&statements.forget_freed(), &[numbers.into(), rules.into()])?;
+        }
+        for (rule, list) in by_rule {
             let (numbers, winners): (Vec<i64>, Vec<i64>) = list.into_iter().unzip();
             let keys = 0..self.table.keys.len();
             let references = 0..self.table.foreign_keys.len();
@@ -246,6 +259,8 @@ impl Run<'_> {
 #[derive(Default)]
 struct Losers {
     by_rule: BTreeMap<Rule, Vec<(i64, i64)>>,
+    /// Conflicts that do not stand.
+    freed: Vec<(i64, Rule)>,
     len: usize,
 }
 

@@ -18,6 +18,10 @@ pub struct Entrant {
     pub rivals: Vec<(Rule, i64)>,
     /// Rows of the source one of which, for each rule, must have gone in before it.
     pub needs: Vec<(Rule, i64)>,
+    /// Keys it wants that a row of the target holds, which the source updates: by a number for each such key.
+    pub waits: Vec<(Rule, i64)>,
+    /// Keys of that kind that the row it updates gives up, if it goes in.
+    pub frees: Vec<i64>,
 }
 
 /// Why a row loses under a rule.
@@ -29,18 +33,28 @@ pub enum Loss {
     Missing,
 }
 
+/// What becomes of an entrant.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Empty: it goes in, if it is not dead.
+    pub losses: Vec<(Rule, Loss)>,
+    /// Rules under which the target held its key when the run began, and an earlier row has made it free.
+    pub freed: Vec<Rule>,
+}
+
 /// Keeps eight bytes for each key that is wanted twice, and a bit for each row of the source.
 #[derive(Debug, Default)]
 pub struct Contest {
     holders: Vec<i64>,
-    winners: RowSet,
+    winners: NumberSet,
+    freed: NumberSet,
 }
 
-/// Row numbers, a bit each.
+/// Numbers, a bit each.
 #[derive(Debug, Default)]
-struct RowSet(Vec<u64>);
+struct NumberSet(Vec<u64>);
 
-impl RowSet {
+impl NumberSet {
     fn insert(&mut self, row: i64) {
         let (word, bit) = (row as usize / 64, row as usize % 64);
         if self.0.len() <= word {
@@ -56,8 +70,8 @@ impl RowSet {
 }
 
 impl Contest {
-    /// Decides the next row; rows come in source order. An empty result: it goes in, if it is not dead.
-    pub fn decide(&mut self, entrant: &Entrant) -> Vec<(Rule, Loss)> {
+    /// Decides the next row; rows come in source order.
+    pub fn decide(&mut self, entrant: &Entrant) -> Decision {
         let mut losses: Vec<(Rule, Loss)> = entrant
             .keys
             .iter()
@@ -65,10 +79,11 @@ impl Contest {
             .collect();
         losses.extend(self.lost_to_rivals(entrant));
         losses.extend(self.unmet_needs(entrant));
-        if losses.is_empty() && !entrant.dead {
+        let (freed, held): (Vec<_>, Vec<_>) = entrant.waits.iter().partition(|(_, key)| self.freed.contains(*key));
+        if losses.is_empty() && held.is_empty() && !entrant.dead {
             self.enter(entrant);
         }
-        losses
+        Decision { losses, freed: freed.into_iter().map(|(rule, _)| rule).collect() }
     }
 
     fn enter(&mut self, entrant: &Entrant) {
@@ -80,6 +95,9 @@ impl Contest {
             self.holders[slot] = entrant.row;
         }
         self.winners.insert(entrant.row);
+        for &key in &entrant.frees {
+            self.freed.insert(key);
+        }
     }
 
     /// Row numbers start at 1: a 0 is a free key.
@@ -119,29 +137,42 @@ mod tests {
     #[test]
     fn a_row_that_loses_leaves_its_keys_to_later_rows() {
         let mut contest = Contest::default();
-        assert_eq!(contest.decide(&entrant(1, &[(0, 0)])), []);
-        assert_eq!(contest.decide(&entrant(2, &[(0, 0), (1, 1)])), [(0, Loss::Taken(1))]);
-        assert_eq!(contest.decide(&entrant(3, &[(1, 1)])), []);
-        assert_eq!(contest.decide(&entrant(4, &[(0, 0), (1, 1)])), [(0, Loss::Taken(1)), (1, Loss::Taken(3))]);
+        assert_eq!(contest.decide(&entrant(1, &[(0, 0)])).losses, []);
+        assert_eq!(contest.decide(&entrant(2, &[(0, 0), (1, 1)])).losses, [(0, Loss::Taken(1))]);
+        assert_eq!(contest.decide(&entrant(3, &[(1, 1)])).losses, []);
+        assert_eq!(contest.decide(&entrant(4, &[(0, 0), (1, 1)])).losses, [(0, Loss::Taken(1)), (1, Loss::Taken(3))]);
     }
 
     #[test]
     fn a_dead_row_is_told_what_it_loses_and_takes_nothing() {
         let mut contest = Contest::default();
         let dead = |row| Entrant { dead: true, ..entrant(row, &[(0, 0)]) };
-        assert_eq!(contest.decide(&dead(1)), []);
-        assert_eq!(contest.decide(&entrant(2, &[(0, 0)])), []);
-        assert_eq!(contest.decide(&dead(3)), [(0, Loss::Taken(2))]);
+        assert_eq!(contest.decide(&dead(1)).losses, []);
+        assert_eq!(contest.decide(&entrant(2, &[(0, 0)])).losses, []);
+        assert_eq!(contest.decide(&dead(3)).losses, [(0, Loss::Taken(2))]);
     }
 
     #[test]
     fn a_row_goes_in_after_the_row_it_refers_to() {
         let mut contest = Contest::default();
         let child = |row, parent| Entrant { needs: vec![(5, parent)], ..entrant(row, &[]) };
-        assert_eq!(contest.decide(&child(1, 2)), [(5, Loss::Missing)]);
-        assert_eq!(contest.decide(&entrant(2, &[])), []);
-        assert_eq!(contest.decide(&child(3, 2)), []);
-        assert_eq!(contest.decide(&child(4, 1)), [(5, Loss::Missing)]);
+        assert_eq!(contest.decide(&child(1, 2)).losses, [(5, Loss::Missing)]);
+        assert_eq!(contest.decide(&entrant(2, &[])).losses, []);
+        assert_eq!(contest.decide(&child(3, 2)).losses, []);
+        assert_eq!(contest.decide(&child(4, 1)).losses, [(5, Loss::Missing)]);
+    }
+
+    #[test]
+    fn a_key_is_free_when_its_holder_has_given_it_up() {
+        let mut contest = Contest::default();
+        let wait = |row, key| Entrant { waits: vec![(7, key)], ..entrant(row, &[(7, 1)]) };
+        let free = |row, key| Entrant { frees: vec![key], ..entrant(row, &[]) };
+        assert!(contest.decide(&wait(1, 1)).freed.is_empty());
+        assert_eq!(contest.decide(&Entrant { dead: true, ..free(2, 1) }), Decision::default());
+        assert!(contest.decide(&wait(3, 1)).freed.is_empty());
+        assert_eq!(contest.decide(&free(4, 1)), Decision::default());
+        assert_eq!(contest.decide(&wait(5, 1)), Decision { losses: vec![], freed: vec![7] });
+        assert_eq!(contest.decide(&wait(6, 1)), Decision { losses: vec![(7, Loss::Taken(5))], freed: vec![7] });
     }
 
     #[test]
@@ -149,9 +180,9 @@ mod tests {
         let mut contest = Contest::default();
         let after =
             |row, rivals: &[i64]| Entrant { rivals: rivals.iter().map(|r| (2, *r)).collect(), ..entrant(row, &[]) };
-        assert_eq!(contest.decide(&after(1, &[])), []);
-        assert_eq!(contest.decide(&after(2, &[1])), [(2, Loss::Taken(1))]);
-        assert_eq!(contest.decide(&after(3, &[2])), []);
+        assert_eq!(contest.decide(&after(1, &[])).losses, []);
+        assert_eq!(contest.decide(&after(2, &[1])).losses, [(2, Loss::Taken(1))]);
+        assert_eq!(contest.decide(&after(3, &[2])).losses, []);
     }
 
     proptest! {
@@ -169,7 +200,7 @@ mod tests {
                 let naive: Vec<(Rule, Loss)> = row.keys.iter().filter_map(|key| {
                     inside.iter().find(|other| other.keys.contains(key)).map(|other| (key.0, Loss::Taken(other.row)))
                 }).collect();
-                prop_assert_eq!(contest.decide(&row), naive.clone());
+                prop_assert_eq!(contest.decide(&row).losses, naive.clone());
                 if naive.is_empty() && !dead {
                     inside.push(row);
                 }

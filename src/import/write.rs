@@ -3,6 +3,7 @@
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog;
 use crate::db::progress::Phase;
+use crate::db::session;
 use crate::db::spi;
 use crate::db::spool::Spool;
 use crate::error::Result;
@@ -16,6 +17,10 @@ const SMALLEST: i64 = 64;
 
 /// The smallest chunk that is worth sorting.
 const SORT_FROM: i64 = 20_000;
+
+/// Updates go to their rows one by one, by their place, and so in the order of the source: a row may take a key that the
+/// one before it has given up.
+const ROW_BY_ROW: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 
 /// What became of a chunk.
 enum Chunk {
@@ -126,7 +131,8 @@ impl Run<'_> {
         let how = WriteOptions { sort_by, ..self.write_options(kind) };
         let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
         let sql = self.write_statement(feed, kind, how) + &self.check_deferred_keys();
-        if let Err(stumble) = self.attempt(&sql)? {
+        let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
+        if let Err(stumble) = session::with_settings(settings, || self.attempt(&sql))? {
             return Ok(Err(stumble));
         }
         if how.track {

@@ -140,12 +140,52 @@ impl Statements<'_> {
         )
     }
 
+    /// With `on_conflict => 'update'`: conflicts with a row of the target that the source updates. Whether they stand is
+    /// for the contest to tell: the holder may have given up the key before.
+    pub fn find_waits(&self, rows: &Rows) -> String {
+        let Names { row, own_oid, own_tid, problem, contest, .. } = self.names;
+        let keys =
+            (0..self.table.keys.len()).filter(|&p| !self.table.keys[p].exclusion).map(|p| key_ord(p).to_string());
+        format!(
+            "WITH held AS MATERIALIZED (
+               SELECT p.rn, p.ord, m.{row} AS holder, pg_catalog.dense_rank() OVER (ORDER BY p.ord, p.holder_oid, p.holder_tid) AS number
+               FROM {problem} AS p JOIN {relation} AS m
+                 ON m.{own_oid} OPERATOR(pg_catalog.=) p.holder_oid AND m.{own_tid} OPERATOR(pg_catalog.=) p.holder_tid
+               WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.ord IN ({keys}))
+             INSERT INTO {contest} (ord, rn, kind, ref)
+             SELECT DISTINCT h.ord, h.rn, {KIND_WAIT}, h.number FROM held AS h
+             UNION ALL
+             -- A holder that keeps its key wants it too, and is in one contest with the row that waits.
+             SELECT DISTINCT h.ord, h.holder, {KIND_FREE}, h.number FROM held AS h
+             WHERE NOT EXISTS (
+               SELECT FROM {contest} AS a JOIN {contest} AS b ON a.ref OPERATOR(pg_catalog.=) b.ref AND a.ord OPERATOR(pg_catalog.=) b.ord
+               WHERE a.kind OPERATOR(pg_catalog.=) {KIND_KEY} AND b.kind OPERATOR(pg_catalog.=) {KIND_KEY}
+                 AND a.rn OPERATOR(pg_catalog.=) h.rn AND b.rn OPERATOR(pg_catalog.=) h.holder AND a.ord OPERATOR(pg_catalog.=) h.ord)",
+            relation = rows.relation,
+            keys = comma(keys),
+        )
+    }
+
+    /// Takes back the conflicts of rows ($1) under rules ($2).
+    pub fn forget_freed(&self) -> String {
+        format!(
+            "DELETE FROM {} AS p
+             USING ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), pg_catalog.unnest($2::pg_catalog.int4[])) AS f (rn, ord)
+             WHERE p.rn OPERATOR(pg_catalog.=) f.rn AND p.ord OPERATOR(pg_catalog.=) f.ord
+               AND p.status OPERATOR(pg_catalog.=) 'conflict'",
+            self.names.problem
+        )
+    }
+
     /// The contest's entries in source order: row, whether it is out already, kind, rule, reference.
     pub fn contest_in_order(&self) -> String {
         format!(
             "SELECT c.rn, p.rn IS NOT NULL, c.kind, c.ord, c.ref
-             FROM {contest} AS c LEFT JOIN (SELECT DISTINCT p.rn FROM {problem} AS p) AS p
-               ON p.rn OPERATOR(pg_catalog.=) c.rn
+             FROM {contest} AS c LEFT JOIN (
+               SELECT DISTINCT p.rn FROM {problem} AS p
+               LEFT JOIN {contest} AS w ON w.kind OPERATOR(pg_catalog.=) {KIND_WAIT}
+                 AND w.rn OPERATOR(pg_catalog.=) p.rn AND w.ord OPERATOR(pg_catalog.=) p.ord
+               WHERE w.rn IS NULL) AS p ON p.rn OPERATOR(pg_catalog.=) c.rn
              WHERE c.kind OPERATOR(pg_catalog.<>) {KIND_SUSPECT} ORDER BY c.rn, c.kind, c.ord, c.ref",
             problem = self.names.problem,
             contest = self.names.contest,

@@ -197,6 +197,10 @@ pub const KIND_NEED: i32 = 2;
 pub const KIND_PRESENT: i32 = 3;
 /// No row: the hash of a key that may come twice.
 pub const KIND_SUSPECT: i32 = 4;
+/// The row wants a key that the target holds in a row which the source updates.
+pub const KIND_WAIT: i32 = 5;
+/// The row updates such a row of the target, and gives another value to the key.
+pub const KIND_FREE: i32 = 6;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Write {

@@ -52,7 +52,7 @@ SELECT row_number, status, existing FROM identity.import_rows('t', $$SELECT 1 AS
 -- A key that the updated row keeps, because the source does not bring it, is no conflict with itself.
 SELECT row_number, status FROM identity.import_rows('t', $$SELECT 1 AS realm, 'b' AS name, true AS gone$$, on_conflict => 'update', match_on => '{name,realm}', report => 'all');
 
--- A key that a row of the target gives up in this run is free for the next run: until then its holder is reported.
+-- A key that a row of the target gives up is free for the later rows of the source, not for the earlier ones.
 CREATE TABLE chain (id int PRIMARY KEY, login text UNIQUE);
 INSERT INTO chain VALUES (1, 'a'), (2, 'b'), (3, 'c');
 SELECT row_number, status, constraint_name, key, existing, winner_row FROM identity.import_rows('chain',
