@@ -47,6 +47,8 @@ pub struct Column {
     pub collation_oid: u32,
     /// Qualified, where the column has one of its own.
     pub collation: Option<String>,
+    /// The caller may change it.
+    pub updatable: bool,
     pub not_null: bool,
     pub not_null_constraint: Option<String>,
     /// `a` always, `d` by default, empty for none.
@@ -124,6 +126,8 @@ pub struct ForeignKey {
     pub to_itself: bool,
     /// The caller sees what Postgres' own check will see.
     pub checkable: bool,
+    /// As of a key.
+    pub deferred: Option<String>,
 }
 
 impl Key {
@@ -216,7 +220,8 @@ WITH RECURSIVE base(attnum, type_oid) AS (
   SELECT $1::pg_catalog.oid AS relid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree($1) p
 ), triggers AS (
   SELECT g.tgtype FROM pg_catalog.pg_trigger g JOIN members m ON m.relid = g.tgrelid
-  WHERE NOT g.tgisinternal AND g.tgenabled <> 'D' AND g.tgtype::pg_catalog.int4 & 1 <> 0
+  WHERE NOT g.tgisinternal AND g.tgtype::pg_catalog.int4 & 1 <> 0
+    AND g.tgenabled IN ('A', CASE pg_catalog.current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END)
 )
 SELECT pg_catalog.jsonb_build_object(
   'oid', c.oid::pg_catalog.int8,
@@ -237,12 +242,13 @@ SELECT pg_catalog.jsonb_build_object(
       'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
       'type_oid', a.atttypid::pg_catalog.int8,
       'typmod', a.atttypmod,
-      'base_name', pg_catalog.format_type(b.type_oid, NULL),
+      'base_name', pg_catalog.format_type(b.type_oid, -1),
       'base_oid', b.type_oid::pg_catalog.int8,
       'collation_oid', a.attcollation::pg_catalog.int8,
       'collation', (SELECT pg_catalog.format('%I.%I', cn.nspname, l.collname)
                     FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
                     WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation),
+      'updatable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE'),
       'not_null', a.attnotnull,
       'not_null_constraint', (SELECT k.conname FROM pg_catalog.pg_constraint k
                               WHERE k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum),
@@ -336,6 +342,7 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
      JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace),
   'full', c.confmatchtype = 'f',
   'to_itself', c.confrelid = c.conrelid,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.format('%I.%I', own.nspname, c.conname) END,
   'checkable', NOT pg_catalog.row_security_active(c.confrelid)
      AND NOT COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::pg_catalog.bool, false)
      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -345,7 +352,9 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
 FROM pg_catalog.pg_constraint c
 JOIN pg_catalog.pg_class r ON r.oid = c.confrelid
 JOIN pg_catalog.pg_namespace n ON n.oid = r.relnamespace
+JOIN pg_catalog.pg_namespace own ON own.oid = c.connamespace
 WHERE c.conrelid = $1 AND c.contype = 'f'
+  AND pg_catalog.current_setting('session_replication_role') <> 'replica'
   AND COALESCE((pg_catalog.to_jsonb(c) ->> 'conenforced')::pg_catalog.bool, true)
   AND (c.conparentid = 0 OR NOT EXISTS (
       SELECT FROM pg_catalog.pg_constraint p WHERE p.oid = c.conparentid AND p.conrelid = $1))";

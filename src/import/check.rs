@@ -34,11 +34,26 @@ impl Run<'_> {
             let updates = Rows { updates_only: true, ..self.rows.clone() };
             self.check_rows(updates, !self.table.before_update)?;
         }
+        self.in_order = self.rows.merged && (self.has_triggers() || self.depends_on_order()?);
         spi::execute(&self.statements().forget_echoes_of_conversion())?;
-        let problem = &self.names.problem;
+        let problem = self.names.problem.clone();
         spi::execute(&format!("CREATE INDEX ON {problem} (rn); ANALYZE {problem} (rn)"))?;
+        self.contested = spi::value::<bool>(&self.statements().has_duplicates(), &[])? == Some(true);
+        if self.contested {
+            spi::execute(&format!("CREATE INDEX ON {problem} (winner)"))?;
+        }
         self.count_problem_rows()?;
         Ok(())
+    }
+
+    fn has_triggers(&self) -> bool {
+        self.table.before_insert || self.table.before_update
+    }
+
+    /// A row needs what another one brings or gives up.
+    fn depends_on_order(&self) -> Result<bool> {
+        let found = spi::value::<bool>(&self.statements().depends_on_order(), &[])?;
+        Ok(found.unwrap_or(false))
     }
 
     /// True where the row that will be inserted is the staged one: no trigger changes it on its way.
@@ -69,7 +84,7 @@ impl Run<'_> {
         self.sieved = rules && !few && self.total >= SIEVE_FROM;
         let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &IN_BULK };
         let found = sieve::with_sieves(self.table.keys.len(), self.total, session::work_mem_bytes(), || {
-            session::with_settings(settings, || self.attempt(&self.lookups(rows, rules).join(";\n")))
+            self.attempt_safely(settings, &self.lookups(rows, rules).join(";\n"))
         })?;
         if let Err(stumble) = found {
             return Ok(Err(stumble));
@@ -82,7 +97,7 @@ impl Run<'_> {
         if contests.is_empty() {
             return Ok(Ok(()));
         }
-        session::with_settings(&IN_BULK, || Ok(self.attempt(&contests.join(";\n"))?.map(|_| ())))
+        Ok(self.attempt_safely(&IN_BULK, &contests.join(";\n"))?.map(|_| ()))
     }
 
     /// About how many rows the target has.
@@ -156,9 +171,9 @@ impl Run<'_> {
     }
 
     /// Reports the rows over which an expression of the table fails. False: there is none.
-    fn find_poison(&self, rows: &Rows) -> Result<bool> {
+    pub fn find_poison(&self, rows: &Rows) -> Result<bool> {
         let mut after = 0;
-        while let Err(stumble) = self.attempt(&self.statements().probe(rows, after))? {
+        while let Err(stumble) = self.attempt_safely(&[], &self.statements().probe(rows, after))? {
             if stumble.row <= after {
                 return Err(stumble.failure.into());
             }
@@ -250,7 +265,7 @@ impl Run<'_> {
             return Ok(());
         }
         // An expression that fails over such a row has failed in the executor as well, and is reported from there.
-        let _ = self.attempt(&sql.join(";\n"))?;
+        let _ = self.attempt_safely(&[], &sql.join(";\n"))?;
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use plan::{OnConflict, Report, Request};
 use run::Run;
 use serde::Deserialize;
-use statements::{Names, Rows, Statements};
+use statements::{Names, Rows, Statements, Write};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -215,6 +215,9 @@ fn prepare<'a>(
     run_id: Uuid,
 ) -> Result<Run<'a>> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
+    stage::check_temporary()?;
+    let search_path = spi::value::<String>("SELECT pg_catalog.current_setting('search_path')", &[])?
+        .filter(|path| path.contains("pg_catalog"));
     let columns = source_column_names(query)?;
     let taken: BTreeSet<&str> =
         table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(String::as_str)).collect();
@@ -238,10 +241,17 @@ fn prepare<'a>(
         progress,
         converted: false,
         sieved: false,
+        search_path,
+        in_order: false,
+        deferred: Vec::new(),
+        turn: (Write::Insert, 0),
+        again: BTreeSet::new(),
+        explains: false,
+        contested: false,
         indexed: false,
         late: false,
     };
-    stage::check_rights(table, &run.statements(), request)?;
+    stage::check_rights(table, &run.statements(), request, match_key)?;
     Ok(run)
 }
 

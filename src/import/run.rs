@@ -3,11 +3,13 @@
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::Table;
 use crate::db::progress::{Phase, Progress};
+use crate::db::session;
 use crate::db::spi;
 use crate::error::{Error, Result};
 use crate::import::mark;
 use crate::import::plan::{self, Assignment, Blame, Request};
-use crate::import::statements::{Names, Rows, Statements};
+use crate::import::statements::{Names, Rows, Statements, Write};
+use std::collections::BTreeSet;
 
 pub struct Run<'a> {
     pub request: &'a Request,
@@ -24,6 +26,20 @@ pub struct Run<'a> {
     pub converted: bool,
     /// Keys are sifted by hash before they are compared.
     pub sieved: bool,
+    /// The caller's search path, where it names pg_catalog itself.
+    pub search_path: Option<String>,
+    /// Inserts and updates must take turns as their rows do.
+    pub in_order: bool,
+    /// Constraints that would be checked at the end of the transaction, to be checked with each chunk.
+    pub deferred: Vec<String>,
+    /// How far the writing is: the kind of the rows in hand, and the last row whose turn is over.
+    pub turn: (Write, i64),
+    /// Rows whose turn is over, and that may go in after all: the row to which they lost did not.
+    pub again: BTreeSet<i64>,
+    /// Rows of the source have lost to others of it.
+    pub contested: bool,
+    /// The tables that explain what triggers make of rows are there.
+    pub explains: bool,
     /// `rows` has an index by number.
     pub indexed: bool,
     /// The writing has begun.
@@ -45,6 +61,15 @@ impl Run<'_> {
             late: self.late,
             sieved: self.sieved,
         }
+    }
+
+    /// Runs a statement of expressions that the catalog gave, under settings of its own. In them the names of pg_catalog
+    /// stand bare: it must come first, wherever the caller's search path has it.
+    pub fn attempt_safely(&self, settings: &[(&str, &str)], sql: &str) -> Result<std::result::Result<u64, Stumble>> {
+        let mut settings = settings.to_vec();
+        let path = self.search_path.as_deref().map(|path| format!("pg_catalog, {path}"));
+        settings.extend(path.as_deref().map(|path| ("search_path", path)));
+        session::with_settings(&settings, || self.attempt(sql))
     }
 
     pub fn enter(&mut self, phase: Phase) {
@@ -103,6 +128,7 @@ impl Run<'_> {
         let mut tables = vec![raw, problem, contest, landed];
         tables.extend(self.converted.then_some(&self.names.staged));
         tables.extend(self.rows.merged.then_some(&self.names.merged));
+        tables.extend(self.explains.then_some([&self.names.fired, &self.names.probe]).into_iter().flatten());
         let tables: Vec<&str> = tables.into_iter().map(String::as_str).collect();
         spi::execute(&format!("DROP TABLE {}", tables.join(", ")))?;
         Ok(())

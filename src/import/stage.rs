@@ -1,5 +1,6 @@
 //! From the source to rows in the target's types.
 
+use crate::db::attempt;
 use crate::db::catalog::Table;
 use crate::db::expression;
 use crate::db::progress::Phase;
@@ -50,7 +51,7 @@ fn relation_query(name: &str) -> Result<String> {
 }
 
 /// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.
-pub fn check_rights(table: &Table, statements: &Statements, request: &Request) -> Result<()> {
+pub fn check_rights(table: &Table, statements: &Statements, request: &Request, match_key: Option<usize>) -> Result<()> {
     let columns: Vec<&str> = statements.assignments.iter().map(|a| a.column.quoted.as_str()).collect();
     spi::execute(&format!(
         "EXPLAIN INSERT INTO {} ({}) VALUES ({})",
@@ -59,8 +60,9 @@ pub fn check_rights(table: &Table, statements: &Statements, request: &Request) -
         vec!["DEFAULT"; columns.len()].join(", ")
     ))?;
     if request.on_conflict == OnConflict::Update {
-        let column = columns[0];
-        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {column} = t.{column}", table.in_from()))?;
+        let columns = statements.columns_to_set(match_key);
+        let set: Vec<String> = columns.iter().map(|c| format!("{c} = t.{c}")).collect();
+        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {}", table.in_from(), set.join(", ")))?;
         if !table.readable {
             return Err(Error::new("42501", format!("permission denied for table {}", table.relname))
                 .detail("on_conflict => 'update' reads the rows that it updates.")
@@ -68,9 +70,30 @@ pub fn check_rights(table: &Table, statements: &Statements, request: &Request) -
         }
     }
     for position in 0..table.keys.len() {
-        spi::execute(&format!("EXPLAIN {}", statements.read_holders(position)))?;
+        attempt::attempt(&format!("EXPLAIN {}", statements.read_holders(position))).map_err(|failure| {
+            Error::from(failure)
+                .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
+                .hint(format!(
+                    "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
+                    table.name
+                ))
+        })?;
     }
     Ok(())
+}
+
+/// Refuses a caller who may not create temporary tables, before Postgres does so by the name of their schema.
+pub fn check_temporary() -> Result<()> {
+    let allowed = spi::value::<bool>(
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')",
+        &[],
+    )?;
+    if allowed == Some(true) {
+        return Ok(());
+    }
+    Err(Error::new("42501", "permission denied to create temporary tables")
+        .detail("An import keeps its source and its report in temporary tables.")
+        .hint("GRANT TEMPORARY ON DATABASE … TO the importing role."))
 }
 
 /// Creates `raw` for the source, still empty, and pairs its columns with the target's.
@@ -170,14 +193,22 @@ impl Run<'_> {
     pub fn merge(&mut self) -> Result<()> {
         let Some(position) = self.match_key else { return Ok(()) };
         let key = &self.table.keys[position];
-        spi::execute(&self.statements().create_merged(key, &self.rows, true))?;
+        if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows, true))? {
+            if !self.find_poison(&self.rows)? {
+                return Err(stumble.failure.into());
+            }
+            self.rows.poisoned = true;
+            if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows, true))? {
+                return Err(stumble.failure.into());
+            }
+        }
         let assigned: BTreeSet<i16> = self.assignments.iter().map(|a| a.column.attnum).collect();
         let generated = self.table.columns.iter().filter(|c| c.generated).map(|c| c.attnum);
         let mut present: BTreeSet<i16> = self.rows.known.union(&assigned).copied().collect();
         for column in generated {
             present.remove(&column);
         }
-        self.rows = Rows::new(self.table, &self.names.merged, present, true);
+        self.rows = Rows { poisoned: self.rows.poisoned, ..Rows::new(self.table, &self.names.merged, present, true) };
         Ok(())
     }
 
@@ -186,8 +217,11 @@ impl Run<'_> {
         if std::mem::replace(&mut self.indexed, true) {
             return Ok(());
         }
-        let (relation, row) = (&self.rows.relation, &self.names.row);
-        spi::execute(&format!("CREATE INDEX ON {relation} ({row}); ANALYZE {relation} ({row})"))?;
+        let (relation, row, landed) = (&self.rows.relation, &self.names.row, &self.names.landed);
+        spi::execute(&format!(
+            "CREATE INDEX ON {relation} ({row}); ANALYZE {relation} ({row});
+             CREATE INDEX ON {landed} (rn); CREATE INDEX ON {landed} (tid)"
+        ))?;
         self.progress.publish();
         Ok(())
     }

@@ -22,6 +22,12 @@ const SORT_FROM: i64 = 20_000;
 /// one before it has given up.
 const ROW_BY_ROW: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 
+/// Checks deferred constraints now, and defers them again.
+fn check_now(names: &[String]) -> String {
+    let names = names.join(", ");
+    format!("SET CONSTRAINTS {names} IMMEDIATE;\nSET CONSTRAINTS {names} DEFERRED")
+}
+
 /// What became of a chunk.
 enum Chunk {
     /// Its rows are in, or reported.
@@ -36,24 +42,55 @@ impl Run<'_> {
     pub fn write(&mut self, chunk: i64) -> Result<()> {
         self.late = true;
         self.enter(Phase::Writing);
-        if self.rows.merged {
-            self.write_all(Write::Update, chunk)?;
+        self.deferred = self.deferred_constraints()?;
+        if chunk < self.total || self.in_order {
+            self.index_rows()?;
         }
-        self.write_all(Write::Insert, chunk)?;
+        let all = Range { first: 1, last: self.total };
+        if self.in_order {
+            for (kind, range) in self.turns()? {
+                self.write_span(kind, range, chunk)?;
+            }
+        } else {
+            if self.rows.merged {
+                self.write_span(Write::Update, all, chunk)?;
+            }
+            self.write_span(Write::Insert, all, chunk)?;
+        }
         self.count_problem_rows()?;
         Ok(())
     }
 
+    fn turns(&self) -> Result<Vec<(Write, Range)>> {
+        let mut turns = Vec::new();
+        spi::stream(&self.statements().turns(&self.rows), |row| {
+            let kind = if row.get::<bool>(1)? == Some(true) { Write::Update } else { Write::Insert };
+            turns.push((kind, Range { first: row.number(2)?, last: row.number(3)? }));
+            Ok(())
+        })?;
+        Ok(turns)
+    }
+
+    /// Deferred keys and foreign keys, so far as they can be checked now: not those that something else in the caller's
+    /// transaction has left open.
+    fn deferred_constraints(&self) -> Result<Vec<String>> {
+        let keys = self.table.keys.iter().filter_map(|k| k.deferred.clone());
+        let references = self.table.foreign_keys.iter().filter_map(|f| f.deferred.clone());
+        let mut met = Vec::new();
+        for name in keys.chain(references) {
+            if self.attempt(&check_now(std::slice::from_ref(&name)))?.is_ok() {
+                met.push(name);
+            }
+        }
+        Ok(met)
+    }
+
     /// Goes through the rows in source order. After a failure the chunks are as small as the rows between two failures,
     /// so that many bad rows cost no more than their number.
-    fn write_all(&mut self, kind: Write, chunk: i64) -> Result<()> {
-        self.progress.rows_done = 0;
-        if chunk < self.total {
-            self.index_rows()?;
-        }
-        let (mut first, mut size) = (1, chunk);
-        while first <= self.total {
-            let range = Range { first, last: self.total.min(first.saturating_add(size - 1)) };
+    fn write_span(&mut self, kind: Write, span: Range, chunk: i64) -> Result<()> {
+        let (mut first, mut size) = (span.first, chunk);
+        while first <= span.last {
+            let range = Range { first, last: span.last.min(first.saturating_add(size - 1)) };
             match self.write_chunk(kind, range)? {
                 Chunk::Written => {
                     first = range.last + 1;
@@ -65,8 +102,41 @@ impl Run<'_> {
                     first = row + 1;
                 }
             }
+            self.write_again()?;
             self.progress.rows_done = first - 1;
             self.progress.publish();
+        }
+        Ok(())
+    }
+
+    /// Rows that had lost to one that then did not go in, when their own turn was over already.
+    fn write_again(&mut self) -> Result<()> {
+        while let Some(row) = self.again.pop_first() {
+            let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])?;
+            let kind = if update == Some(true) { Write::Update } else { Write::Insert };
+            self.write_range(kind, Range { first: row, last: row })?;
+        }
+        Ok(())
+    }
+
+    /// Row `winner` did not go in after all: those that lost to it have their turn, now or when it comes.
+    fn release(&mut self, winner: i64) -> Result<()> {
+        if !self.contested {
+            return Ok(());
+        }
+        let mut released = Vec::new();
+        spi::stream(&self.statements().release(winner), |row| {
+            released.push(row.number(1)?);
+            Ok(())
+        })?;
+        for row in released {
+            let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])? == Some(true);
+            let (kind, passed) = self.turn;
+            let phase_over = !self.in_order && update && kind == Write::Insert;
+            let phase_to_come = !self.in_order && !update && kind == Write::Update;
+            if phase_over || (row <= passed && !phase_to_come) {
+                self.again.insert(row);
+            }
         }
         Ok(())
     }
@@ -82,9 +152,12 @@ impl Run<'_> {
         let Err(stumble) = self.try_range(kind, range, None)? else { return Ok(Chunk::Written) };
         self.index_rows()?;
         let last = self.last_clean(kind, range)?;
+        if last < range.first {
+            return Ok(Chunk::Written);
+        }
         if stumble.row < range.first || stumble.row >= last {
             self.bisect(kind, Range { last, ..range }, stumble)?;
-            return Ok(Chunk::Written);
+            return Ok(Chunk::FailedAt(last));
         }
         if stumble.row > range.first {
             self.write_range(kind, Range { last: stumble.row - 1, ..range })?;
@@ -103,6 +176,7 @@ impl Run<'_> {
     /// The statement failed after its last row, as AFTER triggers make it: only halving finds the row.
     fn bisect(&mut self, kind: Write, range: Range, stumble: Stumble) -> Result<()> {
         if range.first >= range.last {
+            self.turn = (kind, self.turn.1.max(range.last));
             return self.blame(kind, range.last, &stumble.failure);
         }
         if stumble.row == 0 {
@@ -129,13 +203,18 @@ impl Run<'_> {
         sort_by: Option<usize>,
     ) -> Result<std::result::Result<(), Stumble>> {
         let how = WriteOptions { sort_by, ..self.write_options(kind) };
+        if self.turn.0 != kind && !self.in_order {
+            self.turn.1 = 0;
+        }
+        self.turn.0 = kind;
         let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
-        let sql = self.write_statement(feed, kind, how) + &self.check_deferred_keys();
+        let sql = self.write_statement(feed, kind, how) + &self.check_deferred();
         let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
         if let Err(stumble) = session::with_settings(settings, || self.attempt(&sql))? {
             return Ok(Err(stumble));
         }
         if how.track {
+            self.turn.1 = self.turn.1.max(range.last);
             self.settle_losers(kind, range)?;
         }
         Ok(Ok(()))
@@ -144,30 +223,25 @@ impl Run<'_> {
     fn write_options(&self, kind: Write) -> WriteOptions {
         let place = self.table.readable && !self.table.row_security;
         match kind {
-            Write::Update => WriteOptions { track: true, ..WriteOptions::default() },
+            Write::Update => WriteOptions { track: true, place, match_key: self.match_key, ..WriteOptions::default() },
             Write::Insert => {
                 // A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
                 let unforeseen = self.table.before_insert || self.table.row_security;
                 let deferrable = self.table.keys.iter().any(|k| k.deferrable);
                 let for_report = self.request.report == Report::All && !self.request.dry_run;
                 WriteOptions {
-                    track: unforeseen || for_report,
+                    track: unforeseen || for_report || self.contested,
                     place,
                     do_nothing: unforeseen && !deferrable,
-                    sort_by: None,
+                    ..WriteOptions::default()
                 }
             }
         }
     }
 
-    /// Unique keys that would be checked at the end of the transaction are checked with the chunk, then put back.
-    fn check_deferred_keys(&self) -> String {
-        let names: Vec<&str> = self.table.keys.iter().filter_map(|k| k.deferred.as_deref()).collect();
-        if names.is_empty() {
-            return String::new();
-        }
-        let names = names.join(", ");
-        format!(";\nSET CONSTRAINTS {names} IMMEDIATE;\nSET CONSTRAINTS {names} DEFERRED")
+    /// What would be checked at the end of the transaction is checked with the chunk, then put back.
+    fn check_deferred(&self) -> String {
+        if self.deferred.is_empty() { String::new() } else { format!(";\n{}", check_now(&self.deferred)) }
     }
 
     fn last_clean(&self, kind: Write, range: Range) -> Result<i64> {
@@ -185,7 +259,10 @@ impl Run<'_> {
         }
         self.index_rows()?;
         if kind == Write::Insert && self.table.before_insert {
-            self.explain_by_triggers(range)?;
+            self.explain_by_triggers(range, true)?;
+            for row in losers {
+                self.release(row)?;
+            }
         }
         for row in self.losers(kind, range)? {
             self.settle(kind, row)?;
@@ -207,11 +284,14 @@ impl Run<'_> {
     fn settle(&mut self, kind: Write, row: i64) -> Result<()> {
         let range = Range { first: row, last: row };
         let how = WriteOptions { do_nothing: false, ..self.write_options(kind) };
-        let sql = self.write_statement(range, kind, how) + &self.check_deferred_keys();
+        let sql = self.write_statement(range, kind, how) + &self.check_deferred();
         match self.attempt(&sql)? {
             Err(stumble) => self.blame(kind, row, &stumble.failure),
             Ok(_) if self.losers(kind, range)?.is_empty() => Ok(()),
-            Ok(_) => self.report_suppressed(&[row]),
+            Ok(_) => {
+                self.report_suppressed(&[row])?;
+                self.release(row)
+            }
         }
     }
 
@@ -230,13 +310,27 @@ impl Run<'_> {
 
     /// Reports what is wrong with a row that the executor refused: everything that can be found, and what it said.
     fn blame(&mut self, kind: Write, row: i64, failure: &Failure) -> Result<()> {
-        if kind == Write::Insert && self.table.before_insert {
-            self.explain_by_triggers(Range { first: row, last: row })?;
+        self.report_blame(kind, row, failure)?;
+        self.release(row)
+    }
+
+    fn report_blame(&mut self, kind: Write, row: i64, failure: &Failure) -> Result<()> {
+        let changed_by_trigger = match kind {
+            Write::Insert => self.table.before_insert,
+            Write::Update => self.table.before_update,
+        };
+        if kind == Write::Insert && changed_by_trigger {
+            self.explain_by_triggers(Range { first: row, last: row }, false)?;
         } else {
             let only = self.rows.only(row);
             self.look_again(&only, false)?;
+            spi::execute(&self.statements().name_winners())?;
         }
         let constraint = self.constraint_of(failure)?;
+        if kind == Write::Update && changed_by_trigger {
+            // What the row wanted under another constraint the trigger may have changed.
+            spi::execute_with(&self.statements().forget_others(), &[row.into(), constraint.clone().into()])?;
+        }
         if self.is_reported(row, constraint.as_deref(), failure.column.as_deref())? {
             return Ok(());
         }
@@ -252,7 +346,7 @@ impl Run<'_> {
                 Some(position) => Some(self.table.keys[position].columns.clone()),
                 None => failure.column.clone().map(|c| vec![c]),
             },
-            key: position.map(|p| self.key_of_row(p, row)).transpose()?.flatten(),
+            key: position.filter(|_| !changed_by_trigger).map(|p| self.key_of_row(p, row)).transpose()?.flatten(),
             constraint,
         };
         self.report_failure(row, ORD_WRITE, if held { "conflict" } else { "invalid" }, &finding)
@@ -291,7 +385,7 @@ impl Run<'_> {
     /// The key as the source gives it; a trigger may have made another of it, and then it is not told.
     fn key_of_row(&self, position: usize, row: i64) -> Result<Option<String>> {
         let key = &self.table.keys[position];
-        if self.table.before_insert || !self.statements().key_is_computable(key, &self.rows) {
+        if !self.statements().key_is_computable(key, &self.rows) {
             return Ok(None);
         }
         let sql = self.statements().key_of_row(position, &self.rows, row);
@@ -299,20 +393,20 @@ impl Run<'_> {
     }
 
     /// Fires the BEFORE triggers on the losers of a range, without inserting them, and looks at what they become. What
-    /// the triggers do besides is undone.
-    fn explain_by_triggers(&mut self, range: Range) -> Result<()> {
-        let mut spool = Spool::new();
-        let fired = attempt::rehearse(|| self.fire(range, &mut spool))?;
-        if !fired {
-            return Ok(());
-        }
+    /// the triggers do besides is undone. `silent`: the insert said nothing, so a row that a trigger drops was dropped.
+    fn explain_by_triggers(&mut self, range: Range, silent: bool) -> Result<()> {
         let columns = self.table.columns.iter().filter(|c| {
             let assigned = self.rows.present.contains(&c.attnum);
             !c.generated && (assigned || (c.identity.is_empty() && !c.default_reads.volatile))
         });
         let present: BTreeSet<i16> = columns.map(|c| c.attnum).collect();
-        let rows = Rows::new(self.table, &self.names.fired, present.clone(), false);
-        spi::execute(&self.statements().create_typed(&self.names.fired, &present))?;
+        self.create_explaining_tables(&present)?;
+        let mut spool = Spool::new();
+        let fired = attempt::rehearse(|| self.fire(range, &mut spool))?;
+        if !fired {
+            return Ok(());
+        }
+        let rows = Rows::new(self.table, &self.names.fired, present, false);
         let mut dropped = Vec::new();
         spool.drain(1000, |batch| {
             let rows_and_texts = batch.iter().map(|line| match line.split_once('\t') {
@@ -325,20 +419,31 @@ impl Run<'_> {
             spi::execute_with(&self.statements().fill_fired(&rows), &[numbers.into(), texts.into()])?;
             Ok(())
         })?;
-        self.report_suppressed(&dropped)?;
+        if silent {
+            self.report_suppressed(&dropped)?;
+        }
         self.look_again(&rows, true)?;
         spi::execute(&self.statements().name_winners())?;
-        spi::execute(&format!("DROP TABLE {}", self.names.fired))?;
+        spi::execute(&format!("TRUNCATE {}", self.names.fired))?;
+        Ok(())
+    }
+
+    /// Once a run: a transaction keeps a lock for each table that it creates.
+    fn create_explaining_tables(&mut self, columns: &BTreeSet<i16>) -> Result<()> {
+        if std::mem::replace(&mut self.explains, true) {
+            return Ok(());
+        }
+        spi::execute(&self.statements().create_typed(&self.names.fired, columns))?;
+        spi::execute(&format!(
+            "CREATE TEMPORARY TABLE {} (rn pg_catalog.int8, txt pg_catalog.text) ON COMMIT DROP",
+            self.names.probe.trim_start_matches("pg_temp.")
+        ))?;
         Ok(())
     }
 
     /// False where a trigger raises: then the row's own error is all there is to say.
     fn fire(&self, range: Range, spool: &mut Spool) -> Result<bool> {
         let into = &self.names.probe;
-        spi::execute(&format!(
-            "CREATE TEMPORARY TABLE {} (rn pg_catalog.int8, txt pg_catalog.text) ON COMMIT DROP",
-            into.trim_start_matches("pg_temp.")
-        ))?;
         if self.attempt(&self.statements().fire_on_losers(&self.rows, range, into))?.is_err() {
             return Ok(false);
         }

@@ -166,6 +166,17 @@ impl Statements<'_> {
         )
     }
 
+    pub fn has_duplicates(&self) -> String {
+        format!(
+            "SELECT EXISTS (SELECT FROM {} AS p WHERE p.status OPERATOR(pg_catalog.=) 'duplicate')",
+            self.names.problem
+        )
+    }
+
+    pub fn depends_on_order(&self) -> String {
+        format!("SELECT EXISTS (SELECT FROM {} AS c WHERE c.kind IN ({KIND_NEED}, {KIND_WAIT}))", self.names.contest)
+    }
+
     /// Takes back the conflicts of rows ($1) under rules ($2).
     pub fn forget_freed(&self) -> String {
         format!(

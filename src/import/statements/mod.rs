@@ -229,6 +229,8 @@ pub struct WriteOptions {
     pub do_nothing: bool,
     /// Write in the order of the key at this position, not of the source.
     pub sort_by: Option<usize>,
+    /// The key by which an update finds its row.
+    pub match_key: Option<usize>,
 }
 
 fn key_sqlstate(key: &Key) -> &'static str {

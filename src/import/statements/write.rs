@@ -62,7 +62,7 @@ impl Statements<'_> {
     pub fn write(&self, rows: &Rows, range: Range, kind: Write, how: WriteOptions) -> String {
         let write = match kind {
             Write::Insert => self.insert(rows, range, how),
-            Write::Update => self.update(rows, range),
+            Write::Update => self.update(rows, range, how),
         };
         if !how.track {
             return write;
@@ -94,23 +94,76 @@ impl Statements<'_> {
         )
     }
 
-    pub(super) fn update(&self, rows: &Rows, range: Range) -> String {
+    pub(super) fn update(&self, rows: &Rows, range: Range, how: WriteOptions) -> String {
         let Names { row, own_oid, own_tid, .. } = self.names;
-        let settable = self.assignments.iter().filter(|a| a.column.identity != "a");
-        let settable: Vec<String> = settable.map(|a| format!("{q} = s.{q}", q = a.column.quoted)).collect();
-        let settable = if settable.is_empty() {
-            // Only the key itself came: there is nothing to change, but the row counts as updated.
-            let q = &self.assignments[0].column.quoted;
-            format!("{q} = t.{q}")
-        } else {
-            settable.join(", ")
-        };
+        let assigned = |q: &str| self.assignments.iter().any(|a| a.column.quoted == q);
+        let settable = comma(self.columns_to_set(how.match_key).into_iter().map(|q| {
+            // Where only the key itself came, there is nothing to change; the row counts as updated.
+            format!("{q} = {}.{q}", if assigned(q) { "s" } else { "t" })
+        }));
         format!(
             "UPDATE {target} AS t SET {settable} FROM {feed} AS s
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
                AND identity._import_mark(s.{row}, t.ctid)",
             target = self.table.in_from(),
             feed = self.feed(rows, range, Write::Update, None),
+        )
+    }
+
+    /// The columns that an update changes: those of the source, but not a GENERATED ALWAYS identity, nor columns of the
+    /// matching key that the caller may not change; they are equal anyway. Where nothing is left, any column.
+    pub fn columns_to_set(&self, match_key: Option<usize>) -> Vec<&str> {
+        let matched = |name: &String| match_key.is_some_and(|p| self.table.keys[p].columns.contains(name));
+        let columns: Vec<&str> = self
+            .assignments
+            .iter()
+            .map(|a| &a.column)
+            .filter(|c| c.identity != "a" && (c.updatable || !matched(&c.name)))
+            .map(|c| c.quoted.as_str())
+            .collect();
+        if !columns.is_empty() {
+            return columns;
+        }
+        let any = self.table.columns.iter().filter(|c| c.identity != "a" && !c.generated);
+        any.max_by_key(|c| c.updatable).map(|c| c.quoted.as_str()).into_iter().collect()
+    }
+
+    /// Runs of rows of one kind, in source order: whether they are updates, the first and the last of them.
+    pub fn turns(&self, rows: &Rows) -> String {
+        let Names { row, own_tid, .. } = self.names;
+        format!(
+            "SELECT g.updates, pg_catalog.min(g.rn), pg_catalog.max(g.rn) FROM (
+               SELECT s.{row} AS rn, s.{own_tid} IS NOT NULL AS updates,
+                 pg_catalog.row_number() OVER (ORDER BY s.{row}) OPERATOR(pg_catalog.-)
+                 pg_catalog.row_number() OVER (PARTITION BY s.{own_tid} IS NOT NULL ORDER BY s.{row}) AS run
+               FROM {relation} AS s) AS g
+             GROUP BY g.updates, g.run ORDER BY 2",
+            relation = rows.relation,
+        )
+    }
+
+    /// Whether a row of the source is an update.
+    pub fn is_update(&self, rows: &Rows, number: i64) -> String {
+        let Names { row, own_tid, .. } = self.names;
+        if !rows.merged {
+            return "SELECT false".to_string();
+        }
+        format!(
+            "SELECT s.{own_tid} IS NOT NULL FROM {} AS s WHERE s.{row} OPERATOR(pg_catalog.=) {number}",
+            rows.relation
+        )
+    }
+
+    /// Takes back that rows lost to row `winner`, which did not go in; returns those that have no other problem.
+    pub fn release(&self, winner: i64) -> String {
+        format!(
+            "WITH gone AS (DELETE FROM {problem} AS p WHERE p.status OPERATOR(pg_catalog.=) 'duplicate'
+               AND p.winner OPERATOR(pg_catalog.=) {winner} RETURNING p.rn, p.ord)
+             SELECT DISTINCT g.rn FROM gone AS g WHERE NOT EXISTS (
+               SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) g.rn
+               AND NOT EXISTS (SELECT FROM gone AS o WHERE o.rn OPERATOR(pg_catalog.=) p.rn AND o.ord OPERATOR(pg_catalog.=) p.ord))
+             ORDER BY 1",
+            problem = self.names.problem,
         )
     }
 
@@ -175,11 +228,24 @@ impl Statements<'_> {
         )
     }
 
-    /// Conflicts found late whose holder is a row that this run has put in.
+    /// Takes back the late conflicts of a row ($1) under other constraints than one ($2).
+    pub fn forget_others(&self) -> String {
+        format!(
+            "DELETE FROM {} AS p WHERE p.rn OPERATOR(pg_catalog.=) $1 AND p.late
+               AND p.status IN ('conflict', 'duplicate') AND p.constraint_name IS DISTINCT FROM $2::pg_catalog.text",
+            self.names.problem
+        )
+    }
+
+    /// Conflicts found late whose holder is a row that this run has put in: an earlier one has taken the key; a later one
+    /// cannot be why a row was refused.
     pub fn name_winners(&self) -> String {
         let Names { problem, landed, .. } = self.names;
         format!(
-            "UPDATE {problem} AS p SET status = 'duplicate', existing = NULL, winner = l.rn,
+            "DELETE FROM {problem} AS p USING {landed} AS l
+             WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.late AND l.rn OPERATOR(pg_catalog.>) p.rn
+               AND l.oid OPERATOR(pg_catalog.=) p.holder_oid AND l.tid OPERATOR(pg_catalog.=) p.holder_tid;
+             UPDATE {problem} AS p SET status = 'duplicate', existing = NULL, winner = l.rn,
                message = pg_catalog.concat('the key was taken by row ', l.rn, ' of the source')
              FROM {landed} AS l
              WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.late
