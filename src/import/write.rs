@@ -288,11 +288,26 @@ impl Run<'_> {
         match self.attempt(&sql)? {
             Err(stumble) => self.blame(kind, row, &stumble.failure),
             Ok(_) if self.losers(kind, range)?.is_empty() => Ok(()),
+            Ok(_) if kind == Write::Update && self.was_updated_before(row)? => Ok(()),
             Ok(_) => {
                 self.report_suppressed(&[row])?;
                 self.release(row)
             }
         }
+    }
+
+    /// The row of the target that a row wants to update has been updated by another row of the source: reports that.
+    fn was_updated_before(&self, row: i64) -> Result<bool> {
+        let (Some(position), statements) = (self.match_key, self.statements()) else { return Ok(false) };
+        let winner = spi::value::<i64>(&statements.updated_by(&self.rows, row), &[])?;
+        if let Some(winner) = winner {
+            let only = self.rows.only(row);
+            spi::execute_with(
+                &statements.report_duplicates(position, &only),
+                &[vec![row].into(), vec![winner].into()],
+            )?;
+        }
+        Ok(winner.is_some())
     }
 
     fn report_suppressed(&self, rows: &[i64]) -> Result<()> {
