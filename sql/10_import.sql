@@ -128,8 +128,9 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_sieve_add_wrapper';
 COMMENT ON FUNCTION identity._import_sieve_add(integer, bigint) IS 'Internal: notes the hash of a key; true where it may have come before';
 
+-- PARALLEL RESTRICTED: the filter is in the leader's memory; what it is asked about may come from workers.
 CREATE FUNCTION identity._import_sieve_holds(slot integer, hash bigint) RETURNS boolean
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
+LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 1
 AS 'MODULE_PATHNAME', 'import_sieve_holds_wrapper';
 COMMENT ON FUNCTION identity._import_sieve_holds(integer, bigint) IS 'Internal: whether the hash of a key may have been noted';
 

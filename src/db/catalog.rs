@@ -68,6 +68,8 @@ pub struct Key {
     /// CREATE INDEX, as pg_get_indexdef gives it.
     pub definition: String,
     pub primary: bool,
+    /// Bytes of its index.
+    pub size: i64,
     pub exclusion: bool,
     /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise; qualified for that statement.
     pub deferred: Option<String>,
@@ -271,6 +273,7 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', COALESCE(c.conname, ic.relname),
   'definition', pg_catalog.pg_get_indexdef(i.indexrelid),
   'primary', i.indisprimary,
+  'size', pg_catalog.pg_relation_size(i.indexrelid),
   'exclusion', i.indisexclusion,
   'deferrable', COALESCE(c.condeferrable, false),
   'deferred', CASE WHEN c.condeferred THEN pg_catalog.format('%I.%I', n.nspname, c.conname) END,

@@ -19,7 +19,8 @@ const BY_INDEX: [(&str, &str); 3] =
     [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
 /// Nor does it know how many rows a join of temporary tables gives: it must not expect one, and loop over a million.
-const IN_BULK: [(&str, &str); 1] = [("enable_nestloop", "off")];
+/// Workers pay off, for what they send has its keys computed.
+const IN_BULK: [(&str, &str); 2] = [("enable_nestloop", "off"), ("parallel_tuple_cost", "0")];
 
 /// Rows of a source from which on its keys are sifted by hash.
 const SIEVE_FROM: i64 = 10_000;
@@ -73,8 +74,8 @@ impl Run<'_> {
                 return Err(stumble.failure.into());
             }
         }
-        if self.sieved {
-            spi::execute(&format!("DROP TABLE {}", self.names.hashes))?;
+        if !self.sieved_keys(&rows).is_empty() {
+            spi::execute(&format!("DROP TABLE {}, {}", self.names.hashes, self.names.near))?;
         }
         self.decide(&rows)
     }
@@ -123,6 +124,12 @@ impl Run<'_> {
         self.progress.publish();
     }
 
+    fn sieved_keys(&self, rows: &Rows) -> Vec<usize> {
+        let statements = self.statements();
+        let keys = 0..self.table.keys.len();
+        keys.filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], rows)).collect()
+    }
+
     fn lookups(&self, rows: &Rows, rules: bool) -> Vec<String> {
         let statements = self.statements();
         // Always one statement, so that a table without rules needs no case of its own.
@@ -130,13 +137,12 @@ impl Run<'_> {
         if !rules {
             return sql;
         }
-        let sieved: Vec<usize> = (0..self.table.keys.len())
-            .filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], rows))
-            .collect();
-        if self.sieved {
+        let sieved = self.sieved_keys(rows);
+        if !sieved.is_empty() {
             sql.push(statements.create_hashes(&sieved, rows));
+            sql.extend(sieved.iter().map(|&position| statements.fill_sieve(position)));
+            sql.push(statements.create_near(&sieved));
         }
-        sql.extend(sieved.iter().map(|&position| statements.fill_sieve(position)));
         sql.extend(statements.find_broken_rules(rows));
         for (position, fk) in self.table.foreign_keys.iter().enumerate() {
             if statements.foreign_key_is_computable(fk, rows) {

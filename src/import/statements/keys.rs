@@ -40,7 +40,7 @@ impl Statements<'_> {
                     late = self.late,
                     holder = self.holder_json("t"),
                     pairs = if nulls.is_empty() && self.is_sieved(position) {
-                        self.sifted_pairs(position, rows, &joined)
+                        self.sifted_pairs(position, rows)
                     } else {
                         format!("{} AS s JOIN {} AS t ON {joined}", self.keyed_row(key, rows), self.holders(key))
                     },
@@ -49,21 +49,17 @@ impl Statements<'_> {
             .collect()
     }
 
-    /// Source rows `s` and target rows `t` with an equal key, where keys are sifted: the target's rows that pass the sieve,
-    /// those of them whose hash the source has, and then those whose key it has. The steps are materialized, so that each
-    /// key of the target is computed once, and of the source only those that are compared; IS TRUE keeps the planner from
-    /// computing them all for a hash join, and the comparison with 1 has it expect few rows to pass, not every third.
-    fn sifted_pairs(&self, position: usize, rows: &Rows, joined: &str) -> String {
+    /// Source rows `s` and target rows `t` with an equal key, where keys are sifted: the target's rows that passed the
+    /// sieve, those of them whose hash the source has, and then those whose key it has. IS TRUE keeps the planner from
+    /// computing the keys of all source rows for a hash join, when only a few are to be compared.
+    fn sifted_pairs(&self, position: usize, rows: &Rows) -> String {
         let key = &self.table.keys[position];
+        let equal = and((key.parts.iter().enumerate())
+            .map(|(i, p)| format!("t.{} {} s.{}", near_part(position, i), p.operator, part_name(i))));
         format!(
-            "(WITH passed AS MATERIALIZED (
-                SELECT t.* FROM (SELECT t.*, {hash} AS hash FROM (SELECT t.* FROM {holders} AS t OFFSET 0) AS t OFFSET 0) AS t
-                WHERE identity._import_sieve_holds({position}, t.hash)::pg_catalog.int4 OPERATOR(pg_catalog.=) 1)
-              SELECT h.rn, t.* FROM passed AS t JOIN {hashes} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.hash
-              OFFSET 0) AS t
-             JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) t.rn AND ({joined}) IS TRUE",
-            hash = key_hash(key, |i, _| format!("t.{}", part_name(i))),
-            holders = self.holders(key),
+            "{near} AS t JOIN {hashes} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.h{position}
+             JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) h.rn AND ({equal}) IS TRUE",
+            near = self.names.near,
             hashes = self.names.hashes,
             keyed = self.keyed_row(key, rows),
         )

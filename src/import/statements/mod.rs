@@ -9,6 +9,7 @@
 //! - `landed`: which row of the target a source row became, where that must be known;
 //! - `fired`: rows as the target's BEFORE triggers leave them, to explain why they lost;
 //! - `hashes`: a hash of each key of each row;
+//! - `near`: rows of the target of which a key may be in the source;
 //! - `probe`: one column, converted alone to find the values that fail.
 
 mod keys;
@@ -35,6 +36,7 @@ pub struct Names {
     pub fired: String,
     pub probe: String,
     pub hashes: String,
+    pub near: String,
     /// The row's number in the source.
     pub row: String,
     /// The target row that a row updates: table, place and primary key.
@@ -64,6 +66,7 @@ impl Names {
             fired: table("fired"),
             probe: table("probe"),
             hashes: table("hashes"),
+            near: table("near"),
             row: column("row"),
             own_oid: column("oid"),
             own_tid: column("tid"),
@@ -171,6 +174,11 @@ fn part_sql(part: &KeyPart) -> String {
         Some(collation) => format!("(({}) COLLATE {collation})", part.sql),
         None => format!("({})", part.sql),
     }
+}
+
+/// A part of a key in `near`, which has those of all keys.
+fn near_part(position: usize, part: usize) -> String {
+    format!("k{position}_{part}")
 }
 
 /// One hash of all parts: the hash of each is the seed of the next.

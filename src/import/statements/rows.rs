@@ -61,18 +61,27 @@ impl Statements<'_> {
 
     /// The target's rows under a key's predicate, with the key's parts and what a report shows of a holder.
     pub(super) fn holders(&self, key: &Key) -> String {
-        let (oid, tid) = if self.table.readable {
-            ("t.tableoid", "t.ctid")
-        } else {
-            ("NULL::pg_catalog.oid", "NULL::pg_catalog.tid")
-        };
-        let shown = comma(self.shown_columns().into_iter().enumerate().map(|(i, (_, sql))| format!("{sql} AS p{i}")));
         format!(
-            "(SELECT {oid} AS holder_oid, {tid} AS holder_tid, {shown}, {parts} FROM {from} AS t WHERE {predicate})",
+            "(SELECT {place}, {shown}, {parts} FROM {from} AS t WHERE {predicate})",
+            place = self.place(),
+            shown = self.shown(),
             parts = key_parts(key),
             from = self.table.in_from(),
             predicate = predicate(key),
         )
+    }
+
+    /// Where row `t` of the target is, so far as the caller may know.
+    pub(super) fn place(&self) -> &'static str {
+        if self.table.readable {
+            "t.tableoid AS holder_oid, t.ctid AS holder_tid"
+        } else {
+            "NULL::pg_catalog.oid AS holder_oid, NULL::pg_catalog.tid AS holder_tid"
+        }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        comma(self.shown_columns().into_iter().enumerate().map(|(i, (_, sql))| format!("{sql} AS p{i}")))
     }
 
     /// What a report shows of row `t` of the target: its primary key; its place, where there is none.

@@ -42,6 +42,37 @@ impl Statements<'_> {
         )
     }
 
+    /// `near`: the rows of the target of which a key may be in the source. The target is read once, by parallel workers
+    /// where it is large; OFFSET 0 has each key computed once, and the sieve above that.
+    pub fn create_near(&self, positions: &[usize]) -> String {
+        let each_part = |of: &dyn Fn(usize, usize, &Key) -> String| -> String {
+            let keys = positions.iter().map(|&p| (p, &self.table.keys[p]));
+            keys.flat_map(|(p, key)| (0..key.parts.len()).map(move |i| (p, i, key)))
+                .map(|(p, i, key)| format!(", {}", of(p, i, key)))
+                .collect()
+        };
+        let parts = each_part(&|p, i, key| {
+            format!("CASE WHEN {} THEN {} END AS {}", predicate(key), part_sql(&key.parts[i]), near_part(p, i))
+        });
+        let hashes: String = positions
+            .iter()
+            .map(|&p| format!(", {} AS h{p}", key_hash(&self.table.keys[p], |i, _| format!("t.{}", near_part(p, i)))))
+            .collect();
+        let passes = positions.iter().map(|p| format!("identity._import_sieve_holds({p}, t.h{p})"));
+        format!(
+            "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
+             SELECT t.* FROM (SELECT t.*{hashes} FROM (SELECT {place}, {shown}{parts} FROM {from} AS t OFFSET 0) AS t OFFSET 0) AS t
+             WHERE {passes};
+             ANALYZE {near}",
+            name = unqualified(&self.names.near),
+            near = self.names.near,
+            place = self.place(),
+            shown = self.shown(),
+            from = self.table.in_from(),
+            passes = passes.collect::<Vec<_>>().join(" OR "),
+        )
+    }
+
     /// Keys of which a hash comes twice in the source.
     pub fn suspected_keys(&self) -> String {
         format!(

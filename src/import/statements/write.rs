@@ -2,6 +2,9 @@
 
 use super::*;
 
+/// Of so many rows one is marked, where it is for the progress alone.
+const MARK_EVERY: i64 = 100;
+
 impl Statements<'_> {
     fn clean_range(&self, rows: &Rows, range: Range, kind: Write) -> String {
         let Names { row, own_tid, problem, .. } = self.names;
@@ -43,14 +46,14 @@ impl Statements<'_> {
     }
 
     /// The key in whose order many rows are written: neighbours in an index are then inserted one after the other, which
-    /// spares most of the way down to its leaves. Only where every column of the key is staged.
+    /// spares most of the way down to its leaves. The largest index gains most. Only where every column of the key is staged.
     pub fn sort_key(&self, rows: &Rows) -> Option<usize> {
         let sortable = |key: &Key| {
             let staged = key.reads.columns.iter().all(|c| rows.present.contains(c));
             !key.exclusion && !key.reads.whole_row && staged
         };
         let keys = self.table.keys.iter().enumerate().filter(|(_, key)| sortable(key));
-        keys.max_by_key(|(_, key)| !key.primary).map(|(position, _)| position)
+        keys.max_by_key(|(_, key)| key.size).map(|(position, _)| position)
     }
 
     /// A text is sorted by its bytes: that is many times faster than by a language's rules, and near enough.
@@ -83,15 +86,26 @@ impl Statements<'_> {
         let always = self.assignments.iter().any(|a| a.column.identity == "a");
         format!(
             "INSERT INTO {target} AS t ({columns}){overriding} SELECT {values} FROM {feed} AS s
-             WHERE identity._import_mark(s.{row}){on_conflict}",
+             WHERE {mark}{on_conflict}",
             target = self.table.name,
             columns = comma(self.assignments.iter().map(|a| a.column.quoted.clone())),
             overriding = if always { " OVERRIDING SYSTEM VALUE" } else { "" },
             values = comma(self.assignments.iter().map(|a| format!("s.{}", a.column.quoted))),
             feed = self.feed(rows, range, Write::Insert, how.sort_by),
-            row = self.names.row,
+            mark = self.mark(how),
             on_conflict = if how.do_nothing { " ON CONFLICT DO NOTHING" } else { "" },
         )
+    }
+
+    /// Marks a row as it is handed to the executor. Where the rows are not in source order a mark blames nobody: then it is
+    /// set now and then, for the progress to be seen.
+    fn mark(&self, how: WriteOptions) -> String {
+        let row = &self.names.row;
+        let mark = format!("identity._import_mark(s.{row})");
+        if how.sort_by.is_none() || how.track {
+            return mark;
+        }
+        format!("(s.{row} OPERATOR(pg_catalog.%) {MARK_EVERY} OPERATOR(pg_catalog.<>) 0 OR {mark})")
     }
 
     pub(super) fn update(&self, rows: &Rows, range: Range, how: WriteOptions) -> String {
