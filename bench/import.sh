@@ -57,22 +57,20 @@ t_bare=$(measure "${bare/FROM source/FROM small}")
 t_own=$(measure "${own/\'source\'/\'small\'}")
 echo "import_rows / bare, 10 k rows into $rows: $(ratio "$t_own" "$t_bare") (${t_own} s / ${t_bare} s)"
 
-# Peak memory of the backend, without what it shares with the others.
-memory() {
+# Peak memory of the backend of one session's imports, shared buffers included and apart.
+run -d bench -c 'CREATE TABLE wide (n bigint PRIMARY KEY, username text, email text)'
+for n in 1000000 5000000; do
     run -d bench <<SQL
-CREATE TABLE IF NOT EXISTS wide (n bigint PRIMARY KEY, username text, email text);
 TRUNCATE wide;
-\o /dev/null
-SELECT count(*) FROM identity.import_rows('wide', 'SELECT n, md5(n::text) AS username, md5(n || ''e'') || ''@example.com'' AS email FROM generate_series(1, $1) n');
-\o
+SET client_min_messages = warning;
 CREATE TEMP TABLE status (line text);
-SELECT pg_backend_pid() AS pid \gset
-\set copy 'COPY status FROM PROGRAM ''cat /proc/' :pid '/status'''
-:copy
-SELECT '$1 rows: ' || pg_size_pretty(sum(split_part(regexp_replace(line, '\s+', ' ', 'g'), ' ', 2)::bigint * 1024 * CASE WHEN line LIKE 'VmHWM%' THEN 1 ELSE 0 END))
-  || ' at the most, of which shared ' || pg_size_pretty(sum(split_part(regexp_replace(line, '\s+', ' ', 'g'), ' ', 2)::bigint * 1024 * CASE WHEN line LIKE 'RssShmem%' THEN 1 ELSE 0 END))
-  FROM status WHERE line ~ '^(VmHWM|RssShmem)';
+SELECT format('COPY status FROM PROGRAM %L', 'cat /proc/' || pg_backend_pid() || '/status') AS read_status \gset
+SELECT count(*) AS problems FROM identity.import_rows('wide',
+    'SELECT n, md5(n::text) AS username, md5(n || ''e'') || ''@example.com'' AS email FROM generate_series(1, $n) n') \gset
+:read_status;
+\pset tuples_only
+SELECT format('memory of the backend, $n rows: %s at the most, %s of it shared buffers',
+    (SELECT split_part(line, E'\t', 2)::text FROM status WHERE line LIKE 'VmHWM%')::text,
+    (SELECT split_part(line, E'\t', 2)::text FROM status WHERE line LIKE 'RssShmem%')::text);
 SQL
-}
-echo "memory of the backend:"
-for n in 1000000 5000000; do memory $n 2>/dev/null | grep rows; done
+done

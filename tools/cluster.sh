@@ -15,15 +15,13 @@ verb=${1:?start, stop, remove, env or run}
 name=${2:?a name}
 shift 2
 
-# A server refuses to run as root: then user postgres runs it, in a directory he can reach.
-if [ "$(id -u)" = 0 ]; then
-    owner=postgres
-    home=${PG_IDENTITY_CLUSTERS:-/tmp/pg_identity-$(printf %s "$root" | cksum | cut -d' ' -f1)}
-else
-    owner=$(id -un)
-    home=${PG_IDENTITY_CLUSTERS:-$root/.work/clusters}
-    # A socket's path has room for a hundred characters.
-    [ "${#home}" -le 70 ] || home=/tmp/pg_identity-$(printf %s "$root" | cksum | cut -d' ' -f1)-$owner
+# A server refuses to run as root: then user postgres runs it. Its directory is one of the project, which git ignores;
+# where the owner cannot reach that, or a socket's path would be too long (a hundred characters), one below /tmp.
+if [ "$(id -u)" = 0 ]; then owner=postgres; else owner=$(id -un); fi
+reaches() { [ "$(id -u)" != 0 ] || setpriv --reuid="$owner" --regid="$owner" --init-groups test -x "$1"; }
+home=${PG_IDENTITY_CLUSTERS:-$root/.work/clusters}
+if [ "${#home}" -gt 70 ] || ! reaches "$root"; then
+    home=/tmp/pg_identity-$owner-$(printf %s "$root" | cksum | cut -d' ' -f1)
 fi
 data=$home/$name
 port=5432

@@ -168,14 +168,14 @@ impl Statements<'_> {
         )
     }
 
-    /// The row of the source that has updated what row `number` wants to update.
+    /// The earlier row of the source that has updated what row `number` wants to update.
     pub fn updated_by(&self, rows: &Rows, number: i64) -> String {
         let Names { row, own_oid, own_tid, landed, .. } = self.names;
         format!(
             "SELECT pg_catalog.min(l.rn) FROM {relation} AS s
              JOIN {relation} AS o ON o.{own_tid} OPERATOR(pg_catalog.=) s.{own_tid} AND o.{own_oid} OPERATOR(pg_catalog.=) s.{own_oid}
              JOIN {landed} AS l ON l.rn OPERATOR(pg_catalog.=) o.{row}
-             WHERE s.{row} OPERATOR(pg_catalog.=) {number} AND o.{row} OPERATOR(pg_catalog.<>) {number}",
+             WHERE s.{row} OPERATOR(pg_catalog.=) {number} AND o.{row} OPERATOR(pg_catalog.<) {number}",
             relation = rows.relation,
         )
     }
