@@ -64,7 +64,7 @@ for n in 1000000 5000000; do
 TRUNCATE wide;
 SET client_min_messages = warning;
 CREATE TEMP TABLE status (line text);
-SELECT format('COPY status FROM PROGRAM %L', 'cat /proc/' || pg_backend_pid() || '/status') AS read_status \gset
+SELECT format('COPY status FROM PROGRAM %L (DELIMITER E''\\x01'')', 'cat /proc/' || pg_backend_pid() || '/status') AS read_status \gset
 SELECT count(*) AS problems FROM identity.import_rows('wide',
     'SELECT n, md5(n::text) AS username, md5(n || ''e'') || ''@example.com'' AS email FROM generate_series(1, $n) n') \gset
 :read_status;
