@@ -70,7 +70,7 @@ SELECT count(*) AS problems FROM identity.import_rows('wide',
 :read_status;
 \pset tuples_only
 SELECT format('memory of the backend, $n rows: %s at the most, %s of it shared buffers',
-    (SELECT split_part(line, E'\t', 2)::text FROM status WHERE line LIKE 'VmHWM%')::text,
-    (SELECT split_part(line, E'\t', 2)::text FROM status WHERE line LIKE 'RssShmem%')::text);
+    (SELECT btrim(split_part(line, ':', 2)) FROM status WHERE line LIKE 'VmHWM%'),
+    (SELECT btrim(split_part(line, ':', 2)) FROM status WHERE line LIKE 'RssShmem%'));
 SQL
 done
