@@ -1,5 +1,6 @@
 //! Finds what is wrong with the staged rows, before any is written: set by set, not row by row.
 
+use crate::db::catalog::ForeignKey;
 use crate::db::progress::Phase;
 use crate::db::session;
 use crate::db::spi;
@@ -144,17 +145,25 @@ impl Run<'_> {
             sql.push(statements.create_near(&sieved));
         }
         sql.extend(statements.find_broken_rules(rows));
-        for (position, fk) in self.table.foreign_keys.iter().enumerate() {
-            if statements.foreign_key_is_computable(fk, rows) {
-                sql.push(statements.find_missing_references(position, rows));
-            }
-        }
-        for (position, key) in self.table.keys.iter().enumerate() {
-            if statements.key_is_computable(key, rows) {
-                sql.extend(statements.find_conflicts(position, rows));
-            }
-        }
+        sql.extend(self.find_missing_references(&statements, rows, |_| true));
+        sql.extend(self.find_conflicts(&statements, rows));
         sql
+    }
+
+    fn find_missing_references(
+        &self,
+        statements: &Statements,
+        rows: &Rows,
+        wanted: impl Fn(&ForeignKey) -> bool,
+    ) -> Vec<String> {
+        let references = self.table.foreign_keys.iter().enumerate();
+        let references = references.filter(|(_, fk)| wanted(fk) && statements.foreign_key_is_computable(fk, rows));
+        references.map(|(position, _)| statements.find_missing_references(position, rows)).collect()
+    }
+
+    fn find_conflicts(&self, statements: &Statements, rows: &Rows) -> Vec<String> {
+        let keys = self.table.keys.iter().enumerate().filter(|(_, key)| statements.key_is_computable(key, rows));
+        keys.flat_map(|(position, _)| statements.find_conflicts(position, rows)).collect()
     }
 
     fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<String>> {
@@ -255,18 +264,10 @@ impl Run<'_> {
         let mut sql = Vec::new();
         if rules {
             sql.extend(statements.find_broken_rules(rows));
-        }
-        for (position, fk) in self.table.foreign_keys.iter().enumerate() {
             // A reference to the target itself has been decided with the whole source in view.
-            if rules && !fk.to_itself && statements.foreign_key_is_computable(fk, rows) {
-                sql.push(statements.find_missing_references(position, rows));
-            }
+            sql.extend(self.find_missing_references(&statements, rows, |fk| !fk.to_itself));
         }
-        for (position, key) in self.table.keys.iter().enumerate() {
-            if statements.key_is_computable(key, rows) {
-                sql.extend(statements.find_conflicts(position, rows));
-            }
-        }
+        sql.extend(self.find_conflicts(&statements, rows));
         if sql.is_empty() {
             return Ok(());
         }

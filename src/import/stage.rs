@@ -10,7 +10,7 @@ use crate::db::statement::{self, Statement};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Assignment, OnConflict, Request, SourceColumn};
 use crate::import::run::{Finding, Run, Stumble};
-use crate::import::statements::{ORD_CONVERSION, Rows, Statements, Write, WriteOptions};
+use crate::import::statements::{ORD_CONVERSION, Rows, Statements};
 use std::collections::BTreeSet;
 
 /// The source as one query.
@@ -105,14 +105,13 @@ pub fn describe_source(
 ) -> Result<Vec<Assignment>> {
     spi::execute(&Statements::create_raw(names, query))?;
     let columns: Vec<SourceColumn> = spi::document(
-        "SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+        "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
            'name', a.attname, 'type_oid', a.atttypid::pg_catalog.int8,
-           'typmod', a.atttypmod, 'collation_oid', a.attcollation::pg_catalog.int8) ORDER BY a.attnum)
+           'typmod', a.atttypmod, 'collation_oid', a.attcollation::pg_catalog.int8) ORDER BY a.attnum), '[]')
          FROM pg_catalog.pg_attribute AS a
          WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.regclass AND a.attnum OPERATOR(pg_catalog.>) 1",
         &[names.raw.as_str().into()],
-    )
-    .or_else(|_| Ok::<_, Error>(Vec::new()))?;
+    )?;
     plan::assign_columns(table, &columns, request.row_id.as_deref(), |from, to| {
         expression::coercion(from.into(), to.into())
     })
@@ -193,12 +192,12 @@ impl Run<'_> {
     pub fn merge(&mut self) -> Result<()> {
         let Some(position) = self.match_key else { return Ok(()) };
         let key = &self.table.keys[position];
-        if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows, true))? {
+        if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows))? {
             if !self.find_poison(&self.rows)? {
                 return Err(stumble.failure.into());
             }
             self.rows.poisoned = true;
-            if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows, true))? {
+            if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows))? {
                 return Err(stumble.failure.into());
             }
         }
@@ -224,10 +223,5 @@ impl Run<'_> {
         ))?;
         self.progress.publish();
         Ok(())
-    }
-
-    /// The write as it will be run for all rows, for EXPLAIN and for messages.
-    pub fn write_statement(&self, range: crate::import::statements::Range, kind: Write, how: WriteOptions) -> String {
-        self.statements().write(&self.rows, range, kind, how)
     }
 }

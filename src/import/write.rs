@@ -112,11 +112,15 @@ impl Run<'_> {
     /// Rows that had lost to one that then did not go in, when their own turn was over already.
     fn write_again(&mut self) -> Result<()> {
         while let Some(row) = self.again.pop_first() {
-            let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])?;
-            let kind = if update == Some(true) { Write::Update } else { Write::Insert };
+            let kind = self.kind_of(row)?;
             self.write_range(kind, Range { first: row, last: row })?;
         }
         Ok(())
+    }
+
+    fn kind_of(&self, row: i64) -> Result<Write> {
+        let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])?;
+        Ok(if update == Some(true) { Write::Update } else { Write::Insert })
     }
 
     /// Row `winner` did not go in after all: those that lost to it have their turn, now or when it comes.
@@ -130,7 +134,7 @@ impl Run<'_> {
             Ok(())
         })?;
         for row in released {
-            let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])? == Some(true);
+            let update = self.kind_of(row)? == Write::Update;
             let (kind, passed) = self.turn;
             let phase_over = !self.in_order && update && kind == Write::Insert;
             let phase_to_come = !self.in_order && !update && kind == Write::Update;
@@ -208,7 +212,7 @@ impl Run<'_> {
         }
         self.turn.0 = kind;
         let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
-        let sql = self.write_statement(feed, kind, how) + &self.check_deferred();
+        let sql = self.statements().write(&self.rows, feed, kind, how) + &self.check_deferred();
         let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
         if let Err(stumble) = session::with_settings(settings, || self.attempt(&sql))? {
             return Ok(Err(stumble));
@@ -284,7 +288,7 @@ impl Run<'_> {
     fn settle(&mut self, kind: Write, row: i64) -> Result<()> {
         let range = Range { first: row, last: row };
         let how = WriteOptions { do_nothing: false, ..self.write_options(kind) };
-        let sql = self.write_statement(range, kind, how) + &self.check_deferred();
+        let sql = self.statements().write(&self.rows, range, kind, how) + &self.check_deferred();
         match self.attempt(&sql)? {
             Err(stumble) => self.blame(kind, row, &stumble.failure),
             Ok(_) if self.losers(kind, range)?.is_empty() => Ok(()),

@@ -85,25 +85,40 @@ impl Statements<'_> {
             Some(joined) => format!("AND NOT EXISTS (SELECT FROM {} AS p WHERE {joined})", self.rows_sql(rows)),
             None => String::new(),
         };
+        let from = format!(
+            "{rows} AS r WHERE ({half_given} OR ({all_given}
+               AND NOT EXISTS (SELECT FROM {references} AS x WHERE {exists}) {provided}))",
+            rows = self.rows_sql(rows),
+            references = fk.references,
+            exists = self.refers_to(fk, "x"),
+        );
+        self.report_broken_reference(position, &from, &self.foreign_key_message(fk))
+    }
+
+    /// Report rows for the rows `r` of `from`, whose reference is not met.
+    fn report_broken_reference(&self, position: usize, from: &str, message: &str) -> String {
+        let fk = &self.table.foreign_keys[position];
+        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
         format!(
             "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             SELECT r.{row}, {ord}, 'invalid', {name}, {names}, {key}, '23503', {message}, {late}
-             FROM {rows} AS r
-             WHERE ({half_given} OR ({all_given}
-               AND NOT EXISTS (SELECT FROM {references} AS x WHERE {exists}) {provided}))",
+             SELECT r.{row}, {ord}, 'invalid', {name}, {names}, {key}, '23503', {message}, {late} FROM {from}",
             problem = self.names.problem,
             row = self.names.row,
             ord = foreign_key_ord(position),
             name = literal(&fk.name),
             names = text_array(columns.iter().map(|c| c.name.as_str())),
             key = json_object(columns.iter().map(|c| (c.name.as_str(), format!("r.{}", c.quoted)))),
-            message = literal(&self.foreign_key_message(fk)),
+            message = literal(message),
             late = self.late,
-            rows = self.rows_sql(rows),
-            references = fk.references,
-            exists = and((0..columns.len())
-                .map(|i| format!("x.{} {} r.{}", fk.referenced[i], fk.operators[i], columns[i].quoted))),
         )
+    }
+
+    /// The condition under which row `r` refers to row `referred`.
+    fn refers_to(&self, fk: &ForeignKey, referred: &str) -> String {
+        let columns = fk.columns.iter().filter_map(|n| self.table.by_number(*n));
+        and(columns
+            .enumerate()
+            .map(|(i, c)| format!("{referred}.{} {} r.{}", fk.referenced[i], fk.operators[i], c.quoted)))
     }
 
     fn foreign_key_message(&self, fk: &ForeignKey) -> String {
@@ -117,19 +132,14 @@ impl Statements<'_> {
         if !fk.to_itself || !fk.referenced.iter().all(|q| known(q)) {
             return None;
         }
-        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
-        Some(and((0..columns.len())
-            .map(|i| format!("{provider}.{} {} r.{}", fk.referenced[i], fk.operators[i], columns[i].quoted))))
+        Some(self.refers_to(fk, provider))
     }
 
     /// Rows that refer to another row of the source, and to none of the target: their parents must go in before them.
     pub fn find_parents(&self, position: usize, rows: &Rows) -> Option<String> {
         let fk = &self.table.foreign_keys[position];
         let joined = self.providers(fk, rows, "p")?;
-        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
-        let exists =
-            and((0..columns.len())
-                .map(|i| format!("x.{} {} r.{}", fk.referenced[i], fk.operators[i], columns[i].quoted)));
+        let exists = self.refers_to(fk, "x");
         let own = self.providers(fk, rows, "r")?;
         Some(format!(
             "WITH edge AS (SELECT r.{row} AS child, p.{row} AS parent FROM {rows} AS r JOIN {rows} AS p ON {joined}
@@ -147,26 +157,14 @@ impl Statements<'_> {
 
     /// Report rows for the rows ($1) that refer to a row of the source which did not go in before them.
     pub fn report_orphans(&self, position: usize, rows: &Rows) -> String {
-        let fk = &self.table.foreign_keys[position];
-        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
-        format!(
-            "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             SELECT r.{row}, {ord}, 'invalid', {name}, {names}, {key}, '23503', {message}, {late}
-             FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS l (rn)
-             JOIN {rows} AS r ON r.{row} OPERATOR(pg_catalog.=) l.rn",
-            problem = self.names.problem,
-            row = self.names.row,
-            ord = foreign_key_ord(position),
-            name = literal(&fk.name),
-            names = text_array(columns.iter().map(|c| c.name.as_str())),
-            key = json_object(columns.iter().map(|c| (c.name.as_str(), format!("r.{}", c.quoted)))),
-            message = literal(&format!(
-                "{}: no row of the table or earlier in the source is referred to",
-                self.foreign_key_message(fk)
-            )),
-            late = self.late,
-            rows = self.rows_sql(rows),
-        )
+        let from = format!(
+            "pg_catalog.unnest($1::pg_catalog.int8[]) AS l (rn) JOIN {} AS r ON r.{} OPERATOR(pg_catalog.=) l.rn",
+            self.rows_sql(rows),
+            self.names.row
+        );
+        let message = self.foreign_key_message(&self.table.foreign_keys[position])
+            + ": no row of the table or earlier in the source is referred to";
+        self.report_broken_reference(position, &from, &message)
     }
 
     /// Evaluates every expression that the checks, keys and generated columns have, so that a row over which one fails

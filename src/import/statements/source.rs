@@ -100,7 +100,7 @@ impl Statements<'_> {
     }
 
     /// `merged`: the rows of `staged`, each completed by the row of the target that it updates, if there is one.
-    pub fn create_merged(&self, key: &Key, rows: &Rows, lock: bool) -> String {
+    pub fn create_merged(&self, key: &Key, rows: &Rows) -> String {
         let Names { row, own_oid, own_tid, own_key, merged, .. } = self.names;
         let assigned: BTreeSet<i16> = self.assignments.iter().map(|a| a.column.attnum).collect();
         let kept: Vec<_> =
@@ -126,12 +126,11 @@ impl Statements<'_> {
         let joined = and(
             (0..key.parts.len()).map(|i| format!("h.{k} {op} k.{k}", k = part_name(i), op = key.parts[i].operator))
         );
-        let lock = if lock { " FOR NO KEY UPDATE OF h" } else { "" };
         format!(
             "CREATE TEMPORARY TABLE {unqualified_merged} ON COMMIT DROP AS
              WITH m AS MATERIALIZED (
                SELECT k.rn AS {row}, h.{own_oid}, h.{own_tid}, h.{own_key}{inherited_h}
-               FROM {found} AS k JOIN {holders} AS h ON {joined}{lock})
+               FROM {found} AS k JOIN {holders} AS h ON {joined} FOR NO KEY UPDATE OF h)
              SELECT r.{row}, m.{own_oid}, m.{own_tid}, m.{own_key}, {values}
              FROM {rows} AS r LEFT JOIN m ON m.{row} OPERATOR(pg_catalog.=) r.{row}
              ORDER BY r.{row}",
