@@ -6,6 +6,7 @@
 CREATE TABLE identity.import_runs (
     run_id uuid PRIMARY KEY,
     target text NOT NULL,
+    realm text,
     source text NOT NULL,
     on_conflict text NOT NULL,
     outcome text NOT NULL CHECK (outcome OPERATOR(pg_catalog.=) ANY ('{imported,given up}'::pg_catalog.text[])),
@@ -30,7 +31,8 @@ SELECT pg_catalog.pg_extension_config_dump('identity.import_runs', '');
 COMMENT ON TABLE identity.import_runs IS 'One row an import: what came from where, and how many rows ended in which status. The counts add up to rows_total.';
 COMMENT ON COLUMN identity.import_runs.run_id IS 'Time-ordered identifier of the run, as the report has it';
 COMMENT ON COLUMN identity.import_runs.target IS 'The table imported into, qualified';
-COMMENT ON COLUMN identity.import_runs.source IS 'The source as the caller gave it';
+COMMENT ON COLUMN identity.import_runs.realm IS 'The realm of the store imported into; NULL for a table of the user';
+COMMENT ON COLUMN identity.import_runs.source IS 'The source as the caller gave it; of identities, which may hold secrets, a relation''s name or the kind of source';
 COMMENT ON COLUMN identity.import_runs.on_conflict IS 'skip, update or abort; a run with error that failed leaves no row';
 COMMENT ON COLUMN identity.import_runs.outcome IS 'imported; or given up: nothing was written, because of on_conflict or max_problems';
 COMMENT ON COLUMN identity.import_runs.run_by IS 'The role that ran it';

@@ -2,19 +2,25 @@
 
 mod db;
 mod error;
+mod identifier;
 mod import;
+mod password;
 
 use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/00_schema.sql", name = "schema", bootstrap);
-extension_sql_file!("../sql/10_import.sql", name = "import", requires = ["schema"]);
+extension_sql_file!("../sql/05_identifier.sql", name = "identifier", requires = ["schema"]);
+extension_sql_file!("../sql/10_import.sql", name = "import", requires = ["identifier"]);
+extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["import"]);
+extension_sql_file!("../sql/25_import_identities.sql", name = "import_identities", requires = ["store"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     import::define_settings();
+    password::define_settings();
     #[cfg(not(feature = "pg14"))]
     // SAFETY: the prefix is a static string; the call only registers it.
     unsafe {

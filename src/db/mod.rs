@@ -3,6 +3,8 @@
 pub mod attempt;
 pub mod catalog;
 pub mod expression;
+pub mod interrupt;
+pub mod json;
 pub mod progress;
 pub mod returns;
 pub mod session;

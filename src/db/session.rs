@@ -38,16 +38,24 @@ fn save_setting(name: &str, value: &str) {
 
 /// Runs `work` as the owner of this extension: for its own tables, which callers have no rights on.
 pub fn as_extension_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    let owner =
-        spi::value::<pg_sys::Oid>("SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'pg_identity'", &[])?
-            .ok_or_else(|| Error::new("42704", "extension \"pg_identity\" is not installed here"))?;
+    as_user(extension_owner()?, work)
+}
+
+/// The role that owns this extension.
+pub fn extension_owner() -> Result<pg_sys::Oid> {
+    spi::value::<pg_sys::Oid>("SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'pg_identity'", &[])?
+        .ok_or_else(|| Error::new("42704", "extension \"pg_identity\" is not installed here"))
+}
+
+/// Runs `work` with the rights of `role`.
+pub fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: the user and the context are put back below; on an error Postgres' abort puts them back.
     unsafe {
         pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
         let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE as i32;
-        pg_sys::SetUserIdAndSecContext(owner, context | local);
+        pg_sys::SetUserIdAndSecContext(role, context | local);
         let result = work();
         pg_sys::SetUserIdAndSecContext(user, context);
         result
@@ -56,12 +64,12 @@ pub fn as_extension_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// Waits for every other import into `target` to end its transaction, then keeps others waiting for this one.
 ///
-/// The lock is on the pair (the table, sub-object 1), which nothing else in Postgres takes: it is no table lock, so
+/// The lock is on the table as a sub-object, `part`, from 1 on, which nothing else in Postgres takes: it is no table lock, so
 /// readers and ordinary writers go on. pg_locks shows it as locktype `object`.
-pub fn lock_for_import(target: pg_sys::Oid) {
+pub fn lock_for_import(target: pg_sys::Oid, part: u16) {
     // SAFETY: takes a heavyweight lock that the transaction's end releases.
     unsafe {
-        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, target, 1, pg_sys::ExclusiveLock as i32);
+        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, target, part, pg_sys::ExclusiveLock as i32);
     }
 }
 

@@ -15,6 +15,11 @@ pub fn execute_with(sql: &str, args: &[DatumWithOid]) -> Result<u64> {
     Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
 }
 
+/// As `execute_with`, for arguments that take much memory: they are made inside the SPI connection, and freed with it.
+pub fn execute_built<'a>(sql: &str, args: impl FnOnce() -> Vec<DatumWithOid<'a>>) -> Result<u64> {
+    Spi::connect_mut(|client| Ok(client.update(sql, None, &args())?.len() as u64))
+}
+
 /// The one value of a query that returns one row with one column.
 pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
     Spi::connect_mut(|client| {
@@ -41,29 +46,40 @@ pub fn document<T: DeserializeOwned>(sql: &str, args: &[DatumWithOid]) -> Result
 /// Runs a query and hands its rows to `each`, a batch of `BATCH` at a time, in bounded memory.
 pub fn stream(sql: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
     const BATCH: i64 = 10_000;
-    let cursor = Spi::connect_mut(|client| Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name()))?;
-    loop {
-        // A batch is freed when its SPI connection ends: one connection a batch.
-        let rows = Spi::connect_mut(|client| {
-            let mut cursor = client.find_cursor(&cursor)?;
-            let table = cursor.fetch(BATCH)?;
+    let mut cursor = Cursor::open(sql)?;
+    while cursor.fetch(BATCH, &mut each)? {}
+    Ok(())
+}
+
+/// A query that is read a batch at a time.
+pub struct Cursor(String);
+
+impl Cursor {
+    pub fn open(sql: &str) -> Result<Self> {
+        Ok(Cursor(Spi::connect_mut(|client| {
+            Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name())
+        })?))
+    }
+
+    /// Hands over at most `most` rows; false where they were the last, and the cursor is closed. A batch is freed when its
+    /// SPI connection ends: one connection a batch.
+    pub fn fetch(&mut self, most: i64, mut each: impl FnMut(&Row) -> Result<()>) -> Result<bool> {
+        Spi::connect_mut(|client| {
+            let mut cursor = client.find_cursor(&self.0)?;
             let mut rows = 0;
-            for tuple in table {
+            for tuple in cursor.fetch(most)? {
                 each(&Row(tuple))?;
                 rows += 1;
             }
-            if rows == BATCH {
+            if rows == most {
                 cursor.detach_into_name();
             }
-            Ok::<_, Error>(rows)
-        })?;
-        if rows < BATCH {
-            return Ok(());
-        }
+            Ok(rows == most)
+        })
     }
 }
 
-/// A row of `stream`.
+/// A row of a cursor.
 pub struct Row<'a>(pgrx::spi::SpiHeapTupleData<'a>);
 
 impl Row<'_> {

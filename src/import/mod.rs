@@ -5,6 +5,8 @@
 
 mod check;
 mod contest;
+mod identities;
+mod job;
 mod mark;
 mod plan;
 mod run;
@@ -13,22 +15,20 @@ mod stage;
 mod statements;
 mod write;
 
-use crate::db::attempt;
 use crate::db::catalog::{self, Table};
-use crate::db::progress::{self, Phase, Progress};
+use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
-use crate::db::{session, spi, statement, trigger};
+use crate::db::{session, spi, trigger};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
+use job::{Counts, Job, Outcome};
 use plan::{OnConflict, Report, Request};
 use run::Run;
-use serde::Deserialize;
 use statements::{Names, Rows, Statements, Write};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
 use uuid::Uuid;
 
 static CHUNK_ROWS: GucSetting<i32> = GucSetting::<i32>::new(1_000_000);
@@ -92,85 +92,24 @@ fn import_before_insert(row: pgrx::AnyElement) -> Option<pgrx::AnyElement> {
     unsafe { pgrx::AnyElement::from_polymorphic_datum(fired, false, oid) }
 }
 
-/// Counts of a run, by status; they add up to the rows of the source.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Counts {
-    inserted: i64,
-    updated: i64,
-    conflict: i64,
-    duplicate: i64,
-    invalid: i64,
-    suppressed: i64,
-    /// Clean, but held back because the run was given up.
-    withheld: i64,
-}
-
-impl Counts {
-    fn problems(&self) -> i64 {
-        self.conflict + self.duplicate + self.invalid + self.suppressed
-    }
-}
-
-/// How a run ended.
-struct Outcome {
-    total: i64,
-    counts: Counts,
-    aborted: bool,
-    /// The first problems, as lines, for an error's DETAIL.
-    first: Vec<String>,
-}
-
 fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Result<()> {
-    check_session(request)?;
     // Expressions of the catalog come out with every name qualified where the search path holds pg_catalog alone.
     let table = session::with_settings(&[("search_path", "pg_catalog, pg_temp")], || catalog::table(target))?;
+    let job = Job {
+        run_id: Uuid::now_v7(),
+        function: "import_rows",
+        target: &table.name,
+        realm: None,
+        source: &request.source,
+        on_conflict: request.on_conflict,
+        dry_run: request.dry_run,
+        arguments: [&table.name, &request.source],
+    };
+    job.check_session()?;
     plan::check_target(&table)?;
     let query = stage::source_query(&request.source)?;
-    let run_id = Uuid::now_v7();
-    let started = Instant::now();
     result.open();
-    let outcome = attempt::provisional(|| {
-        let outcome = session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], || {
-            run_import(target, &table, request, &query, run_id, &mut result)
-        })?;
-        let keep = !request.dry_run && !outcome.aborted;
-        Ok((outcome, keep))
-    })?;
-    progress::end();
-    finish(&table, request, run_id, started, &outcome)
-}
-
-fn check_session(request: &Request) -> Result<()> {
-    if session::read_only() {
-        let error = Error::new("25006", "cannot execute import_rows() in a read-only transaction");
-        return Err(if request.dry_run {
-            error
-                .detail(
-                    "A dry run makes the import and rolls it back, so that triggers and constraints have their say.",
-                )
-                .hint("Run it in a read-write transaction on the primary.")
-        } else {
-            error.hint("Run it in a read-write transaction on the primary.")
-        });
-    }
-    let encoding = statement::database_encoding();
-    if encoding != "UTF8" {
-        return Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
-            .hint("pg_identity needs a database with encoding UTF8."));
-    }
-    Ok(())
-}
-
-/// An import may use as much memory as an index build.
-fn work_mem() -> Result<String> {
-    let value = spi::value::<String>(
-        "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
-         FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m
-         WHERE w.name OPERATOR(pg_catalog.=) 'work_mem' AND m.name OPERATOR(pg_catalog.=) 'maintenance_work_mem'",
-        &[],
-    )?;
-    Ok(value.unwrap_or_else(|| "4MB".to_string()))
+    job.run(|| run_import(target, &table, request, &query, job.run_id, &mut result))
 }
 
 /// The whole import, up to its report; the caller keeps it or rolls it back.
@@ -182,7 +121,7 @@ fn run_import(
     run_id: Uuid,
     result: &mut ResultSet,
 ) -> Result<Outcome> {
-    session::lock_for_import(target);
+    session::lock_for_import(target, 1);
     let mut run = prepare(target, table, request, query, run_id)?;
     run.read_source(query)?;
     run.convert_source()?;
@@ -197,9 +136,12 @@ fn run_import(
     run.enter(Phase::Reporting);
     let report = report_query(&run, run_id, aborted)?;
     result.append(&report)?;
-    let first = if aborted && request.on_conflict == OnConflict::Error { first_problems(&run)? } else { vec![] };
+    let mut outcome = Outcome::new(run.total, counts, aborted);
+    if aborted && request.on_conflict == OnConflict::Error {
+        outcome.first = first_problems(&run)?;
+    }
     run.drop_tables()?;
-    Ok(Outcome { total: run.total, counts: give_up(counts, aborted), aborted, first })
+    Ok(outcome)
 }
 
 fn exceeds(request: &Request, problems: i64) -> bool {
@@ -271,13 +213,6 @@ fn count(run: &Run) -> Result<Counts> {
     Ok(counts)
 }
 
-fn give_up(counts: Counts, aborted: bool) -> Counts {
-    if !aborted {
-        return counts;
-    }
-    Counts { withheld: counts.inserted + counts.updated, inserted: 0, updated: 0, ..counts }
-}
-
 fn report_query(run: &Run, run_id: Uuid, aborted: bool) -> Result<String> {
     let row_id = run.request.row_id.as_deref().map(spi::quote_identifier);
     let everything = run.request.report == Report::All && !aborted;
@@ -294,72 +229,3 @@ fn first_problems(run: &Run) -> Result<Vec<String>> {
     Ok(lines)
 }
 
-/// Records the run, tells its counts, or raises.
-fn finish(table: &Table, request: &Request, run_id: Uuid, started: Instant, outcome: &Outcome) -> Result<()> {
-    let summary = summary(outcome);
-    if request.on_conflict == OnConflict::Error && outcome.aborted && !request.dry_run {
-        return Err(run::raised(&table.name, &summary, &outcome.first, &request.source));
-    }
-    if !request.dry_run {
-        record(table, request, run_id, started, outcome)?;
-    }
-    let what = match (request.dry_run, outcome.aborted) {
-        (true, true) => "dry run of an import that would be given up",
-        (true, false) => "dry run of an import",
-        (false, true) => "import given up, nothing imported",
-        (false, false) => "import",
-    };
-    notice!("{what} into {}: {summary}", table.name);
-    Ok(())
-}
-
-fn summary(outcome: &Outcome) -> String {
-    let c = &outcome.counts;
-    let mut summary = format!(
-        "{} row{}: {} inserted, {} updated, {} conflict, {} duplicate, {} invalid, {} suppressed",
-        outcome.total,
-        if outcome.total == 1 { "" } else { "s" },
-        c.inserted,
-        c.updated,
-        c.conflict,
-        c.duplicate,
-        c.invalid,
-        c.suppressed
-    );
-    if outcome.aborted {
-        summary.push_str(&format!(", {} clean but withheld", c.withheld));
-    }
-    summary
-}
-
-fn record(table: &Table, request: &Request, run_id: Uuid, started: Instant, outcome: &Outcome) -> Result<()> {
-    let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
-    let c = &outcome.counts;
-    session::as_extension_owner(|| {
-        spi::execute_with(
-            "INSERT INTO identity.import_runs (run_id, target, source, on_conflict, outcome, run_by, started_at, duration, rows_total,
-               inserted, updated, conflict, duplicate, invalid, suppressed, withheld)
-             VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6,
-               pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $7),
-               pg_catalog.make_interval(secs => $7), $8, $9, $10, $11, $12, $13, $14, $15)",
-            &[
-                run_id.to_string().into(),
-                table.name.as_str().into(),
-                request.source.as_str().into(),
-                request.on_conflict.name().into(),
-                if outcome.aborted { "given up" } else { "imported" }.into(),
-                caller.into(),
-                started.elapsed().as_secs_f64().into(),
-                outcome.total.into(),
-                c.inserted.into(),
-                c.updated.into(),
-                c.conflict.into(),
-                c.duplicate.into(),
-                c.invalid.into(),
-                c.suppressed.into(),
-                c.withheld.into(),
-            ],
-        )
-    })?;
-    Ok(())
-}

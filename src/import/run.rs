@@ -5,7 +5,7 @@ use crate::db::catalog::Table;
 use crate::db::progress::{Phase, Progress};
 use crate::db::session;
 use crate::db::spi;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::import::mark;
 use crate::import::plan::{self, Assignment, Blame, Request};
 use crate::import::statements::{Names, Rows, Statements, Write};
@@ -148,17 +148,4 @@ pub struct Finding<'f> {
     pub columns: Option<Vec<String>>,
     /// JSON text.
     pub key: Option<String>,
-}
-
-/// The error of a run that is asked to raise instead of reporting.
-pub fn raised(target: &str, summary: &str, first: &[String], source: &str) -> Error {
-    let mut detail = first.join("\n");
-    if detail.is_empty() {
-        detail = "No row was imported.".to_string();
-    }
-    Error::new("23000", format!("import into {target} stopped: {summary}")).detail(detail).hint(format!(
-        "Nothing was imported. See all problems with SELECT * FROM identity.import_rows({}, {}, dry_run => true)",
-        crate::import::statements::literal(target),
-        crate::import::statements::literal(source),
-    ))
 }

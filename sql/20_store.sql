@@ -1,0 +1,220 @@
+-- The built-in store: realms, and the identities in them. The realm leads every key, so that partitioning and sharding
+-- by realm stay open. Rows may also be written by plain INSERT or COPY: the constraints are the rules.
+
+CREATE TABLE identity.realms (
+    name text COLLATE "C" PRIMARY KEY
+        CHECK (name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 255),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.realms', '');
+COMMENT ON TABLE identity.realms IS 'The spaces in which a login name is unique: one row a realm (a tenant)';
+COMMENT ON COLUMN identity.realms.name IS 'The realm''s name, which is its key: 1 to 255 bytes, compared by byte';
+COMMENT ON COLUMN identity.realms.created_at IS 'When it was added';
+
+CREATE FUNCTION identity._schema_problem(schema jsonb) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'schema_problem_wrapper';
+COMMENT ON FUNCTION identity._schema_problem(jsonb) IS 'Internal: why a document is no identity schema; NULL where it is one';
+
+CREATE TABLE identity.identity_schemas (
+    realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
+    schema_id text COLLATE "C" NOT NULL CHECK (schema_id OPERATOR(pg_catalog.<>) ''),
+    schema jsonb NOT NULL CONSTRAINT is_identity_schema CHECK (identity._schema_problem(schema) IS NULL),
+    PRIMARY KEY (realm, schema_id)
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.identity_schemas', '');
+COMMENT ON TABLE identity.identity_schemas IS 'Identity schemas of Ory Kratos: which traits are identifiers, which are addresses. A realm without any takes the traits email, username and phone as identifiers';
+COMMENT ON COLUMN identity.identity_schemas.realm IS 'The realm';
+COMMENT ON COLUMN identity.identity_schemas.schema_id IS 'As an identity''s schema_id names it; "default" serves identities that name none';
+COMMENT ON COLUMN identity.identity_schemas.schema IS 'The JSON Schema. Only its "ory.sh/kratos" extensions below properties.traits are read; traits are not validated against the rest';
+
+CREATE TABLE identity.identities (
+    realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
+    id uuid NOT NULL,
+    external_id text COLLATE "C" CHECK (external_id OPERATOR(pg_catalog.<>) ''),
+    schema_id text COLLATE "C" NOT NULL DEFAULT 'default',
+    state text COLLATE "C" NOT NULL DEFAULT 'active' CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,inactive}'::pg_catalog.text[])),
+    traits jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(traits) OPERATOR(pg_catalog.=) 'object'),
+    metadata_public jsonb,
+    metadata_admin jsonb,
+    organization_id uuid,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (realm, id)
+);
+CREATE UNIQUE INDEX identities_external_id_key ON identity.identities (realm, external_id) WHERE external_id IS NOT NULL;
+SELECT pg_catalog.pg_extension_config_dump('identity.identities', '');
+COMMENT ON TABLE identity.identities IS 'One row an identity: a person''s or a service''s account';
+COMMENT ON COLUMN identity.identities.realm IS 'The realm';
+COMMENT ON COLUMN identity.identities.id IS 'Time-ordered UUID (version 7, RFC 9562), unless the import brought one';
+COMMENT ON COLUMN identity.identities.external_id IS 'The identity''s key in another system, unique within the realm';
+COMMENT ON COLUMN identity.identities.schema_id IS 'The identity schema that its traits follow';
+COMMENT ON COLUMN identity.identities.state IS 'active, or inactive: may not log in';
+COMMENT ON COLUMN identity.identities.traits IS 'What the identity says of itself: e-mail, name and so on';
+COMMENT ON COLUMN identity.identities.metadata_public IS 'What the application keeps of it, and the identity may see';
+COMMENT ON COLUMN identity.identities.metadata_admin IS 'What only administrators may see';
+COMMENT ON COLUMN identity.identities.organization_id IS 'The organization that the identity came with from elsewhere, for reference';
+COMMENT ON COLUMN identity.identities.created_at IS 'When it was written first';
+COMMENT ON COLUMN identity.identities.updated_at IS 'When it was written last';
+
+CREATE TABLE identity.identifiers (
+    realm text COLLATE "C" NOT NULL,
+    key text COLLATE "C" NOT NULL CHECK (key OPERATOR(pg_catalog.<>) ''),
+    kind text COLLATE "C" NOT NULL
+        CHECK (kind OPERATOR(pg_catalog.=) ANY ('{username,email,phone,oidc,saml}'::pg_catalog.text[])),
+    value text COLLATE "C" NOT NULL,
+    identity_id uuid NOT NULL,
+    unicode_version text COLLATE "C" NOT NULL DEFAULT identity.unicode_version(),
+    skeleton text COLLATE "C" GENERATED ALWAYS AS (
+        CASE WHEN kind OPERATOR(pg_catalog.=) ANY ('{username,email}'::pg_catalog.text[])
+             THEN identity.identifier_skeleton(key) END) STORED,
+    PRIMARY KEY (realm, key),
+    FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
+);
+CREATE INDEX identifiers_identity_id_idx ON identity.identifiers (realm, identity_id);
+CREATE INDEX identifiers_skeleton_idx ON identity.identifiers (realm, skeleton) WHERE skeleton IS NOT NULL;
+SELECT pg_catalog.pg_extension_config_dump('identity.identifiers', '');
+COMMENT ON TABLE identity.identifiers IS 'The names that identities log in with. One key space a realm for all kinds: a username that is somebody''s e-mail address is a conflict';
+COMMENT ON COLUMN identity.identifiers.realm IS 'The realm';
+COMMENT ON COLUMN identity.identifiers.key IS 'What is compared, by byte: identity.normalize_identifier(kind, value)';
+COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject)';
+COMMENT ON COLUMN identity.identifiers.value IS 'As it was written';
+COMMENT ON COLUMN identity.identifiers.identity_id IS 'The identity that holds it';
+COMMENT ON COLUMN identity.identifiers.unicode_version IS 'The Unicode version by which the key was made';
+COMMENT ON COLUMN identity.identifiers.skeleton IS 'Equal for keys that look alike (UTS #39): for warnings';
+
+CREATE TABLE identity.credentials (
+    realm text COLLATE "C" NOT NULL,
+    identity_id uuid NOT NULL,
+    type text COLLATE "C" NOT NULL CHECK (type OPERATOR(pg_catalog.=) ANY
+        ('{password,oidc,saml,totp,lookup_secret,webauthn,passkey}'::pg_catalog.text[])),
+    config jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(config) OPERATOR(pg_catalog.=) 'object'),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (realm, identity_id, type),
+    FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.credentials', '');
+COMMENT ON TABLE identity.credentials IS 'What identities prove themselves with. Secret: only the access level admin reads it';
+COMMENT ON COLUMN identity.credentials.realm IS 'The realm';
+COMMENT ON COLUMN identity.credentials.identity_id IS 'The identity';
+COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn or passkey';
+COMMENT ON COLUMN identity.credentials.config IS 'As in Ory Kratos; for a password {"hashed_password": …}, never the password';
+COMMENT ON COLUMN identity.credentials.created_at IS 'When it was written';
+
+CREATE TABLE identity.addresses (
+    realm text COLLATE "C" NOT NULL,
+    role text COLLATE "C" NOT NULL CHECK (role OPERATOR(pg_catalog.=) ANY ('{verifiable,recovery}'::pg_catalog.text[])),
+    via text COLLATE "C" NOT NULL CHECK (via OPERATOR(pg_catalog.=) ANY ('{email,sms}'::pg_catalog.text[])),
+    key text COLLATE "C" NOT NULL CHECK (key OPERATOR(pg_catalog.<>) ''),
+    value text COLLATE "C" NOT NULL,
+    identity_id uuid NOT NULL,
+    verified boolean NOT NULL DEFAULT false,
+    status text COLLATE "C" NOT NULL DEFAULT 'pending'
+        CHECK (status OPERATOR(pg_catalog.=) ANY ('{pending,sent,completed}'::pg_catalog.text[])),
+    PRIMARY KEY (realm, role, via, key),
+    FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
+);
+CREATE INDEX addresses_identity_id_idx ON identity.addresses (realm, identity_id);
+SELECT pg_catalog.pg_extension_config_dump('identity.addresses', '');
+COMMENT ON TABLE identity.addresses IS 'Where identities can be reached: to verify them, or to recover an account. Unique within the realm for each role and channel';
+COMMENT ON COLUMN identity.addresses.realm IS 'The realm';
+COMMENT ON COLUMN identity.addresses.role IS 'verifiable or recovery';
+COMMENT ON COLUMN identity.addresses.via IS 'email or sms';
+COMMENT ON COLUMN identity.addresses.key IS 'What is compared, by byte: normalised as an identifier of kind email or phone';
+COMMENT ON COLUMN identity.addresses.value IS 'As it was written';
+COMMENT ON COLUMN identity.addresses.identity_id IS 'The identity that it belongs to';
+COMMENT ON COLUMN identity.addresses.verified IS 'The identity has proved that it is its own';
+COMMENT ON COLUMN identity.addresses.status IS 'Of the verification: pending, sent or completed';
+
+CREATE VIEW identity.identities_view AS
+SELECT i.realm, i.id, i.external_id, i.state, n.username, n.email, n.phone, n.identifiers, i.schema_id, i.traits, i.metadata_public,
+       i.organization_id, a.verifiable_addresses, a.recovery_addresses, c.credential_types, i.created_at, i.updated_at
+FROM identity.identities AS i
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.min(h.value) FILTER (WHERE h.kind OPERATOR(pg_catalog.=) 'username') AS username,
+           pg_catalog.min(h.value) FILTER (WHERE h.kind OPERATOR(pg_catalog.=) 'email') AS email,
+           pg_catalog.min(h.value) FILTER (WHERE h.kind OPERATOR(pg_catalog.=) 'phone') AS phone,
+           pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('kind', h.kind, 'value', h.value) ORDER BY h.kind, h.key) AS identifiers
+    FROM identity.identifiers AS h
+    WHERE h.realm OPERATOR(pg_catalog.=) i.realm AND h.identity_id OPERATOR(pg_catalog.=) i.id) AS n ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.jsonb_agg(
+               pg_catalog.jsonb_build_object('via', d.via, 'value', d.value, 'verified', d.verified, 'status', d.status)
+               ORDER BY d.via, d.key) FILTER (WHERE d.role OPERATOR(pg_catalog.=) 'verifiable') AS verifiable_addresses,
+           pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('via', d.via, 'value', d.value) ORDER BY d.via, d.key)
+               FILTER (WHERE d.role OPERATOR(pg_catalog.=) 'recovery') AS recovery_addresses
+    FROM identity.addresses AS d
+    WHERE d.realm OPERATOR(pg_catalog.=) i.realm AND d.identity_id OPERATOR(pg_catalog.=) i.id) AS a ON true
+LEFT JOIN LATERAL (
+    SELECT pg_catalog.array_agg(s.type ORDER BY s.type) AS credential_types
+    FROM identity.credentials AS s
+    WHERE s.realm OPERATOR(pg_catalog.=) i.realm AND s.identity_id OPERATOR(pg_catalog.=) i.id) AS c ON true;
+COMMENT ON VIEW identity.identities_view IS 'One row an identity, without secrets and without metadata_admin. username, email, phone: its identifier of that kind (the first by byte, where it has several: identifiers has all)';
+
+CREATE FUNCTION identity.add_realm(name text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
+        RAISE EXCEPTION 'invalid name of a realm: "%"', COALESCE(name, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'A realm''s name has 1 to 255 bytes and no control characters.';
+    END IF;
+    INSERT INTO identity.realms (name) VALUES (add_realm.name);
+EXCEPTION WHEN unique_violation THEN
+    RAISE EXCEPTION 'realm "%" exists already', name
+        USING ERRCODE = 'duplicate_object', HINT = 'SELECT name FROM identity.realms shows the realms.';
+END
+$$;
+COMMENT ON FUNCTION identity.add_realm(text) IS
+'Adds a realm: a space in which login names are unique. Errors: 22023 invalid name, 42710 it exists already.';
+
+CREATE FUNCTION identity._check_realm(realm text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF realm IS NULL OR NOT EXISTS (SELECT FROM identity.realms AS r WHERE r.name = _check_realm.realm) THEN
+        RAISE EXCEPTION 'realm "%" does not exist', COALESCE(realm, 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_realm(''name''). SELECT name FROM identity.realms shows the realms.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity._check_realm(text) IS 'Internal: raises where there is no such realm';
+
+CREATE FUNCTION identity.set_identity_schema(realm text, schema_id text, schema jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    problem CONSTANT text := identity._schema_problem(schema);
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF schema_id IS NULL OR schema_id = '' OR schema IS NULL OR problem IS NOT NULL THEN
+        RAISE EXCEPTION 'invalid identity schema "%"', COALESCE(schema_id, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = COALESCE(problem, 'schema_id or schema is NULL or empty.'),
+                  HINT = 'Give the JSON Schema that Ory Kratos has: {"properties": {"traits": {"properties": {"email": {"type": "string", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}}}}}';
+    END IF;
+    INSERT INTO identity.identity_schemas AS s (realm, schema_id, schema) VALUES ($1, $2, $3)
+    ON CONFLICT ON CONSTRAINT identity_schemas_pkey DO UPDATE SET schema = excluded.schema;
+END
+$$;
+COMMENT ON FUNCTION identity.set_identity_schema(text, text, jsonb) IS
+'Adds an identity schema of Ory Kratos to a realm, or replaces it. It says for identities imported from now on which traits are identifiers ("ory.sh/kratos": credentials.….identifier) and which are addresses (verification.via, recovery.via).
+Errors: 42704 no such realm, 22023 no identity schema.';
+
+CREATE FUNCTION identity.recheck_identifiers(realm text)
+RETURNS TABLE (identity_id uuid, kind text, value text, key text, new_key text, held_by uuid, unicode_version text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity._check_realm(realm);
+    RETURN QUERY
+    SELECT h.identity_id, h.kind::text, h.value::text, h.key::text, n.key, o.identity_id, h.unicode_version::text
+    FROM identity.identifiers AS h
+    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(h.kind, h.value) AS key OFFSET 0) AS n
+    LEFT JOIN identity.identifiers AS o ON o.realm = h.realm AND o.key = n.key AND o.identity_id <> h.identity_id
+    WHERE h.realm = recheck_identifiers.realm AND n.key <> h.key
+    ORDER BY h.key;
+END
+$$;
+COMMENT ON FUNCTION identity.recheck_identifiers(text) IS
+'The identifiers of a realm whose key the present Unicode version (or normalisation) would make differently: the key stored, the new one, and the identity that holds the new one already, if there is one. No rows: all keys are as they should be.
+Errors: 42704 no such realm.';

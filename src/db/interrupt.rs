@@ -1,0 +1,51 @@
+//! Long computations that still answer to cancel, `statement_timeout` and the server's shutdown.
+
+use crate::error::{Error, Result};
+use std::mem::MaybeUninit;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+/// How long a cancel may go unnoticed.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Runs `work`, which must not touch Postgres, in a thread of its own. If the statement is cancelled, the thread is left
+/// behind: it ends by itself, and its result is dropped.
+pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let (sender, receiver) = sync_channel(1);
+    without_signals(|| {
+        std::thread::Builder::new().spawn(move || {
+            // Nobody listens after a cancel.
+            let _ = sender.send(work());
+        })
+    })
+    .map_err(|error| {
+        Error::new("53000", "could not start a thread").detail(error.to_string()).hint("Try again when the system is less busy.")
+    })?;
+    loop {
+        match receiver.recv_timeout(PATIENCE) {
+            Ok(result) => return Ok(result),
+            Err(RecvTimeoutError::Timeout) => {
+                pgrx::check_for_interrupts!();
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(Error::new("53000", "a computation ended without a result")
+                    .hint("The server may be short of memory."));
+            }
+        }
+    }
+}
+
+/// A thread inherits the mask of signals: the server's handlers must run in its main thread alone.
+fn without_signals<T>(spawn: impl FnOnce() -> T) -> T {
+    let mut all = MaybeUninit::<libc::sigset_t>::uninit();
+    let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: the sets are filled by the calls that take them as pointers, before they are read; the mask of this thread is
+    // put back, and `spawn` raises no error of Postgres.
+    unsafe {
+        libc::sigfillset(all.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr());
+        let spawned = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
+        spawned
+    }
+}

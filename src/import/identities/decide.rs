@@ -1,0 +1,106 @@
+//! Who gets which key: the store is asked set by set, the rows that dispute one go through `contest` in source order.
+
+use crate::db::progress::Phase;
+use crate::db::spi;
+use crate::error::Result;
+use crate::import::contest::{Contest, Decision, Entrant, Loss};
+use crate::import::identities::run::Run;
+use crate::import::identities::statements::{self, FREES, WAITS, WANTS};
+use pgrx::datum::DatumWithOid;
+
+/// Decisions on their way to the report.
+#[derive(Default)]
+struct Decisions {
+    rows: Vec<i64>,
+    ords: Vec<i32>,
+    winners: Vec<i64>,
+    freed_rows: Vec<i64>,
+    freed_ords: Vec<i32>,
+}
+
+const BATCH: usize = 10_000;
+
+impl Run<'_> {
+    /// Decides anew which items go in, by the store as it is now.
+    pub fn decide(&mut self) -> Result<()> {
+        self.enter(Phase::Checking);
+        self.execute(statements::FORGET_DECISION)?;
+        if self.updates() {
+            self.execute(statements::FIND_TARGETS)?;
+            self.execute(statements::FIND_NAMELESS)?;
+        }
+        let unless_own = if self.updates() { statements::UNLESS_OWN } else { "" };
+        self.execute(&statements::FIND_CONFLICTS.replace("@unless_own", unless_own))?;
+        self.execute(statements::FIND_RIVALS)?;
+        if self.updates() {
+            self.execute(statements::FIND_FREED)?;
+        }
+        self.hold_contest()?;
+        if self.is_large() {
+            self.execute(statements::ANALYZE)?;
+        }
+        self.progress.problems = self.store(|| spi::number(&self.sql(statements::COUNT_PROBLEMS), &[]))?;
+        self.progress.publish();
+        Ok(())
+    }
+
+    fn hold_contest(&self) -> Result<()> {
+        let mut contest = Contest::default();
+        let mut decisions = Decisions::default();
+        let mut entrant = Entrant::default();
+        self.store(|| {
+            spi::stream(&self.sql(statements::READ_CONTEST), |row| {
+                let number = row.number(1)?;
+                if number != entrant.row {
+                    let done = std::mem::replace(&mut entrant, Entrant { row: number, ..Entrant::default() });
+                    self.settle(&mut contest, &done, &mut decisions)?;
+                }
+                let (ord, slot) = (row.get::<i32>(2)?.unwrap_or(0), row.number(3)?);
+                match row.get::<i32>(4)? {
+                    Some(WANTS) => entrant.keys.push((ord, slot)),
+                    Some(WAITS) => entrant.waits.push((ord, slot)),
+                    Some(FREES) => entrant.frees.push(slot),
+                    _ => {}
+                }
+                entrant.dead = row.get::<bool>(5)? == Some(true);
+                Ok(())
+            })
+        })?;
+        self.settle(&mut contest, &entrant, &mut decisions)?;
+        self.note(&mut decisions)
+    }
+
+    fn settle(&self, contest: &mut Contest, entrant: &Entrant, decisions: &mut Decisions) -> Result<()> {
+        if entrant.row == 0 {
+            return Ok(());
+        }
+        decisions.add(entrant.row, contest.decide(entrant));
+        if decisions.rows.len() + decisions.freed_rows.len() < BATCH { Ok(()) } else { self.note(decisions) }
+    }
+
+    fn note(&self, decisions: &mut Decisions) -> Result<()> {
+        let Decisions { rows, ords, winners, freed_rows, freed_ords } = std::mem::take(decisions);
+        self.store(|| {
+            spi::execute_built(&self.sql(statements::ADD_LOSSES), || vec![rows.into(), ords.into(), winners.into()])?;
+            let freed = || -> Vec<DatumWithOid> { vec![freed_rows.into(), freed_ords.into()] };
+            spi::execute_built(&self.sql(statements::FORGET_FREED), freed)
+        })?;
+        Ok(())
+    }
+}
+
+impl Decisions {
+    fn add(&mut self, row: i64, decision: Decision) {
+        for (ord, loss) in decision.losses {
+            if let Loss::Taken(winner) = loss {
+                self.rows.push(row);
+                self.ords.push(ord);
+                self.winners.push(winner);
+            }
+        }
+        for ord in decision.freed {
+            self.freed_rows.push(row);
+            self.freed_ords.push(ord);
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! The JSON shape of Ory Kratos' `PATCH /admin/identities`: from a document to an identity, or to what is wrong with it.
+//! No SQL is run here.
+
+use crate::identifier::{self, Kind};
+use crate::import::identities::credentials::{self, Credentials};
+use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
+use crate::import::identities::schema::{Schema, Schemas, Step, Via};
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use uuid::Uuid;
+
+/// Which of an item's shapes a document may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// `{"patch_id": …, "create": {…}}`, as in Kratos' request.
+    Item,
+    /// That, or what stands in `create` by itself.
+    Any,
+}
+
+/// A key that an identity wants to hold alone in its realm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub space: Space,
+    pub value: String,
+    pub key: String,
+    pub path: String,
+    /// Of an address.
+    pub verified: bool,
+    pub status: Option<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Space {
+    Identifier(Kind),
+    Id,
+    ExternalId,
+    Verifiable(Via),
+    Recovery(Via),
+}
+
+impl Space {
+    /// As the report names it.
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Identifier(kind) => kind.name(),
+            Self::Id => "id",
+            Self::ExternalId => "external_id",
+            Self::Verifiable(_) => "verifiable_address",
+            Self::Recovery(_) => "recovery_address",
+        }
+    }
+}
+
+/// An identity as a document describes it. What is `None` the document does not say.
+#[derive(Default)]
+pub struct Identity {
+    /// Where it stands in the document.
+    pub path: String,
+    pub id: Option<Uuid>,
+    pub external_id: Option<String>,
+    pub schema_id: Option<String>,
+    pub state: Option<&'static str>,
+    pub traits: Option<Value>,
+    pub metadata_public: Option<Value>,
+    pub metadata_admin: Option<Value>,
+    pub organization_id: Option<Uuid>,
+    pub credentials: Option<Credentials>,
+    pub claims: Vec<Claim>,
+    pub has_verifiable: bool,
+    pub has_recovery: bool,
+}
+
+impl Identity {
+    pub fn has_identifier(&self) -> bool {
+        self.claims.iter().any(|claim| matches!(claim.space, Space::Identifier(_)))
+    }
+}
+
+/// One item of a request.
+#[derive(Default)]
+pub struct Item {
+    pub patch_id: Option<String>,
+    pub identity: Identity,
+    /// Empty: it is valid, as far as a document tells.
+    pub faults: Vec<Fault>,
+}
+
+const FIELDS: [&str; 11] = [
+    "id",
+    "schema_id",
+    "traits",
+    "state",
+    "external_id",
+    "organization_id",
+    "metadata_public",
+    "metadata_admin",
+    "verifiable_addresses",
+    "recovery_addresses",
+    "credentials",
+];
+
+/// Reads one document. `None`: it asks for nothing (`create` is null).
+pub fn read(text: &str, path: &str, shape: Shape, schemas: &Schemas) -> Option<Item> {
+    let mut reader = Reader::default();
+    let mut item = Item::default();
+    if let Some(document) = reader.parse(text, path) {
+        item = read_item(&mut reader, &document, path, shape, schemas)?;
+    }
+    item.faults = reader.faults;
+    Some(item)
+}
+
+fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, schemas: &Schemas) -> Option<Item> {
+    let mut item = Item::default();
+    let Some(object) = reader.object(document, path) else { return Some(item) };
+    if shape == Shape::Any && !object.contains_key("create") && !object.contains_key("patch_id") {
+        item.identity = read_identity(reader, object, path, schemas);
+        return Some(item);
+    }
+    reader.only(object, path, &["patch_id", "create"]);
+    item.patch_id = reader.text(object, "patch_id", path).map(str::to_string);
+    match object.get("create") {
+        None | Some(Value::Null) if reader.faults.is_empty() => return None,
+        None | Some(Value::Null) => {}
+        Some(body) => {
+            let path = child(path, "create");
+            if let Some(body) = reader.object(body, &path) {
+                item.identity = read_identity(reader, body, &path, schemas);
+            }
+        }
+    }
+    Some(item)
+}
+
+fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, schemas: &Schemas) -> Identity {
+    reader.only(body, path, &FIELDS);
+    let mut identity = Identity {
+        path: path.to_string(),
+        id: reader.uuid(body, "id", path),
+        external_id: reader.text(body, "external_id", path).filter(|t| !t.is_empty()).map(str::to_string),
+        schema_id: reader.text(body, "schema_id", path).filter(|t| !t.is_empty()).map(str::to_string),
+        state: reader.choice(body, "state", path, &["active", "inactive"]),
+        metadata_public: body.get("metadata_public").cloned(),
+        metadata_admin: body.get("metadata_admin").cloned(),
+        organization_id: reader.uuid(body, "organization_id", path),
+        ..Identity::default()
+    };
+    claim_ids(reader, &mut identity, path);
+    if let Some(value) = body.get("credentials").filter(|v| !v.is_null()) {
+        let path = child(path, "credentials");
+        identity.credentials = credentials::read(reader, value, &path, &mut identity.claims);
+    }
+    read_addresses(reader, body, path, &mut identity);
+    let schema = schemas.get(identity.schema_id.as_deref());
+    if schema.is_none() {
+        reader.fault(child(path, "schema_id"), INVALID_VALUE, "the realm has no identity schema of this name");
+    }
+    read_traits(reader, body, path, schema, &mut identity);
+    settle_claims(&mut identity.claims);
+    identity
+}
+
+fn claim_ids(reader: &mut Reader, identity: &mut Identity, path: &str) {
+    let mut claim = |space, value: String, field: &str| {
+        let (key, path) = (value.clone(), child(path, field));
+        identity.claims.push(Claim { space, value, key, path, verified: false, status: None });
+    };
+    if let Some(id) = identity.id {
+        claim(Space::Id, id.to_string(), "id");
+    }
+    if let Some(external_id) = &identity.external_id {
+        if external_id.len() > identifier::LENGTH_MAX {
+            reader.fault(child(path, "external_id"), TOO_LONG, too_long(external_id.len()));
+        }
+        claim(Space::ExternalId, external_id.clone(), "external_id");
+    }
+}
+
+fn too_long(bytes: usize) -> String {
+    format!("is longer than {} bytes: {bytes}", identifier::LENGTH_MAX)
+}
+
+fn read_traits(
+    reader: &mut Reader,
+    body: &Map<String, Value>,
+    path: &str,
+    schema: Option<&Schema>,
+    identity: &mut Identity,
+) {
+    let Some(traits) = body.get("traits").filter(|v| !v.is_null()) else { return };
+    let path = child(path, "traits");
+    if reader.object(traits, &path).is_none() {
+        return;
+    }
+    for role in schema.map_or(&[][..], |s| &s.roles) {
+        for (path, value) in values(traits, &role.path, &path) {
+            let Some(text) = trait_text(reader, value, &path) else { continue };
+            if let Some(kind) = role.identifier {
+                claim_identifier(reader, kind, text, &path, &mut identity.claims);
+            }
+            let spaces = [role.verification.map(Space::Verifiable), role.recovery.map(Space::Recovery)];
+            for space in spaces.into_iter().flatten() {
+                claim_address(reader, space, text, &path, false, None, &mut identity.claims);
+            }
+        }
+    }
+    identity.traits = Some(traits.clone());
+}
+
+/// An empty or absent trait is none, as in Kratos.
+fn trait_text<'v>(reader: &mut Reader, value: &'v Value, path: &str) -> Option<&'v str> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.as_str()).filter(|text| !text.trim().is_empty()),
+        _ => {
+            reader.fault(path, WRONG_TYPE, "is an identifier or an address, and not a text");
+            None
+        }
+    }
+}
+
+/// The values at a path of steps, each with its own path.
+fn values<'v>(value: &'v Value, steps: &[Step], path: &str) -> Vec<(String, &'v Value)> {
+    let Some((step, rest)) = steps.split_first() else { return vec![(path.to_string(), value)] };
+    match step {
+        Step::Property(name) => value.get(name).map_or(vec![], |member| values(member, rest, &child(path, name))),
+        Step::Items => {
+            let items = value.as_array().map_or(&[][..], Vec::as_slice).iter().enumerate();
+            items.flat_map(|(i, item)| values(item, rest, &format!("{path}/{i}"))).collect()
+        }
+    }
+}
+
+pub fn claim_identifier(reader: &mut Reader, kind: Kind, value: &str, path: &str, claims: &mut Vec<Claim>) {
+    claim(reader, Space::Identifier(kind), kind, value, path, claims);
+}
+
+fn claim_address(
+    reader: &mut Reader,
+    space: Space,
+    value: &str,
+    path: &str,
+    verified: bool,
+    status: Option<&'static str>,
+    claims: &mut Vec<Claim>,
+) {
+    let (Space::Verifiable(via) | Space::Recovery(via)) = space else { return };
+    if claim(reader, space, via.kind(), value, path, claims)
+        && let Some(claim) = claims.last_mut()
+    {
+        claim.verified = verified;
+        claim.status = status.or(Some(if verified { "completed" } else { "pending" }));
+    }
+}
+
+fn claim(reader: &mut Reader, space: Space, kind: Kind, value: &str, path: &str, claims: &mut Vec<Claim>) -> bool {
+    if let Err(problem) = identifier::check(kind, value) {
+        let sqlstate = if value.len() > identifier::LENGTH_MAX { TOO_LONG } else { INVALID_VALUE };
+        let message = format!("the {} {problem}", space.kind().replace('_', " "));
+        let shown = value.chars().take(SHOWN).collect();
+        reader.faults.push(Fault { path: path.into(), sqlstate, message, identifier: Some((space.kind(), shown)) });
+        return false;
+    }
+    let key = identifier::key(kind, value);
+    claims.push(Claim { space, value: value.into(), key, path: path.into(), verified: false, status: None });
+    true
+}
+
+/// Characters of a bad identifier that a report shows.
+const SHOWN: usize = 100;
+
+fn read_addresses(reader: &mut Reader, body: &Map<String, Value>, path: &str, identity: &mut Identity) {
+    if let Some(addresses) = reader.array(body, "verifiable_addresses", path) {
+        identity.has_verifiable = true;
+        let path = child(path, "verifiable_addresses");
+        for (i, address) in addresses.iter().enumerate() {
+            read_address(reader, address, &format!("{path}/{i}"), true, &mut identity.claims);
+        }
+    }
+    if let Some(addresses) = reader.array(body, "recovery_addresses", path) {
+        identity.has_recovery = true;
+        let path = child(path, "recovery_addresses");
+        for (i, address) in addresses.iter().enumerate() {
+            read_address(reader, address, &format!("{path}/{i}"), false, &mut identity.claims);
+        }
+    }
+}
+
+fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bool, claims: &mut Vec<Claim>) {
+    let Some(object) = reader.object(address, path) else { return };
+    let known: &[&str] = if verifiable { &["value", "via", "verified", "status"] } else { &["value", "via"] };
+    reader.only(object, path, known);
+    let value = reader.required(object, "value", path);
+    let via = reader.choice(object, "via", path, &["email", "sms"]);
+    if via.is_none() && object.get("via").is_none_or(Value::is_null) {
+        reader.fault(child(path, "via"), MISSING_VALUE, "is missing: email or sms");
+    }
+    let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
+    let status = if verifiable {
+        reader.choice(object, "status", path, &["pending", "sent", "completed"])
+    } else {
+        None
+    };
+    let (Some(value), Some(via)) = (value, via.and_then(Via::parse)) else { return };
+    let space = if verifiable { Space::Verifiable(via) } else { Space::Recovery(via) };
+    claim_address(reader, space, value, &child(path, "value"), verified, status, claims);
+}
+
+/// An identity that names a key twice holds it once: as the kind that says most of it, an address as it came first.
+fn settle_claims(claims: &mut Vec<Claim>) {
+    let rank = |claim: &Claim| match claim.space {
+        Space::Identifier(Kind::Email) => 0,
+        Space::Identifier(Kind::Phone) => 1,
+        Space::Identifier(Kind::Oidc) => 2,
+        Space::Identifier(Kind::Saml) => 3,
+        _ => 4,
+    };
+    claims.sort_by_key(rank);
+    let mut seen = BTreeSet::new();
+    claims.retain(|claim| {
+        let space = match claim.space {
+            Space::Identifier(_) => None,
+            other => Some(other),
+        };
+        seen.insert((space, claim.key.clone()))
+    });
+}

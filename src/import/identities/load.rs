@@ -1,0 +1,352 @@
+//! From documents to the run's temporary tables: each is read by `kratos`, and goes in a batch of arrays.
+
+use crate::db::progress::Phase;
+use crate::db::spi::{self, Cursor};
+use crate::error::{Error, Result};
+use crate::import::identities::credentials::Credentials;
+use crate::import::identities::kratos::{self, Claim, Identity, Item, Shape, Space};
+use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
+use crate::import::identities::run::Run;
+use crate::import::identities::schema::{Schema, Schemas};
+use crate::import::identities::statements;
+use crate::password;
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Where the documents come from.
+pub enum Source {
+    /// One a row of a query with one json or jsonb column.
+    Query(String),
+    /// Those of an argument, each with its path in it.
+    Given(Vec<(String, Box<serde_json::value::RawValue>)>, Shape),
+}
+
+impl Source {
+    /// The query, if its rows are documents.
+    pub fn query(query: String) -> Result<Self> {
+        let columns = Spi::connect_mut(|client| {
+            let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
+            (1..=rows.columns()?)
+                .map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value())))
+                .collect::<Result<Vec<_>>>()
+        })?;
+        let refuse = |detail: String| {
+            Err(Error::new("42804", "the source does not have one json or jsonb column")
+                .detail(detail)
+                .hint("Select the documents alone, an identity a row: 'SELECT doc FROM staging.identities ORDER BY id'. Cast a text: doc::jsonb."))
+        };
+        match columns.as_slice() {
+            [(name, pg_sys::JSONOID | pg_sys::JSONBOID)] => Ok(Source::Query(format!(
+                "SELECT s.{}::pg_catalog.text FROM (\n{query}\n) AS s",
+                spi::quote_identifier(name)
+            ))),
+            [(name, _)] => refuse(format!("Its column \"{name}\" has another type.")),
+            columns => refuse(format!("It has {} columns.", columns.len())),
+        }
+    }
+}
+
+/// Texts of documents that are held in memory at a time, about.
+const BATCH_BYTES: usize = 8 << 20;
+const BATCH_ROWS: i64 = 10_000;
+
+impl Run<'_> {
+    pub fn load(&mut self, source: &Source) -> Result<()> {
+        self.enter(Phase::Reading);
+        self.execute(statements::CREATE)?;
+        let schemas = self.schemas()?;
+        match source {
+            Source::Query(query) => self.load_query(query, &schemas)?,
+            Source::Given(documents, shape) => self.load_given(documents, *shape, &schemas)?,
+        }
+        if self.is_large() {
+            self.execute(statements::ANALYZE)?;
+        }
+        Ok(())
+    }
+
+    fn schemas(&self) -> Result<Schemas> {
+        let named: BTreeMap<String, Value> = self.store(|| spi::document(&self.sql(statements::SCHEMAS), &[]))?;
+        let parsed = named.into_iter().filter_map(|(name, schema)| Some((name, Schema::parse(&schema).ok()?)));
+        Ok(Schemas::new(parsed.collect()))
+    }
+
+    fn load_query(&mut self, query: &str, schemas: &Schemas) -> Result<()> {
+        let mut cursor = Cursor::open(query)?;
+        let mut number = 0;
+        let (mut more, mut rows) = (true, 100);
+        while more {
+            let mut batch = Batch::default();
+            let mut bytes = 0;
+            more = cursor.fetch(rows, |row| {
+                number += 1;
+                let text = row.get::<String>(1)?;
+                bytes += text.as_ref().map_or(0, String::len);
+                let item = match text {
+                    Some(text) => kratos::read(&text, "", Shape::Any, schemas),
+                    None => Some(nothing()),
+                };
+                if let Some(item) = item {
+                    batch.push(number, item, self)?;
+                }
+                Ok(())
+            })?;
+            let average = bytes / rows as usize + 1;
+            rows = ((BATCH_BYTES / average) as i64).clamp(1, BATCH_ROWS);
+            self.add(batch)?;
+        }
+        Ok(())
+    }
+
+    fn load_given(
+        &mut self,
+        documents: &[(String, Box<serde_json::value::RawValue>)],
+        shape: Shape,
+        schemas: &Schemas,
+    ) -> Result<()> {
+        for (at, documents) in documents.chunks(BATCH_ROWS as usize).enumerate() {
+            let mut batch = Batch::default();
+            for (i, (path, text)) in documents.iter().enumerate() {
+                let number = at as i64 * BATCH_ROWS + i as i64 + 1;
+                if let Some(item) = kratos::read(text.get(), path, shape, schemas) {
+                    batch.push(number, item, self)?;
+                }
+            }
+            self.add(batch)?;
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, batch: Batch) -> Result<()> {
+        self.total += batch.items.rn.len() as i64;
+        self.progress.rows_total = self.total;
+        self.progress.publish();
+        let Batch { items, claims, faults } = batch;
+        self.store(|| {
+            spi::execute_built(&self.sql(statements::ADD_ITEMS), || items.arguments())?;
+            spi::execute_built(&self.sql(statements::ADD_CLAIMS), || claims.arguments())?;
+            spi::execute_built(&self.sql(statements::ADD_FAULTS), || faults.arguments())
+        })?;
+        Ok(())
+    }
+}
+
+fn nothing() -> Item {
+    let fault = Fault {
+        path: String::new(),
+        sqlstate: MISSING_VALUE,
+        message: "the document is NULL".to_string(),
+        identifier: None,
+    };
+    Item { faults: vec![fault], ..Item::default() }
+}
+
+#[derive(Default)]
+struct Batch {
+    items: Items,
+    claims: Claims,
+    faults: Faults,
+}
+
+impl Batch {
+    fn push(&mut self, row: i64, mut item: Item, run: &Run) -> Result<()> {
+        let nameless = !item.identity.has_identifier() && item.faults.is_empty();
+        if nameless && !run.updates() {
+            item.faults.push(Fault {
+                path: item.identity.path.clone(),
+                sqlstate: MISSING_VALUE,
+                message: "the identity has no identifier".to_string(),
+                identifier: None,
+            });
+        }
+        if item.faults.is_empty()
+            && let Some(credentials) = &mut item.identity.credentials
+            && let Some(fault) = hash_password(credentials, run.request.dry_run)?
+        {
+            item.faults.push(fault);
+        }
+        for (i, claim) in item.identity.claims.drain(..).enumerate() {
+            self.claims.push(row, i as i32, claim);
+        }
+        for fault in item.faults {
+            self.faults.push(row, fault);
+        }
+        self.items.push(row, item.patch_id, item.identity);
+        Ok(())
+    }
+}
+
+/// Puts a hash in the place of a plain text. A dry run spares itself the work.
+fn hash_password(credentials: &mut Credentials, dry_run: bool) -> Result<Option<Fault>> {
+    let Some(plain) = credentials.password.take() else { return Ok(None) };
+    if dry_run {
+        return Ok(None);
+    }
+    let hash = match password::hash(&plain.text)? {
+        Ok(hash) => hash,
+        Err(message) => {
+            let path = plain.path;
+            return Ok(Some(Fault { path, sqlstate: INVALID_VALUE, message, identifier: None }));
+        }
+    };
+    credentials.configs.insert("password".to_string(), serde_json::json!({"hashed_password": hash}));
+    Ok(None)
+}
+
+type Texts = Vec<Option<String>>;
+
+#[derive(Default)]
+struct Items {
+    rn: Vec<i64>,
+    patch_id: Texts,
+    path: Texts,
+    given_id: Texts,
+    id: Texts,
+    external_id: Texts,
+    schema_id: Texts,
+    state: Texts,
+    traits: Texts,
+    metadata_public: Texts,
+    metadata_admin: Texts,
+    organization_id: Texts,
+    credentials: Texts,
+    has_verifiable: Vec<bool>,
+    has_recovery: Vec<bool>,
+}
+
+impl Items {
+    fn push(&mut self, row: i64, patch_id: Option<String>, identity: Identity) {
+        let text = |value: Option<Value>| value.map(|v| v.to_string());
+        self.rn.push(row);
+        self.patch_id.push(patch_id);
+        self.path.push(Some(identity.path));
+        self.given_id.push(identity.id.map(|id| id.to_string()));
+        // Time-ordered (version 7), so that bulk inserts append to the indexes.
+        self.id.push(Some(identity.id.unwrap_or_else(Uuid::now_v7).to_string()));
+        self.external_id.push(identity.external_id);
+        self.schema_id.push(identity.schema_id);
+        self.state.push(identity.state.map(str::to_string));
+        self.traits.push(text(identity.traits));
+        self.metadata_public.push(text(identity.metadata_public));
+        self.metadata_admin.push(text(identity.metadata_admin));
+        self.organization_id.push(identity.organization_id.map(|id| id.to_string()));
+        self.credentials.push(text(identity.credentials.map(|c| Value::Object(c.configs))));
+        self.has_verifiable.push(identity.has_verifiable);
+        self.has_recovery.push(identity.has_recovery);
+    }
+
+    fn arguments(self) -> Vec<DatumWithOid<'static>> {
+        vec![
+            self.rn.into(),
+            self.patch_id.into(),
+            self.path.into(),
+            self.given_id.into(),
+            self.id.into(),
+            self.external_id.into(),
+            self.schema_id.into(),
+            self.state.into(),
+            self.traits.into(),
+            self.metadata_public.into(),
+            self.metadata_admin.into(),
+            self.organization_id.into(),
+            self.credentials.into(),
+            self.has_verifiable.into(),
+            self.has_recovery.into(),
+        ]
+    }
+}
+
+#[derive(Default)]
+struct Claims {
+    rn: Vec<i64>,
+    ord: Vec<i32>,
+    space: Texts,
+    role: Texts,
+    via: Texts,
+    kind: Texts,
+    key: Texts,
+    value: Texts,
+    path: Texts,
+    verified: Vec<bool>,
+    status: Texts,
+}
+
+impl Claims {
+    fn push(&mut self, row: i64, ord: i32, claim: Claim) {
+        let (space, role, via) = match claim.space {
+            Space::Identifier(_) => ("identifier", None, None),
+            Space::Id => ("id", None, None),
+            Space::ExternalId => ("external_id", None, None),
+            Space::Verifiable(via) => ("address", Some("verifiable"), Some(via.name())),
+            Space::Recovery(via) => ("address", Some("recovery"), Some(via.name())),
+        };
+        self.rn.push(row);
+        self.ord.push(ord);
+        self.space.push(Some(space.to_string()));
+        self.role.push(role.map(str::to_string));
+        self.via.push(via.map(str::to_string));
+        self.kind.push(Some(claim.space.kind().to_string()));
+        self.key.push(Some(claim.key));
+        self.value.push(Some(claim.value));
+        self.path.push(Some(claim.path));
+        self.verified.push(claim.verified);
+        self.status.push(claim.status.map(str::to_string));
+    }
+
+    fn arguments(self) -> Vec<DatumWithOid<'static>> {
+        vec![
+            self.rn.into(),
+            self.ord.into(),
+            self.space.into(),
+            self.role.into(),
+            self.via.into(),
+            self.kind.into(),
+            self.key.into(),
+            self.value.into(),
+            self.path.into(),
+            self.verified.into(),
+            self.status.into(),
+        ]
+    }
+}
+
+#[derive(Default)]
+struct Faults {
+    rn: Vec<i64>,
+    ord: Vec<i32>,
+    kind: Texts,
+    value: Texts,
+    path: Texts,
+    sqlstate: Texts,
+    message: Texts,
+}
+
+impl Faults {
+    fn push(&mut self, row: i64, fault: Fault) {
+        // Faults come before conflicts in the report, in the order in which they were met.
+        let before = self.rn.iter().rev().take_while(|rn| **rn == row).count();
+        self.rn.push(row);
+        self.ord.push(before as i32 - 1_000_000);
+        let (kind, value) = fault.identifier.map_or((None, None), |(kind, value)| (Some(kind.to_string()), Some(value)));
+        self.kind.push(kind);
+        self.value.push(value);
+        self.path.push(Some(fault.path));
+        self.sqlstate.push(Some(fault.sqlstate.to_string()));
+        self.message.push(Some(fault.message));
+    }
+
+    fn arguments(self) -> Vec<DatumWithOid<'static>> {
+        vec![
+            self.rn.into(),
+            self.ord.into(),
+            self.kind.into(),
+            self.value.into(),
+            self.path.into(),
+            self.sqlstate.into(),
+            self.message.into(),
+        ]
+    }
+}

@@ -1,0 +1,170 @@
+//! Bulk import into the store, in the shape of Ory Kratos: `identity.import_identities` and `import_identities_from`.
+//!
+//! `kratos` reads documents (with `reader`, `credentials` and `schema`), `load` puts them into temporary tables, `decide` finds
+//! out which go in, `write` writes those. `statements` is the SQL.
+
+mod credentials;
+mod decide;
+mod kratos;
+mod load;
+mod reader;
+mod run;
+mod schema;
+mod statements;
+mod write;
+
+use crate::db::json;
+use crate::db::progress::Phase;
+use crate::db::returns::ResultSet;
+use crate::db::spi;
+use crate::error::{Error, Result};
+use crate::import::job::{Counts, Job, Outcome};
+use crate::import::plan::{self, OnConflict, Report};
+use crate::import::{required, stage};
+use kratos::Shape;
+use load::Source;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use run::{Request, Run};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// See the comment on `identity.import_identities` in `sql/25_import_identities.sql`.
+#[pg_extern(sql = false)]
+fn import_identities(
+    realm: Option<String>,
+    identities: Option<pgrx::AnyElement>,
+    on_conflict: Option<String>,
+    dry_run: Option<bool>,
+    report: Option<String>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let result = unsafe { ResultSet::of(fcinfo)? };
+    let request = request(realm, on_conflict, dry_run, report)?;
+    let text = json::jsonb_text(required("identities", identities)?);
+    Ok(import(&request, "import_identities", "(argument)", || documents(&text), result)?)
+}
+
+/// See the comment on `identity.import_identities_from` in `sql/25_import_identities.sql`.
+#[pg_extern(sql = false)]
+fn import_identities_from(
+    realm: Option<String>,
+    source: Option<String>,
+    on_conflict: Option<String>,
+    dry_run: Option<bool>,
+    report: Option<String>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let result = unsafe { ResultSet::of(fcinfo)? };
+    let request = request(realm, on_conflict, dry_run, report)?;
+    let source = required("source", source)?;
+    // A query's text may have documents in it, and so secrets: it is not kept.
+    let shown = if plan::is_relation_name(&source) { source.trim() } else { "(query)" };
+    let read = || Source::query(stage::source_query(&source)?);
+    Ok(import(&request, "import_identities_from", shown, read, result)?)
+}
+
+fn request(
+    realm: Option<String>,
+    on_conflict: Option<String>,
+    dry_run: Option<bool>,
+    report: Option<String>,
+) -> Result<Request> {
+    Ok(Request {
+        realm: required("realm", realm)?,
+        on_conflict: OnConflict::parse(&required("on_conflict", on_conflict)?)?,
+        dry_run: required("dry_run", dry_run)?,
+        report: Report::parse(&required("report", report)?)?,
+    })
+}
+
+/// Why a document is no identity schema; NULL where it is one.
+#[pg_extern(sql = false)]
+fn schema_problem(schema: pgrx::JsonB) -> Option<String> {
+    schema::Schema::parse(&schema.0).err()
+}
+
+/// The documents in an argument, each with its path.
+fn documents(text: &str) -> Result<Source> {
+    #[derive(Deserialize)]
+    struct Body {
+        identities: Vec<Box<RawValue>>,
+    }
+    let refuse = || {
+        Error::invalid_argument("identities is neither an array nor an object with an array \"identities\"")
+            .hint("Give the body of PATCH /admin/identities: {\"identities\": [{\"create\": {\"traits\": {…}}}]}; or an array of such items, or of what stands in \"create\".")
+    };
+    let (documents, prefix, shape) = if text.starts_with('[') {
+        (serde_json::from_str::<Vec<Box<RawValue>>>(text).map_err(|_| refuse())?, "", Shape::Any)
+    } else {
+        (serde_json::from_str::<Body>(text).map_err(|_| refuse())?.identities, "/identities", Shape::Item)
+    };
+    let placed = documents.into_iter().enumerate().map(|(i, text)| (format!("{prefix}/{i}"), text));
+    Ok(Source::Given(placed.collect(), shape))
+}
+
+fn import(
+    request: &Request,
+    function: &'static str,
+    source: &str,
+    read: impl FnOnce() -> Result<Source>,
+    mut result: ResultSet,
+) -> Result<()> {
+    let job = Job {
+        run_id: Uuid::now_v7(),
+        function,
+        target: "identity.identities",
+        realm: Some(&request.realm),
+        source,
+        on_conflict: request.on_conflict,
+        dry_run: request.dry_run,
+        arguments: [&request.realm, source],
+    };
+    job.check_session()?;
+    let source = read()?;
+    result.open();
+    job.run(|| {
+        let mut run = Run::new(request, job.run_id)?;
+        run.load(&source)?;
+        run.decide()?;
+        run.write()?;
+        let counts: Counts = run.store(|| spi::document(&run.sql(statements::COUNT), &[]))?;
+        let aborted = request.on_conflict.all_or_nothing() && counts.problems() > 0;
+        let mut outcome = Outcome::new(run.total, counts, aborted);
+        run.enter(Phase::Reporting);
+        run.report(job.run_id, aborted, &mut result)?;
+        outcome.first = run.first_problems()?;
+        run.execute(statements::DROP)?;
+        Ok(outcome)
+    })
+}
+
+impl Run<'_> {
+    fn report(&self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
+        let mut parts = vec![statements::REPORT_PROBLEMS.to_string()];
+        if !aborted {
+            // With the problems alone come the warnings, which are nobody's problem yet.
+            let join = if self.request.report == Report::All { "LEFT JOIN" } else { "JOIN" };
+            parts.push(statements::REPORT_FINE.replace("@join_warnings", join));
+        }
+        let mut sql = self.sql(&statements::report(&run_id.to_string(), &parts));
+        if self.request.report == Report::None {
+            sql.push_str(" LIMIT 0");
+        }
+        self.store(|| result.append(&sql))
+    }
+
+    fn first_problems(&self) -> Result<Vec<String>> {
+        let mut lines = Vec::new();
+        self.store(|| {
+            spi::stream(&self.sql(statements::FIRST_PROBLEMS), |row| {
+                lines.extend(row.get::<String>(1)?);
+                Ok(())
+            })
+        })?;
+        Ok(lines)
+    }
+}

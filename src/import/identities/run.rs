@@ -1,0 +1,99 @@
+//! One import of identities: how it runs its statements on the store and on its own temporary tables.
+
+use crate::db::attempt::{self, Failure};
+use crate::db::progress::{Phase, Progress};
+use crate::db::{session, spi};
+use crate::error::Result;
+use crate::import::identities::statements;
+use crate::import::plan::{self, Blame, OnConflict, Report};
+use pgrx::pg_sys;
+use std::sync::atomic::{AtomicU64, Ordering};
+use uuid::Uuid;
+
+/// The arguments of an import of identities.
+pub struct Request {
+    pub realm: String,
+    pub on_conflict: OnConflict,
+    pub dry_run: bool,
+    pub report: Report,
+}
+
+pub struct Run<'a> {
+    pub request: &'a Request,
+    pub total: i64,
+    pub progress: Progress,
+    /// Rows of the store belong to this role; the caller needs no right on them.
+    owner: pg_sys::Oid,
+    /// Sets apart the runs of one session.
+    number: u64,
+}
+
+/// From this many identities on, statistics of the temporary tables pay for themselves.
+const ANALYZE_FROM: i64 = 1000;
+
+impl<'a> Run<'a> {
+    pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
+        static RUNS: AtomicU64 = AtomicU64::new(1);
+        let owner = session::extension_owner()?;
+        let target = spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
+        let target = target.unwrap_or(pg_sys::InvalidOid);
+        let run = Run {
+            request,
+            total: 0,
+            progress: Progress::new(target, run_id),
+            owner,
+            number: RUNS.fetch_add(1, Ordering::Relaxed),
+        };
+        run.store(|| spi::execute_with("SELECT identity._check_realm($1)", &[request.realm.as_str().into()]))?;
+        session::lock_for_import(target, part_of(&request.realm));
+        Ok(run)
+    }
+
+    pub fn updates(&self) -> bool {
+        self.request.on_conflict == OnConflict::Update
+    }
+
+    pub fn is_large(&self) -> bool {
+        self.total >= ANALYZE_FROM
+    }
+
+    /// A statement of `statements`, with the names of this run and of its realm.
+    pub fn sql(&self, template: &str) -> String {
+        statements::fill(template, self.number, &self.request.realm)
+    }
+
+    /// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
+    pub fn store<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        session::as_user(self.owner, || session::with_settings(&[("search_path", "pg_catalog, pg_temp")], work))
+    }
+
+    pub fn execute(&self, template: &str) -> Result<u64> {
+        self.store(|| spi::execute(&self.sql(template)))
+    }
+
+    /// Runs statements in a subtransaction. An error that is no row's fault is raised.
+    pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
+        const TRIES: usize = 4;
+        for _ in 1..TRIES {
+            let outcome = self.store(|| Ok(attempt::attempt(sql)))?;
+            match outcome {
+                Err(failure) if plan::blame(&failure.sqlstate) == Blame::Deadlock => continue,
+                Err(failure) if plan::blame(&failure.sqlstate) == Blame::Session => return Err(failure.into()),
+                outcome => return Ok(outcome),
+            }
+        }
+        self.store(|| Ok(attempt::attempt(sql)))?.map(Ok).map_err(Into::into)
+    }
+
+    pub fn enter(&mut self, phase: Phase) {
+        self.progress.phase = phase;
+        self.progress.rows_total = self.total;
+        self.progress.publish();
+    }
+}
+
+/// Imports into one realm go one after the other: with several unique keys no order of rows avoids deadlocks.
+fn part_of(realm: &str) -> u16 {
+    let hash = realm.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    (hash % 65_000) as u16 + 2
+}

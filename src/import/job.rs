@@ -1,0 +1,196 @@
+//! What all imports have in common: one job in one subtransaction, its counts, its row in `identity.import_runs`.
+
+use crate::db::{attempt, progress, session, spi, statement};
+use crate::error::{Error, Result};
+use crate::import::plan::OnConflict;
+use crate::import::statements::literal;
+use pgrx::prelude::*;
+use serde::Deserialize;
+use std::time::Instant;
+use uuid::Uuid;
+
+/// One call of an import function.
+pub struct Job<'a> {
+    pub run_id: Uuid,
+    /// The function's name, for messages.
+    pub function: &'static str,
+    /// What it imports into, as messages and records name it.
+    pub target: &'a str,
+    pub realm: Option<&'a str>,
+    /// The source as records name it.
+    pub source: &'a str,
+    pub on_conflict: OnConflict,
+    pub dry_run: bool,
+    /// The function's first two arguments, by which a dry run is proposed.
+    pub arguments: [&'a str; 2],
+}
+
+/// Counts of a run, by status; they add up to the rows of the source.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Counts {
+    pub inserted: i64,
+    pub updated: i64,
+    pub conflict: i64,
+    pub duplicate: i64,
+    pub invalid: i64,
+    pub suppressed: i64,
+    /// Clean, but held back because the run was given up.
+    pub withheld: i64,
+}
+
+impl Counts {
+    pub fn problems(&self) -> i64 {
+        self.conflict + self.duplicate + self.invalid + self.suppressed
+    }
+}
+
+/// How a run ended.
+pub struct Outcome {
+    pub total: i64,
+    counts: Counts,
+    pub aborted: bool,
+    /// The first problems, as lines, for an error's DETAIL.
+    pub first: Vec<String>,
+}
+
+impl Outcome {
+    pub fn new(total: i64, counts: Counts, aborted: bool) -> Self {
+        let counts = if aborted {
+            Counts { withheld: counts.inserted + counts.updated, inserted: 0, updated: 0, ..counts }
+        } else {
+            counts
+        };
+        Outcome { total, counts, aborted, first: Vec::new() }
+    }
+
+    fn summary(&self) -> String {
+        let c = &self.counts;
+        let mut summary = format!(
+            "{} row{}: {} inserted, {} updated, {} conflict, {} duplicate, {} invalid, {} suppressed",
+            self.total,
+            if self.total == 1 { "" } else { "s" },
+            c.inserted,
+            c.updated,
+            c.conflict,
+            c.duplicate,
+            c.invalid,
+            c.suppressed
+        );
+        if self.aborted {
+            summary.push_str(&format!(", {} clean but withheld", c.withheld));
+        }
+        summary
+    }
+}
+
+impl Job<'_> {
+    /// Does the work in a subtransaction, keeps it or rolls it back, records the run, and tells its counts or raises.
+    pub fn run(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
+        let started = Instant::now();
+        let outcome = attempt::provisional(|| {
+            let outcome = session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)?;
+            let keep = !self.dry_run && !outcome.aborted;
+            Ok((outcome, keep))
+        })?;
+        progress::end();
+        self.finish(started, &outcome)
+    }
+
+    /// Refuses a session in which no import can be made.
+    pub fn check_session(&self) -> Result<()> {
+        if session::read_only() {
+            let error =
+                Error::new("25006", format!("cannot execute {}() in a read-only transaction", self.function))
+                    .hint("Run it in a read-write transaction on the primary.");
+            return Err(if self.dry_run {
+                error.detail(
+                    "A dry run makes the import and rolls it back, so that triggers and constraints have their say.",
+                )
+            } else {
+                error
+            });
+        }
+        let encoding = statement::database_encoding();
+        if encoding != "UTF8" {
+            return Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
+                .hint("pg_identity needs a database with encoding UTF8."));
+        }
+        Ok(())
+    }
+
+    fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+        let summary = outcome.summary();
+        if self.on_conflict == OnConflict::Error && outcome.aborted && !self.dry_run {
+            return Err(self.raised(&summary, &outcome.first));
+        }
+        if !self.dry_run {
+            self.record(started, outcome)?;
+        }
+        let what = match (self.dry_run, outcome.aborted) {
+            (true, true) => "dry run of an import that would be given up",
+            (true, false) => "dry run of an import",
+            (false, true) => "import given up, nothing imported",
+            (false, false) => "import",
+        };
+        notice!("{what} into {}: {summary}", self.target);
+        Ok(())
+    }
+
+    /// The error of a run that is asked to raise instead of reporting.
+    fn raised(&self, summary: &str, first: &[String]) -> Error {
+        let mut detail = first.join("\n");
+        if detail.is_empty() {
+            detail = "No row was imported.".to_string();
+        }
+        let [target, source] = self.arguments.map(literal);
+        Error::new("23000", format!("import into {} stopped: {summary}", self.target)).detail(detail).hint(format!(
+            "Nothing was imported. See all problems with SELECT * FROM identity.{}({target}, {source}, dry_run => true)",
+            self.function,
+        ))
+    }
+
+    fn record(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+        let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
+        let c = &outcome.counts;
+        session::as_extension_owner(|| {
+            spi::execute_with(
+                "INSERT INTO identity.import_runs (run_id, target, realm, source, on_conflict, outcome, run_by, started_at,
+                   duration, rows_total, inserted, updated, conflict, duplicate, invalid, suppressed, withheld)
+                 VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6, $7,
+                   pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) pg_catalog.make_interval(secs => $8),
+                   pg_catalog.make_interval(secs => $8), $9, $10, $11, $12, $13, $14, $15, $16)",
+                &[
+                    self.run_id.to_string().into(),
+                    self.target.into(),
+                    self.realm.into(),
+                    self.source.into(),
+                    self.on_conflict.name().into(),
+                    if outcome.aborted { "given up" } else { "imported" }.into(),
+                    caller.into(),
+                    started.elapsed().as_secs_f64().into(),
+                    outcome.total.into(),
+                    c.inserted.into(),
+                    c.updated.into(),
+                    c.conflict.into(),
+                    c.duplicate.into(),
+                    c.invalid.into(),
+                    c.suppressed.into(),
+                    c.withheld.into(),
+                ],
+            )
+        })?;
+        Ok(())
+    }
+}
+
+/// An import may use as much memory as an index build.
+fn work_mem() -> Result<String> {
+    let value = spi::value::<String>(
+        "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
+         FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m
+         WHERE w.name OPERATOR(pg_catalog.=) 'work_mem' AND m.name OPERATOR(pg_catalog.=) 'maintenance_work_mem'",
+        &[],
+    )?;
+    Ok(value.unwrap_or_else(|| "4MB".to_string()))
+}
