@@ -19,7 +19,9 @@ pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
         })
     })
     .map_err(|error| {
-        Error::new("53000", "could not start a thread").detail(error.to_string()).hint("Try again when the system is less busy.")
+        Error::new("53000", "could not start a thread")
+            .detail(error.to_string())
+            .hint("Try again when the system is less busy.")
     })?;
     loop {
         match receiver.recv_timeout(PATIENCE) {

@@ -56,9 +56,7 @@ pub struct Cursor(String);
 
 impl Cursor {
     pub fn open(sql: &str) -> Result<Self> {
-        Ok(Cursor(Spi::connect_mut(|client| {
-            Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name())
-        })?))
+        Ok(Cursor(Spi::connect_mut(|client| Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name()))?))
     }
 
     /// Hands over at most `most` rows; false where they were the last, and the cursor is closed. A batch is freed when its

@@ -100,9 +100,8 @@ impl Job<'_> {
     /// Refuses a session in which no import can be made.
     pub fn check_session(&self) -> Result<()> {
         if session::read_only() {
-            let error =
-                Error::new("25006", format!("cannot execute {}() in a read-only transaction", self.function))
-                    .hint("Run it in a read-write transaction on the primary.");
+            let error = Error::new("25006", format!("cannot execute {}() in a read-only transaction", self.function))
+                .hint("Run it in a read-write transaction on the primary.");
             return Err(if self.dry_run {
                 error.detail(
                     "A dry run makes the import and rolls it back, so that triggers and constraints have their say.",

@@ -20,10 +20,10 @@ use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::{session, spi, trigger};
 use crate::error::{Error, Result};
+use job::{Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
-use job::{Counts, Job, Outcome};
 use plan::{OnConflict, Report, Request};
 use run::Run;
 use statements::{Names, Rows, Statements, Write};
@@ -228,4 +228,3 @@ fn first_problems(run: &Run) -> Result<Vec<String>> {
     })?;
     Ok(lines)
 }
-

@@ -26,14 +26,14 @@ impl Run<'_> {
         self.enter(Phase::Checking);
         self.execute(statements::FORGET_DECISION)?;
         if self.updates() {
-            self.execute(statements::FIND_TARGETS)?;
-            self.execute(statements::FIND_NAMELESS)?;
+            self.look_up(statements::FIND_TARGETS)?;
+            self.look_up(statements::FIND_NAMELESS)?;
         }
         let unless_own = if self.updates() { statements::UNLESS_OWN } else { "" };
-        self.execute(&statements::FIND_CONFLICTS.replace("@unless_own", unless_own))?;
+        self.look_up(&statements::FIND_CONFLICTS.replace("@unless_own", unless_own))?;
         self.execute(statements::FIND_RIVALS)?;
         if self.updates() {
-            self.execute(statements::FIND_FREED)?;
+            self.look_up(statements::FIND_FREED)?;
         }
         self.hold_contest()?;
         if self.is_large() {

@@ -297,11 +297,8 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
         reader.fault(child(path, "via"), MISSING_VALUE, "is missing: email or sms");
     }
     let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
-    let status = if verifiable {
-        reader.choice(object, "status", path, &["pending", "sent", "completed"])
-    } else {
-        None
-    };
+    let status =
+        if verifiable { reader.choice(object, "status", path, &["pending", "sent", "completed"]) } else { None };
     let (Some(value), Some(via)) = (value, via.and_then(Via::parse)) else { return };
     let space = if verifiable { Space::Verifiable(via) } else { Space::Recovery(via) };
     claim_address(reader, space, value, &child(path, "value"), verified, status, claims);

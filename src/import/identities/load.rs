@@ -62,10 +62,7 @@ impl Run<'_> {
             Source::Query(query) => self.load_query(query, &schemas)?,
             Source::Given(documents, shape) => self.load_given(documents, *shape, &schemas)?,
         }
-        if self.is_large() {
-            self.execute(statements::ANALYZE)?;
-        }
-        Ok(())
+        self.prepare_lookups()
     }
 
     fn schemas(&self) -> Result<Schemas> {
@@ -330,7 +327,8 @@ impl Faults {
         let before = self.rn.iter().rev().take_while(|rn| **rn == row).count();
         self.rn.push(row);
         self.ord.push(before as i32 - 1_000_000);
-        let (kind, value) = fault.identifier.map_or((None, None), |(kind, value)| (Some(kind.to_string()), Some(value)));
+        let (kind, value) =
+            fault.identifier.map_or((None, None), |(kind, value)| (Some(kind.to_string()), Some(value)));
         self.kind.push(kind);
         self.value.push(value);
         self.path.push(Some(fault.path));

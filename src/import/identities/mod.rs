@@ -145,7 +145,8 @@ fn import(
 impl Run<'_> {
     fn report(&self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
         let mut parts = vec![statements::REPORT_PROBLEMS.to_string()];
-        if !aborted {
+        if !aborted && self.request.report != Report::None {
+            self.look_up(statements::FIND_WARNINGS)?;
             // With the problems alone come the warnings, which are nobody's problem yet.
             let join = if self.request.report == Report::All { "LEFT JOIN" } else { "JOIN" };
             parts.push(statements::REPORT_FINE.replace("@join_warnings", join));

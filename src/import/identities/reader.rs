@@ -63,11 +63,10 @@ impl Reader {
                 }
                 fits
             }
-            Value::Array(items) => {
-                items.iter().enumerate().fold(true, |fine, (i, item)| {
-                    (leaf(item) || self.storable(item, &format!("{path}/{i}"))) && fine
-                })
-            }
+            Value::Array(items) => items
+                .iter()
+                .enumerate()
+                .fold(true, |fine, (i, item)| (leaf(item) || self.storable(item, &format!("{path}/{i}"))) && fine),
             Value::Object(members) => members.iter().fold(true, |fine, (name, member)| {
                 self.without_nul(name, path) && (leaf(member) || self.storable(member, &child(path, name))) && fine
             }),

@@ -24,6 +24,8 @@ pub struct Run<'a> {
     pub progress: Progress,
     /// Rows of the store belong to this role; the caller needs no right on them.
     owner: pg_sys::Oid,
+    /// How the items are looked up in the store.
+    lookups: &'static [(&'static str, &'static str)],
     /// Sets apart the runs of one session.
     number: u64,
 }
@@ -31,17 +33,32 @@ pub struct Run<'a> {
 /// From this many identities on, statistics of the temporary tables pay for themselves.
 const ANALYZE_FROM: i64 = 1000;
 
+/// A store without statistics looks to the planner as if a realm were a two-hundredth of it: it would read the realm whole
+/// for each item. This leaves it the one plan that costs no more than the items: by the unique keys.
+const BY_INDEX: &[(&str, &str)] = &[
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+];
+
+/// Many items: both sides are read once.
+const IN_BULK: &[(&str, &str)] = &[("enable_nestloop", "off")];
+
 impl<'a> Run<'a> {
     pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let owner = session::extension_owner()?;
-        let target = spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
+        let target =
+            spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
         let target = target.unwrap_or(pg_sys::InvalidOid);
         let run = Run {
             request,
             total: 0,
             progress: Progress::new(target, run_id),
             owner,
+            lookups: BY_INDEX,
             number: RUNS.fetch_add(1, Ordering::Relaxed),
         };
         run.store(|| spi::execute_with("SELECT identity._check_realm($1)", &[request.realm.as_str().into()]))?;
@@ -69,6 +86,30 @@ impl<'a> Run<'a> {
 
     pub fn execute(&self, template: &str) -> Result<u64> {
         self.store(|| spi::execute(&self.sql(template)))
+    }
+
+    /// Chooses how the items are looked up, once they are there.
+    pub fn prepare_lookups(&mut self) -> Result<()> {
+        if self.is_large() {
+            self.execute(statements::ANALYZE)?;
+        }
+        let stored = self.store(|| spi::number(statements::STORED, &[]))?;
+        if plan::look_up_by_index(self.total, stored) {
+            self.execute(statements::INDEX)?;
+        } else {
+            self.lookups = IN_BULK;
+        }
+        Ok(())
+    }
+
+    /// Runs a statement that joins the items with the store.
+    pub fn look_up(&self, template: &str) -> Result<u64> {
+        session::with_settings(self.lookups, || self.execute(template))
+    }
+
+    /// As `attempt`, for statements that join the items with the store.
+    pub fn attempt_lookup(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
+        session::with_settings(self.lookups, || self.attempt(sql))
     }
 
     /// Runs statements in a subtransaction. An error that is no row's fault is raised.

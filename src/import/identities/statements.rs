@@ -1,18 +1,18 @@
 //! The SQL of an import of identities. It runs with `search_path = pg_catalog, pg_temp`, so that names of the system can
-//! mean nothing else. `@item`, `@claim`, `@problem`, `@contest` are the run's temporary tables, `@realm` is its realm.
+//! mean nothing else. `@item`, `@claim` and so on are the run's temporary tables, `@realm` is its realm.
 
 use crate::import::statements::literal;
 
 pub fn fill(template: &str, run: u64, realm: &str) -> String {
     let table = |name: &str| format!("pg_temp.pg_identity_{name}_{run}");
-    ["item", "claim", "problem", "contest"]
+    ["item", "claim", "problem", "contest", "warning"]
         .iter()
         .fold(template.to_string(), |sql, name| sql.replace(&format!("@{name}"), &table(name)))
         .replace("@realm", &literal(realm))
 }
 
 /// item: an identity of the source. claim: a key that it wants; of two claims with equal space, role, via and key only one
-/// can be met. problem: the report so far. contest: claims that rows of the source dispute.
+/// can be met. problem: the report so far. contest: claims that rows of the source dispute. warning: what the names of an item look like.
 pub const CREATE: &str = r#"
 CREATE TEMPORARY TABLE @item (
   rn int8, patch_id text, path text, given_id uuid, id uuid, target uuid, external_id text COLLATE "C", schema_id text, state text,
@@ -24,9 +24,10 @@ CREATE TEMPORARY TABLE @claim (
 CREATE TEMPORARY TABLE @problem (
   rn int8, ord int4, status text, kind text, value text, existing uuid, winner int8, path text, sqlstate text,
   message text) ON COMMIT DROP;
-CREATE TEMPORARY TABLE @contest (rn int8, ord int4, slot int8, role int4) ON COMMIT DROP"#;
+CREATE TEMPORARY TABLE @contest (rn int8, ord int4, slot int8, role int4) ON COMMIT DROP;
+CREATE TEMPORARY TABLE @warning (rn int8, warning text) ON COMMIT DROP"#;
 
-pub const DROP: &str = "DROP TABLE @item, @claim, @problem, @contest";
+pub const DROP: &str = "DROP TABLE @item, @claim, @problem, @contest, @warning";
 
 pub const ADD_ITEMS: &str = "
 INSERT INTO @item (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin,
@@ -51,6 +52,8 @@ FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unne
   AS b (rn, ord, kind, value, path, sqlstate, message)";
 
 pub const ANALYZE: &str = "ANALYZE @item (rn, id, target, given_id, external_id), @claim (rn, ord, space, role, via, kind, key), @problem (rn)";
+
+pub const INDEX: &str = "CREATE INDEX ON @item (rn); CREATE INDEX ON @claim (rn); CREATE INDEX ON @problem (rn)";
 
 /// In mode update: the identity that an item updates, by its id, else by its external_id. It is locked until the end of the
 /// transaction.
@@ -109,8 +112,7 @@ JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = 
 WHERE true @unless_own";
 
 /// In mode update an identity does not conflict with itself.
-pub const UNLESS_OWN: &str =
-    "AND NOT EXISTS (SELECT FROM @item AS own WHERE own.rn = c.rn AND own.target = h.holder)";
+pub const UNLESS_OWN: &str = "AND NOT EXISTS (SELECT FROM @item AS own WHERE own.rn = c.rn AND own.target = h.holder)";
 
 /// Entries of `contest`: the item wants a key that others want too.
 pub const WANTS: i32 = 0;
@@ -211,6 +213,10 @@ pub const REPLACE: [&str; 5] = [
        AND CASE a.role WHEN 'verifiable' THEN i.has_verifiable ELSE i.has_recovery END",
 ];
 
+/// Identifiers in the store, about.
+pub const STORED: &str = "
+SELECT GREATEST(c.reltuples::int8, pg_relation_size(c.oid) / 200) FROM pg_class AS c WHERE c.oid = 'identity.identifiers'::regclass";
+
 /// The items from row `first` to row `last` that have no problem.
 pub fn clean(first: i64, last: i64) -> String {
     format!(
@@ -247,25 +253,28 @@ SELECT p.rn, p.ord, p.status, i.target AS id, p.kind, p.value, p.existing, p.win
   NULL::text AS warning, i.patch_id
 FROM @problem AS p LEFT JOIN @item AS i ON i.rn = p.rn";
 
-/// Items that went in, each with what its names look like. A skeleton's first and last key stand for all that share it: one
-/// of the two is another name. That keeps the work linear, however many names look alike.
+/// What the names of items that went in look like. One other name is enough: the work stays in proportion to the items,
+/// however many names look alike.
+pub const FIND_WARNINGS: &str = "
+INSERT INTO @warning (rn, warning)
+SELECT l.rn, string_agg(concat(l.kind, ' ', quote_literal(l.value), ' looks like ', l.other_kind, ' ', quote_literal(l.other_value),
+         ' of identity ', l.identity_id), '; ' ORDER BY l.ord)
+FROM (
+  SELECT c.rn, c.ord, c.kind, c.value, other.kind AS other_kind, other.value AS other_value, other.identity_id
+  FROM (SELECT c.*, identity.identifier_skeleton(c.key) AS skeleton FROM @claim AS c
+        WHERE c.space = 'identifier' AND c.kind IN ('username', 'email')
+          AND NOT EXISTS (SELECT FROM @problem AS p WHERE p.rn = c.rn) OFFSET 0) AS c
+  CROSS JOIN LATERAL (
+    SELECT a.kind, a.value, a.identity_id FROM identity.identifiers AS a
+    WHERE a.realm = @realm AND a.skeleton = c.skeleton AND a.key <> c.key LIMIT 1) AS other) AS l
+JOIN @item AS i ON i.rn = l.rn AND l.identity_id <> COALESCE(i.target, i.id)
+GROUP BY l.rn";
+
+/// Items that went in; with `@join_warnings` those that a warning is about, or all.
 pub const REPORT_FINE: &str = "
 SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
   NULL, NULL, NULL, w.warning, i.patch_id
-FROM @item AS i @join_warnings (
-  SELECT own.identity_id, string_agg(concat(own.kind, ' ', quote_literal(own.value), ' looks like ', other.kind, ' ',
-           quote_literal(other.value), ' of identity ', other.identity_id), '; ' ORDER BY own.key) AS warning
-  FROM (SELECT a.skeleton, min(a.key) AS low, max(a.key) AS high FROM identity.identifiers AS a
-        WHERE a.realm = @realm AND a.skeleton IN (
-          SELECT h.skeleton FROM @claim AS c
-          JOIN identity.identifiers AS h ON h.realm = @realm AND h.key = c.key
-          WHERE c.space = 'identifier' AND h.skeleton IS NOT NULL)
-        GROUP BY a.skeleton HAVING min(a.key) <> max(a.key)) AS alike
-  JOIN identity.identifiers AS own ON own.realm = @realm AND own.skeleton = alike.skeleton
-  JOIN identity.identifiers AS other
-    ON other.realm = @realm AND other.key = CASE WHEN own.key = alike.low THEN alike.high ELSE alike.low END
-  WHERE other.identity_id <> own.identity_id
-  GROUP BY own.identity_id) AS w ON w.identity_id = COALESCE(i.target, i.id)
+FROM @item AS i @join_warnings @warning AS w ON w.rn = i.rn
 WHERE NOT EXISTS (SELECT FROM @problem AS p WHERE p.rn = i.rn)";
 
 pub fn report(run_id: &str, parts: &[String]) -> String {
@@ -277,5 +286,4 @@ pub fn report(run_id: &str, parts: &[String]) -> String {
     )
 }
 
-pub const SCHEMAS: &str =
-    "SELECT COALESCE(jsonb_object_agg(s.schema_id, s.schema), '{}') FROM identity.identity_schemas AS s WHERE s.realm = @realm";
+pub const SCHEMAS: &str = "SELECT COALESCE(jsonb_object_agg(s.schema_id, s.schema), '{}') FROM identity.identity_schemas AS s WHERE s.realm = @realm";

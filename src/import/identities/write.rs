@@ -1,7 +1,7 @@
 //! Writes what is clean, set by set. If the store refuses after all, because another session was faster or a constraint of
 //! the user objects, it is decided anew; what is still refused is looked for, and reported.
 
-use crate::db::attempt::Failure;
+use crate::db::attempt::{self, Failure};
 use crate::db::progress::Phase;
 use crate::db::spi;
 use crate::error::Result;
@@ -32,9 +32,19 @@ impl Run<'_> {
     }
 
     fn try_rows(&self, first: i64, last: i64) -> Result<std::result::Result<(), Failure>> {
-        let replace = if self.updates() { &statements::REPLACE[..] } else { &[] };
-        let sql = [replace, &statements::WRITE].concat().join(";\n").replace("@clean", &statements::clean(first, last));
-        Ok(self.attempt(&self.sql(&sql))?.map(|_| ()))
+        let clean = statements::clean(first, last);
+        let text = |all: &[&str]| self.sql(&all.join(";\n").replace("@clean", &clean));
+        attempt::provisional(|| {
+            let mut outcome = Ok(0);
+            if self.updates() {
+                outcome = self.attempt_lookup(&text(&statements::REPLACE))?;
+            }
+            if outcome.is_ok() {
+                outcome = self.attempt(&text(&statements::WRITE))?;
+            }
+            let keep = outcome.is_ok();
+            Ok((outcome.map(|_| ()), keep))
+        })
     }
 
     /// The rows from `first` to `last` are refused: finds those that are refused by themselves.
@@ -55,7 +65,7 @@ impl Run<'_> {
     }
 
     fn rehearse_rows(&self, first: i64, last: i64) -> Result<std::result::Result<(), Failure>> {
-        crate::db::attempt::rehearse(|| self.try_rows(first, last))
+        attempt::rehearse(|| self.try_rows(first, last))
     }
 
     fn report_refusal(&self, row: i64, failure: &Failure) -> Result<()> {
