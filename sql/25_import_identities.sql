@@ -80,6 +80,7 @@ CREATE FUNCTION identity.patch_identities(realm text, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'warning'
 AS $$
 BEGIN
+    PERFORM identity._check_realm(realm);
     IF jsonb_typeof(body -> 'identities') IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'the body is not an object with an array "identities"'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give {"identities": [{"patch_id": "…", "create": {"traits": {…}}}]}.';

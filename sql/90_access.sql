@@ -5,6 +5,14 @@ RETURNS TABLE (level text, privilege text, object text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     VALUES ('checker', 'USAGE', 'SCHEMA identity'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.normalize_identifier(text, text)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.identifier_skeleton(text)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.unicode_version()'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
+           ('checker', 'SELECT', 'TABLE identity.realms'),
+           ('checker', 'EXECUTE', 'FUNCTION identity._check_realm(text)'),
+           ('checker', 'SELECT', 'TABLE identity.identities_view'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint, tid)'),
@@ -13,6 +21,21 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity._import_sieve_holds(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_before_insert(anyelement)'),
            ('importer', 'SELECT', 'TABLE identity.import_progress'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.import_identities(text, jsonb, text, boolean, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.patch_identities(text, jsonb)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._patch_answer(text, text, uuid, text, jsonb)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.recheck_identifiers(text)'),
+           ('importer', 'SELECT', 'TABLE identity.identity_schemas'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.add_realm(text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.set_identity_schema(text, text, jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._schema_problem(jsonb)'),
+           ('admin', 'INSERT, UPDATE, DELETE', 'TABLE identity.realms'),
+           ('admin', 'INSERT, UPDATE, DELETE', 'TABLE identity.identity_schemas'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.identities'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.identifiers'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.credentials'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.addresses'),
            ('admin', 'SELECT', 'TABLE identity.import_runs')
 $$;
 COMMENT ON FUNCTION identity._access_rights() IS 'Internal: what each level of access consists of';
@@ -53,7 +76,7 @@ END
 $$;
 COMMENT ON FUNCTION identity.grant_access(text, text) IS
 'Gives role a level of access to pg_identity, in place of the one it had.
-level: checker (read-only checks), importer (and imports), admin (and the records of all runs).
+level: checker (checks, and identities without their secrets), importer (and imports), admin (and realms, the tables of the store with their credentials, the records of all runs).
 Run it as the owner of the extension. Errors: 42704 no such role, 22023 unknown level.';
 
 CREATE FUNCTION identity.revoke_access(role text) RETURNS void

@@ -46,3 +46,15 @@ for script in tests/sessions/*.sh; do
     passed=$((passed + 1))
 done
 echo "$passed passed, 0 failed"
+
+echo "== clients"
+client() { # name, command…
+    local database=pg_identity_client_$1
+    shift
+    psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database" 2>/dev/null
+    psql -Xqd "$database" -c 'CREATE EXTENSION pg_identity'
+    echo "-- $*"
+    PGDATABASE=$database PG_IDENTITY_NODE=$root/.work/node "$@"
+}
+client psycopg .work/venv/bin/python tests/clients/psycopg_client.py
+client node node tests/clients/node_postgres.mjs

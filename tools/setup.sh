@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing to build and test: Debian packages, cargo-pgrx, Python tools. Idempotent.
+# Installs what is missing to build and test: Debian packages, cargo-pgrx, Python tools, client libraries. Idempotent.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PGRX_VERSION=0.18.1
@@ -10,6 +10,8 @@ as_root() {
 
 # The client package has pg_regress and pg_isolation_regress; sudo is only needed by an ordinary user.
 packages=(postgresql-15 postgresql-client-15 postgresql-server-dev-15 libclang-dev clang make gcc pkg-config python3-venv)
+# npm comes with Node where it is not Debian's.
+command -v npm >/dev/null || packages+=(nodejs npm)
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
@@ -36,4 +38,11 @@ if [ ! -x "$venv/bin/pgspot" ] || ! cmp -s tools/requirements.txt "$venv/require
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet -r tools/requirements.txt
     cp tools/requirements.txt "$venv/requirements.txt"
+fi
+
+node=.work/node
+if [ ! -d "$node/node_modules/pg" ] || ! cmp -s tests/clients/package.json "$node/package.json"; then
+    mkdir -p "$node"
+    cp tests/clients/package.json "$node/package.json"
+    npm install --prefix "$node" --no-package-lock --no-audit --no-fund --silent
 fi

@@ -3,7 +3,6 @@
 use crate::db::{attempt, progress, session, spi, statement};
 use crate::error::{Error, Result};
 use crate::import::plan::OnConflict;
-use crate::import::statements::literal;
 use pgrx::prelude::*;
 use serde::Deserialize;
 use std::time::Instant;
@@ -21,8 +20,8 @@ pub struct Job<'a> {
     pub source: &'a str,
     pub on_conflict: OnConflict,
     pub dry_run: bool,
-    /// The function's first two arguments, by which a dry run is proposed.
-    pub arguments: [&'a str; 2],
+    /// The function's first two arguments as SQL, by which a dry run is proposed.
+    pub arguments: [String; 2],
 }
 
 /// Counts of a run, by status; they add up to the rows of the source.
@@ -142,7 +141,7 @@ impl Job<'_> {
         if detail.is_empty() {
             detail = "No row was imported.".to_string();
         }
-        let [target, source] = self.arguments.map(literal);
+        let [target, source] = &self.arguments;
         Error::new("23000", format!("import into {} stopped: {summary}", self.target)).detail(detail).hint(format!(
             "Nothing was imported. See all problems with SELECT * FROM identity.{}({target}, {source}, dry_run => true)",
             self.function,

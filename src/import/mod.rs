@@ -26,7 +26,7 @@ use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use plan::{OnConflict, Report, Request};
 use run::Run;
-use statements::{Names, Rows, Statements, Write};
+use statements::{Names, Rows, Statements, Write, literal};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
@@ -78,7 +78,8 @@ fn import_rows(
 
 fn required<T>(name: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| {
-        Error::new("22004", format!("{name} is NULL")).hint("Only match_on, max_problems and row_id may be NULL.")
+        Error::new("22004", format!("{name} is NULL"))
+            .hint("Give a value, or leave the argument out where it has a default.")
     })
 }
 
@@ -103,7 +104,7 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
         source: &request.source,
         on_conflict: request.on_conflict,
         dry_run: request.dry_run,
-        arguments: [&table.name, &request.source],
+        arguments: [literal(&table.name), literal(&request.source)],
     };
     job.check_session()?;
     plan::check_target(&table)?;

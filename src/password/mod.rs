@@ -77,6 +77,7 @@ pub fn verify(hash: Hash, password: &str) -> Result<bool> {
 }
 
 #[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
 fn inspect_password_hash(
     hash: Option<&str>,
 ) -> TableIterator<
@@ -103,7 +104,7 @@ fn verify_password(hash: Option<&str>, password: Option<&str>) -> std::result::R
     let (Some(hash), Some(password)) = (hash, password) else { return Ok(false) };
     let hash = Hash::parse(hash).map_err(|problem| {
         Error::invalid_argument("the password hash cannot be verified")
-            .detail(format!("{}.", problem.text))
+            .detail(format!("As {}: {}.", problem.scheme.unwrap_or("a whole"), problem.text))
             .hint("See SELECT * FROM identity.inspect_password_hash(…), and docs/passwords.md for the schemes.")
     })?;
     Ok(verify(hash, password)?)

@@ -1,7 +1,8 @@
 //! Hashes made by other implementations, limits, and texts that are no hashes.
 
 use super::digest::{DJANGO, HMAC, PBKDF2, SSHA, TEMPLATE};
-use super::{Hash, Problem, argon2id};
+use super::hash::{Hash, Problem};
+use super::kdf::argon2id;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;

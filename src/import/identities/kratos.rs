@@ -50,6 +50,17 @@ impl Space {
             Self::Recovery(_) => "recovery_address",
         }
     }
+
+    /// As messages name it.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Identifier(Kind::Oidc) => "oidc subject",
+            Self::Identifier(Kind::Saml) => "saml subject",
+            Self::Verifiable(_) => "verifiable address",
+            Self::Recovery(_) => "recovery address",
+            other => other.kind(),
+        }
+    }
 }
 
 /// An identity as a document describes it. What is `None` the document does not say.
@@ -196,8 +207,11 @@ fn read_traits(
     for role in schema.map_or(&[][..], |s| &s.roles) {
         for (path, value) in values(traits, &role.path, &path) {
             let Some(text) = trait_text(reader, value, &path) else { continue };
-            if let Some(kind) = role.identifier {
-                claim_identifier(reader, kind, text, &path, &mut identity.claims);
+            // What is wrong with it as an identifier is not said again of the address.
+            if let Some(kind) = role.identifier
+                && !claim_identifier(reader, kind, text, &path, &mut identity.claims)
+            {
+                continue;
             }
             let spaces = [role.verification.map(Space::Verifiable), role.recovery.map(Space::Recovery)];
             for space in spaces.into_iter().flatten() {
@@ -232,8 +246,9 @@ fn values<'v>(value: &'v Value, steps: &[Step], path: &str) -> Vec<(String, &'v 
     }
 }
 
-pub fn claim_identifier(reader: &mut Reader, kind: Kind, value: &str, path: &str, claims: &mut Vec<Claim>) {
-    claim(reader, Space::Identifier(kind), kind, value, path, claims);
+/// Whether it can be one.
+pub fn claim_identifier(reader: &mut Reader, kind: Kind, value: &str, path: &str, claims: &mut Vec<Claim>) -> bool {
+    claim(reader, Space::Identifier(kind), kind, value, path, claims)
 }
 
 fn claim_address(
@@ -257,7 +272,7 @@ fn claim_address(
 fn claim(reader: &mut Reader, space: Space, kind: Kind, value: &str, path: &str, claims: &mut Vec<Claim>) -> bool {
     if let Err(problem) = identifier::check(kind, value) {
         let sqlstate = if value.len() > identifier::LENGTH_MAX { TOO_LONG } else { INVALID_VALUE };
-        let message = format!("the {} {problem}", space.kind().replace('_', " "));
+        let message = format!("the {} {problem}", space.noun());
         let shown = value.chars().take(SHOWN).collect();
         reader.faults.push(Fault { path: path.into(), sqlstate, message, identifier: Some((space.kind(), shown)) });
         return false;

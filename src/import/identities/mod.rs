@@ -20,6 +20,7 @@ use crate::db::spi;
 use crate::error::{Error, Result};
 use crate::import::job::{Counts, Job, Outcome};
 use crate::import::plan::{self, OnConflict, Report};
+use crate::import::statements::literal;
 use crate::import::{required, stage};
 use kratos::Shape;
 use load::Source;
@@ -44,7 +45,7 @@ fn import_identities(
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
     let text = json::jsonb_text(required("identities", identities)?);
-    Ok(import(&request, "import_identities", "(argument)", || documents(&text), result)?)
+    Ok(import(&request, "import_identities", None, || documents(&text), result)?)
 }
 
 /// See the comment on `identity.import_identities_from` in `sql/25_import_identities.sql`.
@@ -62,7 +63,7 @@ fn import_identities_from(
     let request = request(realm, on_conflict, dry_run, report)?;
     let source = required("source", source)?;
     // A query's text may have documents in it, and so secrets: it is not kept.
-    let shown = if plan::is_relation_name(&source) { source.trim() } else { "(query)" };
+    let shown = plan::is_relation_name(&source).then_some(source.trim());
     let read = || Source::query(stage::source_query(&source)?);
     Ok(import(&request, "import_identities_from", shown, read, result)?)
 }
@@ -109,7 +110,7 @@ fn documents(text: &str) -> Result<Source> {
 fn import(
     request: &Request,
     function: &'static str,
-    source: &str,
+    relation: Option<&str>,
     read: impl FnOnce() -> Result<Source>,
     mut result: ResultSet,
 ) -> Result<()> {
@@ -118,10 +119,10 @@ fn import(
         function,
         target: "identity.identities",
         realm: Some(&request.realm),
-        source,
+        source: relation.unwrap_or(if function == "import_identities" { "(argument)" } else { "(query)" }),
         on_conflict: request.on_conflict,
         dry_run: request.dry_run,
-        arguments: [&request.realm, source],
+        arguments: [literal(&request.realm), relation.map_or("…".to_string(), literal)],
     };
     job.check_session()?;
     let source = read()?;

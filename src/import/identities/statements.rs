@@ -8,8 +8,12 @@ pub fn fill(template: &str, run: u64, realm: &str) -> String {
     ["item", "claim", "problem", "contest", "warning"]
         .iter()
         .fold(template.to_string(), |sql, name| sql.replace(&format!("@{name}"), &table(name)))
+        .replace("@noun", NOUN)
         .replace("@realm", &literal(realm))
 }
+
+/// What a claim is called in a message.
+const NOUN: &str = "CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END";
 
 /// item: an identity of the source. claim: a key that it wants; of two claims with equal space, role, via and key only one
 /// can be met. problem: the report so far. contest: claims that rows of the source dispute. warning: what the names of an item look like.
@@ -88,13 +92,13 @@ WHERE NOT EXISTS (SELECT FROM @claim AS c WHERE c.rn = i.rn AND c.space = 'ident
 pub const FIND_CONFLICTS: &str = "
 INSERT INTO @problem (rn, ord, status, kind, value, existing, path, sqlstate, message)
 SELECT c.rn, c.ord, 'conflict', c.kind, c.value, h.holder, c.path, '23505',
-  concat('the ', replace(c.kind, '_', ' '), ' is held by an existing identity')
+  concat('the ', @noun, ' is held by an existing identity')
 FROM @claim AS c
 JOIN (SELECT h.key, h.identity_id AS holder FROM identity.identifiers AS h WHERE h.realm = @realm) AS h ON h.key = c.key
 WHERE c.space = 'identifier' @unless_own
 UNION ALL
 SELECT c.rn, c.ord, 'conflict', c.kind, c.value, h.holder, c.path, '23505',
-  concat('the ', replace(c.kind, '_', ' '), ' is held by an existing identity')
+  concat('the ', @noun, ' is held by an existing identity')
 FROM @claim AS c
 JOIN (SELECT a.role, a.via, a.key, a.identity_id AS holder FROM identity.addresses AS a WHERE a.realm = @realm) AS h
   ON h.role = c.role AND h.via = c.via AND h.key = c.key
@@ -162,7 +166,7 @@ ORDER BY c.rn, c.role, c.ord";
 pub const ADD_LOSSES: &str = "
 INSERT INTO @problem (rn, ord, status, kind, value, winner, path, sqlstate, message)
 SELECT b.rn, b.ord, 'duplicate', c.kind, c.value, b.winner, c.path, '23505',
-  concat('the ', replace(c.kind, '_', ' '), ' was taken by row ', b.winner)
+  concat('the ', @noun, ' was taken by row ', b.winner)
 FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS b (rn, ord, winner)
 JOIN @claim AS c ON c.rn = b.rn AND c.ord = b.ord";
 
@@ -225,10 +229,18 @@ pub fn clean(first: i64, last: i64) -> String {
     )
 }
 
-/// What the store refused, for a reason that is not foreseen.
+/// What the store refused, for a reason that is not foreseen. The DETAIL of a unique violation has the key's values, in every
+/// language of messages; they tell the claim.
 pub const ADD_REFUSAL: &str = "
-INSERT INTO @problem (rn, ord, status, path, sqlstate, message)
-SELECT i.rn, -4, $2, i.path, $3, $4 FROM @item AS i WHERE i.rn = $1";
+INSERT INTO @problem (rn, ord, status, kind, value, path, sqlstate, message)
+SELECT i.rn, -4, $2, c.kind, c.value, COALESCE(c.path, i.path), $3,
+  CASE WHEN c.rn IS NULL THEN $4 ELSE concat('the ', @noun, ' is held by an identity that this transaction cannot see') END
+FROM @item AS i
+LEFT JOIN LATERAL (
+  SELECT c.* FROM @claim AS c
+  WHERE c.rn = i.rn AND position(concat('=(', concat_ws(', ', @realm, c.role, c.via, c.key), ')') IN $5) > 0
+  ORDER BY c.ord LIMIT 1) AS c ON true
+WHERE i.rn = $1";
 
 pub const COUNT_PROBLEMS: &str = "SELECT count(*) FROM @problem";
 

@@ -70,10 +70,17 @@ impl Run<'_> {
 
     fn report_refusal(&self, row: i64, failure: &Failure) -> Result<()> {
         let status = if failure.sqlstate == "23505" { "conflict" } else { "invalid" };
+        let detail = failure.detail.as_deref().unwrap_or_default();
         self.store(|| {
             spi::execute_with(
                 &self.sql(statements::ADD_REFUSAL),
-                &[row.into(), status.into(), failure.sqlstate.as_str().into(), failure.message.as_str().into()],
+                &[
+                    row.into(),
+                    status.into(),
+                    failure.sqlstate.as_str().into(),
+                    failure.message.as_str().into(),
+                    detail.into(),
+                ],
             )
         })?;
         Ok(())

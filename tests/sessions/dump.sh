@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# pg_dump and restore of a database with the store: the same rows, ids and grants, and a store that goes on working.
+. "$(dirname "$0")/../lib.sh"
+restored=${db}_restored
+role=identity_dump_importer
+psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $restored WITH (FORCE)" 2>/dev/null
+ask -c "DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') THEN CREATE ROLE $role; END IF; END \$\$"
+trap 'psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $restored WITH (FORCE)"; ask -c "DROP OWNED BY $role" -c "DROP ROLE $role"' EXIT
+ask >/dev/null 2>&1 <<SQL
+SELECT identity.add_realm('acme'), identity.add_realm('Ünïcode "quoted"');
+SELECT identity.set_identity_schema('acme', 'default', '{"properties": {"traits": {"properties": {"email": {"ory.sh/kratos": {"credentials": {"password": {"identifier": true}}, "verification": {"via": "email"}}}}}}}');
+SELECT count(*) FROM identity.import_identities('acme', (SELECT jsonb_agg(jsonb_build_object('external_id', 'e' || n, 'traits', jsonb_build_object('email', 'User' || n || '@Example.com'),
+    'metadata_admin', jsonb_build_object('n', n), 'credentials', jsonb_build_object('password', jsonb_build_object('config', jsonb_build_object('hashed_password', md5(n::text))))))
+    FROM generate_series(1, 500) n));
+SELECT count(*) FROM identity.import_identities('Ünïcode "quoted"', '[{"traits": {"username": "ＢＯＢ"}}, {"traits": {"username": "bob"}}]');
+SELECT identity.grant_access('$role', 'importer');
+SQL
+pg_dump -Fc -f "$db.dump" && psql -Xq -d postgres -c "CREATE DATABASE $restored" && pg_restore --exit-on-error -d "$restored" "$db.dump"
+rm -f "$db.dump"
+there() { ask -d "$restored" "$@"; }
+for table in realms identity_schemas identities identifiers credentials addresses import_runs; do
+    rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
+    expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
+    [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
+done
+grants="SELECT string_agg(o || ' ' || acl::text, E'\n' ORDER BY o) FROM (
+    SELECT oid::regclass::text, relacl FROM pg_class WHERE relnamespace = 'identity'::regnamespace AND relkind IN ('r', 'v')
+    UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc WHERE pronamespace = 'identity'::regnamespace
+    UNION ALL SELECT nspname, nspacl FROM pg_namespace WHERE nspname = 'identity') g (o, acl)"
+expect "grants" "$(ask -c "$grants" | md5sum)" "$(there -c "$grants" | md5sum)"
+expect "grants of the role" t "$(there -c "SELECT has_function_privilege('$role', 'identity.patch_identities(text, jsonb)', 'EXECUTE')")"
+expect "an import after the restore" "conflict" "$(there -c "SELECT DISTINCT status FROM identity.import_identities('acme', '[{\"traits\": {\"email\": \"user7@example.com\"}}]')" 2>/dev/null)"
+expect "keys after the restore" 0 "$(there -c "SELECT count(*) FROM identity.recheck_identifiers('acme')")"
