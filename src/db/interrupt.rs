@@ -2,23 +2,43 @@
 
 use crate::error::{Error, Result};
 use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 /// How long a cancel may go unnoticed.
 const PATIENCE: Duration = Duration::from_millis(10);
 
+/// A thread of this session is at work. There is one at a time, so that cancelled ones do not pile up their memory.
+static BUSY: AtomicBool = AtomicBool::new(false);
+
+/// Says that the thread has ended, however it ends.
+struct Busy;
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.store(false, Ordering::Release);
+    }
+}
+
 /// Runs `work`, which must not touch Postgres, in a thread of its own. If the statement is cancelled, the thread is left
-/// behind: it ends by itself, and its result is dropped.
+/// behind: it ends by itself, and its result is dropped. The next call waits for that.
 pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    while BUSY.load(Ordering::Acquire) {
+        std::thread::sleep(PATIENCE);
+        pgrx::check_for_interrupts!();
+    }
+    BUSY.store(true, Ordering::Release);
     let (sender, receiver) = sync_channel(1);
-    without_signals(|| {
+    let busy = Busy;
+    let thread = without_signals(|| {
         std::thread::Builder::new().spawn(move || {
+            let _busy = busy;
             // Nobody listens after a cancel.
             let _ = sender.send(work());
         })
-    })
-    .map_err(|error| {
+    });
+    thread.map_err(|error| {
         Error::new("53000", "could not start a thread")
             .detail(error.to_string())
             .hint("Try again when the system is less busy.")

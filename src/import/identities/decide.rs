@@ -36,6 +36,7 @@ impl Run<'_> {
             self.look_up(statements::FIND_FREED)?;
         }
         self.hold_contest()?;
+        self.execute(statements::FORGET_ECHOES)?;
         if self.is_large() {
             self.execute(statements::ANALYZE)?;
         }

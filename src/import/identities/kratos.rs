@@ -25,7 +25,7 @@ pub struct Claim {
     pub value: String,
     pub key: String,
     pub path: String,
-    /// Of an address.
+    /// Of an address. One that comes from a trait has no status of its own.
     pub verified: bool,
     pub status: Option<&'static str>,
 }
@@ -111,22 +111,40 @@ const FIELDS: [&str; 11] = [
     "credentials",
 ];
 
+/// What is known of identity schemas before a document is read.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    pub schemas: &'a Schemas,
+    /// That of the identity which the document updates, if it does not name one.
+    pub kept: Option<&'a str>,
+}
+
+/// The id and the external_id of a document that has one of them, and no schema_id.
+pub fn unnamed_schema(text: &str) -> Option<(Option<Uuid>, Option<String>)> {
+    let document = serde_json::from_str::<Value>(text).ok()?;
+    let body = document.get("create").unwrap_or(&document);
+    let text = |name| body.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());
+    let (id, external_id) = (text("id").and_then(|id| Uuid::parse_str(id).ok()), text("external_id"));
+    let found = text("schema_id").is_none() && (id.is_some() || external_id.is_some());
+    found.then(|| (id, external_id.map(str::to_string)))
+}
+
 /// Reads one document. `None`: it asks for nothing (`create` is null).
-pub fn read(text: &str, path: &str, shape: Shape, schemas: &Schemas) -> Option<Item> {
+pub fn read(text: &str, path: &str, shape: Shape, known: Known) -> Option<Item> {
     let mut reader = Reader::default();
     let mut item = Item::default();
     if let Some(document) = reader.parse(text, path) {
-        item = read_item(&mut reader, &document, path, shape, schemas)?;
+        item = read_item(&mut reader, &document, path, shape, known)?;
     }
     item.faults = reader.faults;
     Some(item)
 }
 
-fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, schemas: &Schemas) -> Option<Item> {
+fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, known: Known) -> Option<Item> {
     let mut item = Item::default();
     let Some(object) = reader.object(document, path) else { return Some(item) };
     if shape == Shape::Any && !object.contains_key("create") && !object.contains_key("patch_id") {
-        item.identity = read_identity(reader, object, path, schemas);
+        item.identity = read_identity(reader, object, path, known);
         return Some(item);
     }
     reader.only(object, path, &["patch_id", "create"]);
@@ -137,14 +155,14 @@ fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, sc
         Some(body) => {
             let path = child(path, "create");
             if let Some(body) = reader.object(body, &path) {
-                item.identity = read_identity(reader, body, &path, schemas);
+                item.identity = read_identity(reader, body, &path, known);
             }
         }
     }
     Some(item)
 }
 
-fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, schemas: &Schemas) -> Identity {
+fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, known: Known) -> Identity {
     reader.only(body, path, &FIELDS);
     let mut identity = Identity {
         path: path.to_string(),
@@ -163,7 +181,7 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, sch
         identity.credentials = credentials::read(reader, value, &path, &mut identity.claims);
     }
     read_addresses(reader, body, path, &mut identity);
-    let schema = schemas.get(identity.schema_id.as_deref());
+    let schema = known.schemas.get(identity.schema_id.as_deref().or(known.kept));
     if schema.is_none() {
         reader.fault(child(path, "schema_id"), INVALID_VALUE, "the realm has no identity schema of this name");
     }
@@ -205,6 +223,8 @@ fn read_traits(
         return;
     }
     for role in schema.map_or(&[][..], |s| &s.roles) {
+        let spaces = [role.verification.map(Space::Verifiable), role.recovery.map(Space::Recovery)];
+        spaces.into_iter().flatten().for_each(|space| replaces(identity, space));
         for (path, value) in values(traits, &role.path, &path) {
             let Some(text) = trait_text(reader, value, &path) else { continue };
             // What is wrong with it as an identifier is not said again of the address.
@@ -213,9 +233,8 @@ fn read_traits(
             {
                 continue;
             }
-            let spaces = [role.verification.map(Space::Verifiable), role.recovery.map(Space::Recovery)];
             for space in spaces.into_iter().flatten() {
-                claim_address(reader, space, text, &path, false, None, &mut identity.claims);
+                claim_address(reader, space, text, &path, &mut identity.claims);
             }
         }
     }
@@ -251,21 +270,17 @@ pub fn claim_identifier(reader: &mut Reader, kind: Kind, value: &str, path: &str
     claim(reader, Space::Identifier(kind), kind, value, path, claims)
 }
 
-fn claim_address(
-    reader: &mut Reader,
-    space: Space,
-    value: &str,
-    path: &str,
-    verified: bool,
-    status: Option<&'static str>,
-    claims: &mut Vec<Claim>,
-) {
-    let (Space::Verifiable(via) | Space::Recovery(via)) = space else { return };
-    if claim(reader, space, via.kind(), value, path, claims)
-        && let Some(claim) = claims.last_mut()
-    {
-        claim.verified = verified;
-        claim.status = status.or(Some(if verified { "completed" } else { "pending" }));
+fn claim_address(reader: &mut Reader, space: Space, value: &str, path: &str, claims: &mut Vec<Claim>) -> bool {
+    let (Space::Verifiable(via) | Space::Recovery(via)) = space else { return false };
+    claim(reader, space, via.kind(), value, path, claims)
+}
+
+/// An update replaces the addresses of a role that its document has, by itself or in its traits.
+fn replaces(identity: &mut Identity, space: Space) {
+    match space {
+        Space::Verifiable(_) => identity.has_verifiable = true,
+        Space::Recovery(_) => identity.has_recovery = true,
+        _ => {}
     }
 }
 
@@ -316,7 +331,12 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
         if verifiable { reader.choice(object, "status", path, &["pending", "sent", "completed"]) } else { None };
     let (Some(value), Some(via)) = (value, via.and_then(Via::parse)) else { return };
     let space = if verifiable { Space::Verifiable(via) } else { Space::Recovery(via) };
-    claim_address(reader, space, value, &child(path, "value"), verified, status, claims);
+    if claim_address(reader, space, value, &child(path, "value"), claims)
+        && let Some(claim) = claims.last_mut()
+    {
+        claim.verified = verified;
+        claim.status = status.or(Some(if verified { "completed" } else { "pending" }));
+    }
 }
 
 /// An identity that names a key twice holds it once: as the kind that says most of it, an address as it came first.

@@ -4,7 +4,7 @@ use crate::db::progress::Phase;
 use crate::db::spi::{self, Cursor};
 use crate::error::{Error, Result};
 use crate::import::identities::credentials::Credentials;
-use crate::import::identities::kratos::{self, Claim, Identity, Item, Shape, Space};
+use crate::import::identities::kratos::{self, Claim, Identity, Item, Known, Shape, Space};
 use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
 use crate::import::identities::run::Run;
 use crate::import::identities::schema::{Schema, Schemas};
@@ -13,6 +13,7 @@ use crate::password;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ pub enum Source {
     /// One a row of a query with one json or jsonb column.
     Query(String),
     /// Those of an argument, each with its path in it.
-    Given(Vec<(String, Box<serde_json::value::RawValue>)>, Shape),
+    Given(Vec<(String, Box<RawValue>)>, Shape),
 }
 
 impl Source {
@@ -49,9 +50,18 @@ impl Source {
     }
 }
 
-/// Texts of documents that are held in memory at a time, about.
+/// Documents that are held in memory at a time, about: their text, and their number.
 const BATCH_BYTES: usize = 8 << 20;
-const BATCH_ROWS: i64 = 10_000;
+const BATCH_ROWS: usize = 10_000;
+
+/// Rows that a cursor fetches at a time: their size is not known before.
+const FETCH_ROWS: i64 = 200;
+
+struct Document {
+    row: i64,
+    path: String,
+    text: Option<String>,
+}
 
 impl Run<'_> {
     pub fn load(&mut self, source: &Source) -> Result<()> {
@@ -73,51 +83,54 @@ impl Run<'_> {
 
     fn load_query(&mut self, query: &str, schemas: &Schemas) -> Result<()> {
         let mut cursor = Cursor::open(query)?;
-        let mut number = 0;
-        let (mut more, mut rows) = (true, 100);
+        let (mut row, mut bytes, mut pending) = (0, 0, Vec::new());
+        let (mut more, mut fetch) = (true, FETCH_ROWS / 10);
         while more {
-            let mut batch = Batch::default();
-            let mut bytes = 0;
-            more = cursor.fetch(rows, |row| {
-                number += 1;
-                let text = row.get::<String>(1)?;
+            let before = bytes;
+            more = cursor.fetch(fetch, |tuple| {
+                row += 1;
+                let text = tuple.get::<String>(1)?;
                 bytes += text.as_ref().map_or(0, String::len);
-                let item = match text {
-                    Some(text) => kratos::read(&text, "", Shape::Any, schemas),
-                    None => Some(nothing()),
-                };
-                if let Some(item) = item {
-                    batch.push(number, item, self)?;
-                }
+                pending.push(Document { row, path: String::new(), text });
                 Ok(())
             })?;
-            let average = bytes / rows as usize + 1;
-            rows = ((BATCH_BYTES / average) as i64).clamp(1, BATCH_ROWS);
-            self.add(batch)?;
-        }
-        Ok(())
-    }
-
-    fn load_given(
-        &mut self,
-        documents: &[(String, Box<serde_json::value::RawValue>)],
-        shape: Shape,
-        schemas: &Schemas,
-    ) -> Result<()> {
-        for (at, documents) in documents.chunks(BATCH_ROWS as usize).enumerate() {
-            let mut batch = Batch::default();
-            for (i, (path, text)) in documents.iter().enumerate() {
-                let number = at as i64 * BATCH_ROWS + i as i64 + 1;
-                if let Some(item) = kratos::read(text.get(), path, shape, schemas) {
-                    batch.push(number, item, self)?;
-                }
+            let average = (bytes - before) / fetch as usize + 1;
+            fetch = ((BATCH_BYTES / average) as i64).clamp(1, FETCH_ROWS);
+            if !more || bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
+                self.add(&std::mem::take(&mut pending), Shape::Any, schemas)?;
+                bytes = 0;
             }
-            self.add(batch)?;
         }
         Ok(())
     }
 
-    fn add(&mut self, batch: Batch) -> Result<()> {
+    fn load_given(&mut self, given: &[(String, Box<RawValue>)], shape: Shape, schemas: &Schemas) -> Result<()> {
+        let (mut bytes, mut pending) = (0, Vec::new());
+        for (row, (path, text)) in (1..).zip(given) {
+            bytes += text.get().len();
+            pending.push(Document { row, path: path.clone(), text: Some(text.get().to_string()) });
+            if bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
+                self.add(&std::mem::take(&mut pending), shape, schemas)?;
+                bytes = 0;
+            }
+        }
+        self.add(&pending, shape, schemas)
+    }
+
+    /// Reads documents, and puts what they say into the temporary tables.
+    fn add(&mut self, documents: &[Document], shape: Shape, schemas: &Schemas) -> Result<()> {
+        let kept = if self.updates() && schemas.are_named() { self.kept_schemas(documents)? } else { BTreeMap::new() };
+        let mut batch = Batch::default();
+        for document in documents {
+            let known = Known { schemas, kept: kept.get(&document.row).map(String::as_str) };
+            let item = match &document.text {
+                Some(text) => kratos::read(text, &document.path, shape, known),
+                None => Some(nothing()),
+            };
+            if let Some(item) = item {
+                batch.push(document.row, item, self)?;
+            }
+        }
         self.total += batch.items.rn.len() as i64;
         self.progress.rows_total = self.total;
         self.progress.publish();
@@ -128,6 +141,19 @@ impl Run<'_> {
             spi::execute_built(&self.sql(statements::ADD_FAULTS), || faults.arguments())
         })?;
         Ok(())
+    }
+
+    /// The identity schemas of the identities that are updated by documents which name none.
+    fn kept_schemas(&self, documents: &[Document]) -> Result<BTreeMap<i64, String>> {
+        let (mut rows, mut ids, mut external_ids) = (Vec::new(), Texts::new(), Texts::new());
+        for document in documents {
+            let Some((id, external_id)) = document.text.as_deref().and_then(kratos::unnamed_schema) else { continue };
+            rows.push(document.row);
+            ids.push(id.map(|id| id.to_string()));
+            external_ids.push(external_id);
+        }
+        let arguments = [rows.into(), ids.into(), external_ids.into()];
+        self.store(|| spi::document(&self.sql(statements::KEPT_SCHEMAS), &arguments))
     }
 }
 
@@ -161,7 +187,7 @@ impl Batch {
         }
         if item.faults.is_empty()
             && let Some(credentials) = &mut item.identity.credentials
-            && let Some(fault) = hash_password(credentials, run.request.dry_run)?
+            && let Some(fault) = hash_password(credentials)?
         {
             item.faults.push(fault);
         }
@@ -176,12 +202,9 @@ impl Batch {
     }
 }
 
-/// Puts a hash in the place of a plain text. A dry run spares itself the work.
-fn hash_password(credentials: &mut Credentials, dry_run: bool) -> Result<Option<Fault>> {
+/// Puts a hash in the place of a plain text.
+fn hash_password(credentials: &mut Credentials) -> Result<Option<Fault>> {
     let Some(plain) = credentials.password.take() else { return Ok(None) };
-    if dry_run {
-        return Ok(None);
-    }
     let hash = match password::hash(&plain.text)? {
         Ok(hash) => hash,
         Err(message) => {

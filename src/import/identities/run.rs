@@ -26,6 +26,7 @@ pub struct Run<'a> {
     owner: pg_sys::Oid,
     /// How the items are looked up in the store.
     lookups: &'static [(&'static str, &'static str)],
+    indexed: bool,
     /// Sets apart the runs of one session.
     number: u64,
 }
@@ -59,6 +60,7 @@ impl<'a> Run<'a> {
             progress: Progress::new(target, run_id),
             owner,
             lookups: BY_INDEX,
+            indexed: false,
             number: RUNS.fetch_add(1, Ordering::Relaxed),
         };
         run.store(|| spi::execute_with("SELECT identity._check_realm($1)", &[request.realm.as_str().into()]))?;
@@ -95,11 +97,25 @@ impl<'a> Run<'a> {
         }
         let stored = self.store(|| spi::number(statements::STORED, &[]))?;
         if plan::look_up_by_index(self.total, stored) {
-            self.execute(statements::INDEX)?;
+            self.index_rows()?;
         } else {
             self.lookups = IN_BULK;
         }
         Ok(())
+    }
+
+    /// Gives the temporary tables an index by row: for few items, or where single rows are looked for.
+    pub fn index_rows(&mut self) -> Result<()> {
+        if !self.indexed {
+            self.execute(statements::INDEX_ROWS)?;
+            self.indexed = true;
+        }
+        Ok(())
+    }
+
+    /// The answer of a statement that asks whether there is any.
+    pub fn any(&self, template: &str) -> Result<bool> {
+        Ok(self.store(|| spi::value::<bool>(&self.sql(template), &[]))? == Some(true))
     }
 
     /// Runs a statement that joins the items with the store.

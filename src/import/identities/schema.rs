@@ -157,6 +157,10 @@ impl Schemas {
         Schemas { named, built_in: Schema::default() }
     }
 
+    pub fn are_named(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     /// The schema of an identity; none where the realm has schemas, and not this one.
     pub fn get(&self, schema_id: Option<&str>) -> Option<&Schema> {
         match self.named.get(schema_id.unwrap_or("default")) {

@@ -57,10 +57,14 @@ FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unne
 
 pub const ANALYZE: &str = "ANALYZE @item (rn, id, target, given_id, external_id), @claim (rn, ord, space, role, via, kind, key), @problem (rn)";
 
-pub const INDEX: &str = "CREATE INDEX ON @item (rn); CREATE INDEX ON @claim (rn); CREATE INDEX ON @problem (rn)";
+/// For runs of few items, and for those of which single rows are looked for.
+pub const INDEX_ROWS: &str = "
+CREATE INDEX ON @item (rn);
+CREATE INDEX ON @claim (rn);
+CREATE INDEX ON @problem (rn)";
 
 /// In mode update: the identity that an item updates, by its id, else by its external_id. It is locked until the end of the
-/// transaction.
+/// transaction. An address that comes from its traits stays as verified as it is.
 pub const FIND_TARGETS: &str = "
 DELETE FROM @claim WHERE ord = -1;
 WITH found AS MATERIALIZED (
@@ -74,7 +78,11 @@ WITH found AS MATERIALIZED (
 UPDATE @item AS i SET target = f.id FROM found AS f WHERE f.rn = i.rn;
 INSERT INTO @claim (rn, ord, space, kind, key, value)
 SELECT i.rn, -1, 'id', 'id', i.target, i.target FROM @item AS i
-WHERE i.given_id IS NULL AND i.target IN (SELECT o.given_id FROM @item AS o)";
+WHERE i.given_id IS NULL AND i.target IN (SELECT o.given_id FROM @item AS o);
+UPDATE @claim AS c SET verified = a.verified, status = a.status
+FROM @item AS i, identity.addresses AS a
+WHERE c.space = 'address' AND c.status IS NULL AND i.rn = c.rn
+  AND a.realm = @realm AND a.role = c.role AND a.via = c.via AND a.key = c.key AND a.identity_id = i.target";
 
 /// In mode update, where a document names no identifier: one must be left.
 pub const FIND_NAMELESS: &str = "
@@ -174,6 +182,15 @@ pub const FORGET_FREED: &str = "
 DELETE FROM @problem AS p USING ROWS FROM (unnest($1), unnest($2)) AS b (rn, ord)
 WHERE p.status = 'conflict' AND p.rn = b.rn AND p.ord = b.ord";
 
+/// What is said twice: a key that an identity of the store holds, and that its own row in the source keeps; a refusal that
+/// is now foreseen.
+pub const FORGET_ECHOES: &str = "
+DELETE FROM @problem AS p USING @problem AS c
+WHERE c.status = 'conflict' AND c.ord >= -1 AND c.rn = p.rn AND (
+  p.status = 'duplicate' AND p.ord = c.ord OR p.ord = -4 AND p.sqlstate = '23505');
+DELETE FROM @problem AS p USING @problem AS d
+WHERE d.status = 'duplicate' AND d.rn = p.rn AND p.ord = -4 AND p.sqlstate = '23505'";
+
 /// What the last decision found; faults, and what the store refused for reasons of its own, stay.
 pub const FORGET_DECISION: &str = "
 DELETE FROM @problem AS p WHERE p.status IN ('conflict', 'duplicate') AND p.ord >= -1;
@@ -187,7 +204,7 @@ pub const WRITE: [&str; 4] = [
      FROM @clean AS i WHERE i.target IS NULL ORDER BY i.id",
     "INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
      SELECT @realm, c.key, c.kind, c.value, COALESCE(i.target, i.id)
-     FROM @claim AS c JOIN @clean AS i ON i.rn = c.rn WHERE c.space = 'identifier' ORDER BY c.key",
+     FROM @claim AS c JOIN @clean AS i ON i.rn = c.rn WHERE c.space = 'identifier' @unless_kept ORDER BY c.key",
     "INSERT INTO identity.credentials (realm, identity_id, type, config)
      SELECT @realm, COALESCE(i.target, i.id), e.key, e.value
      FROM @clean AS i CROSS JOIN jsonb_each(i.credentials) AS e WHERE i.credentials IS NOT NULL ORDER BY 2, 3",
@@ -195,6 +212,10 @@ pub const WRITE: [&str; 4] = [
      SELECT @realm, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending')
      FROM @claim AS c JOIN @clean AS i ON i.rn = c.rn WHERE c.space = 'address' ORDER BY c.role, c.via, c.key",
 ];
+
+/// In mode update an identity may keep a name from its credentials that it now has as a username, or the other way round.
+pub const UNLESS_KEPT: &str = "
+  AND NOT EXISTS (SELECT FROM identity.identifiers AS h WHERE h.realm = @realm AND h.key = c.key AND h.identity_id = i.target)";
 
 /// Before that, in mode update: what the items replace. A former external_id is given up first, since another item may take it.
 pub const REPLACE: [&str; 5] = [
@@ -229,12 +250,16 @@ pub fn clean(first: i64, last: i64) -> String {
     )
 }
 
+pub const LAST_ROW: &str = "SELECT COALESCE(max(i.rn), 0) FROM @item AS i";
+
+pub const ANY_CLEAN: &str = "SELECT EXISTS (SELECT FROM @clean AS i)";
+
 /// What the store refused, for a reason that is not foreseen. The DETAIL of a unique violation has the key's values, in every
 /// language of messages; they tell the claim.
 pub const ADD_REFUSAL: &str = "
 INSERT INTO @problem (rn, ord, status, kind, value, path, sqlstate, message)
 SELECT i.rn, -4, $2, c.kind, c.value, COALESCE(c.path, i.path), $3,
-  CASE WHEN c.rn IS NULL THEN $4 ELSE concat('the ', @noun, ' is held by an identity that this transaction cannot see') END
+  CASE WHEN c.rn IS NULL THEN $4 ELSE concat('the ', @noun, ' is taken; by whom cannot be seen from this transaction') END
 FROM @item AS i
 LEFT JOIN LATERAL (
   SELECT c.* FROM @claim AS c
@@ -297,5 +322,16 @@ pub fn report(run_id: &str, parts: &[String]) -> String {
         parts.join(" UNION ALL ")
     )
 }
+
+/// Of items by number, id and external_id: the identity schema of the identity that each updates.
+pub const KEPT_SCHEMAS: &str = "
+SELECT COALESCE(jsonb_object_agg(b.rn, t.schema_id), '{}')
+FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) AS b (rn, id, external_id)
+CROSS JOIN LATERAL (
+  SELECT t.schema_id FROM identity.identities AS t WHERE t.realm = @realm AND t.id = b.id::uuid
+  UNION ALL
+  SELECT t.schema_id FROM identity.identities AS t
+  WHERE b.id IS NULL AND t.realm = @realm AND t.external_id = b.external_id COLLATE \"C\"
+  LIMIT 1) AS t";
 
 pub const SCHEMAS: &str = "SELECT COALESCE(jsonb_object_agg(s.schema_id, s.schema), '{}') FROM identity.identity_schemas AS s WHERE s.realm = @realm";

@@ -8,32 +8,46 @@ use crate::error::Result;
 use crate::import::identities::run::Run;
 use crate::import::identities::statements;
 
+/// Rows that the store refused, each with what it said.
+type Refused = Vec<(i64, Failure)>;
+
 impl Run<'_> {
     pub fn write(&mut self) -> Result<()> {
         self.enter(Phase::Writing);
-        let mut looked_again = false;
-        loop {
-            let before = self.progress.problems;
-            let Err(failure) = self.try_rows(1, i64::MAX)? else { return Ok(()) };
-            if !looked_again {
-                self.decide()?;
-                looked_again = self.progress.problems <= before;
-                continue;
-            }
+        let last = self.store(|| spi::number(&self.sql(statements::LAST_ROW), &[]))?;
+        if self.try_rows(1, last)?.is_ok() {
+            return Ok(());
+        }
+        self.decide()?;
+        while let Err(failure) = self.try_rows(1, last)? {
             // Not to be seen from here: under REPEATABLE READ, or for a rule that is not the store's own.
-            let last = self.last_row()?;
-            self.find_refused(1, last, failure)?;
+            self.index_rows()?;
+            let refused = attempt::provisional(|| {
+                let mut refused = Refused::new();
+                self.write_by_halves(1, last, failure, &mut refused)?;
+                let all_went_in = refused.is_empty();
+                Ok((refused, all_went_in))
+            })?;
+            if refused.is_empty() {
+                return Ok(());
+            }
+            for (row, failure) in refused {
+                self.report_refusal(row, &failure)?;
+            }
+            // Those that lost to a refused row have another chance.
             self.decide()?;
         }
-    }
-
-    fn last_row(&self) -> Result<i64> {
-        self.store(|| spi::number(&self.sql("SELECT max(i.rn) FROM @item AS i"), &[]))
+        Ok(())
     }
 
     fn try_rows(&self, first: i64, last: i64) -> Result<std::result::Result<(), Failure>> {
         let clean = statements::clean(first, last);
-        let text = |all: &[&str]| self.sql(&all.join(";\n").replace("@clean", &clean));
+        if !self.any(&statements::ANY_CLEAN.replace("@clean", &clean))? {
+            return Ok(Ok(()));
+        }
+        let unless_kept = if self.updates() { statements::UNLESS_KEPT } else { "" };
+        let text =
+            |all: &[&str]| self.sql(&all.join(";\n").replace("@unless_kept", unless_kept).replace("@clean", &clean));
         attempt::provisional(|| {
             let mut outcome = Ok(0);
             if self.updates() {
@@ -47,25 +61,19 @@ impl Run<'_> {
         })
     }
 
-    /// The rows from `first` to `last` are refused: finds those that are refused by themselves.
-    fn find_refused(&mut self, first: i64, last: i64, failure: Failure) -> Result<()> {
+    /// The rows from `first` to `last` are refused together: writes the first half of them, then the second on top of it.
+    fn write_by_halves(&self, first: i64, last: i64, failure: Failure, refused: &mut Refused) -> Result<()> {
         if first >= last {
-            return self.report_refusal(first, &failure);
+            refused.push((first, failure));
+            return Ok(());
         }
         let middle = first + (last - first) / 2;
-        let mut found = false;
         for (first, last) in [(first, middle), (middle + 1, last)] {
-            if let Err(failure) = self.rehearse_rows(first, last)? {
-                self.find_refused(first, last, failure)?;
-                found = true;
+            if let Err(failure) = self.try_rows(first, last)? {
+                self.write_by_halves(first, last, failure, refused)?;
             }
         }
-        // Each half is taken by itself, and both together are not: a rule over several rows. The last row gives way.
-        if found { Ok(()) } else { self.report_refusal(last, &failure) }
-    }
-
-    fn rehearse_rows(&self, first: i64, last: i64) -> Result<std::result::Result<(), Failure>> {
-        attempt::rehearse(|| self.try_rows(first, last))
+        Ok(())
     }
 
     fn report_refusal(&self, row: i64, failure: &Failure) -> Result<()> {

@@ -103,9 +103,13 @@ CREATE TABLE docs (n int PRIMARY KEY, doc json);
 INSERT INTO docs VALUES (1, '{"traits": {"username": "from-1"}, "metadata_public": {"n": 1.10, "big": 123456789012345678901234567890}}'),
     (2, '{"patch_id": "p2", "create": {"traits": {"username": "FROM-1"}}}'), (3, NULL), (4, '{"patch_id": "p4", "create": null}'),
     (5, '[1]'), (6, '{"traits": {"username": "\ud800"}}'), (7, '{"traits": {"username": "x\u0000"}}'), (8, '{"traits": {"username": "from-8", "n": 1e400000}}'),
-    (9, ('{"traits": {"username": "from-9", "deep": ' || repeat('[', 200) || repeat(']', 200) || '}}')::json), (10, '{"traits": {"username": "lost", "username": "from-10"}}');
+    (9, ('{"traits": {"username": "from-9", "deep": ' || repeat('[', 200) || repeat(']', 200) || '}}')::json), (10, '{"traits": {"username": "lost", "username": "from-10"}}'),
+    (11, '{"traits": {"username": "from-11", "$serde_json::private::Number": "17"}}'), (12, '{"traits": {"username": "from-12", "n": 1e-16383}}');
 SELECT row_number, patch_id, status, identifier, winner_row, path, sqlstate, message FROM identity.import_identities_from('acme', 'SELECT doc FROM docs ORDER BY n', report => 'all');
 SELECT username, metadata_public FROM identity.identities_view WHERE username LIKE 'from%' ORDER BY 1;
+-- Documents of any size.
+SELECT status, count(*) FROM identity.import_identities_from('acme', $$SELECT jsonb_build_object('traits', jsonb_build_object('username', 'large' || g, 'x', repeat('x', CASE WHEN g > 300 THEN 150000 ELSE 0 END)))
+  FROM generate_series(1, 600) g$$, report => 'all') GROUP BY 1;
 CREATE VIEW only_docs AS SELECT doc::jsonb FROM docs WHERE n = 1;
 SELECT row_number, status FROM identity.import_identities_from('acme', 'only_docs');
 SELECT target, realm, source, rows_total FROM identity.import_runs ORDER BY run_id DESC LIMIT 2;

@@ -36,12 +36,28 @@ SELECT * FROM told('[{"id": "00000000-0000-0000-0000-00000000000b", "external_id
 SELECT * FROM shown;
 -- An identity keeps at least one identifier; a new one needs one.
 SELECT * FROM told('[{"external_id": "b", "state": "active"}, {"external_id": "c", "traits": {"name": "C"}}, {"external_id": "new", "state": "active"}]');
+-- A key that an identity's own row keeps is held by it: said once.
+SELECT * FROM told('[{"external_id": "c", "traits": {"name": "C", "username": "carl"}}, {"traits": {"username": "CARL"}}]');
+-- A name from credentials that is a username too.
+SELECT * FROM told('[{"external_id": "o", "traits": {"name": "O", "username": "g:7"}}]');
+SELECT * FROM told('[{"external_id": "o", "credentials": {"oidc": {"config": {"providers": [{"provider": "g", "subject": "7"}]}}}}]');
+SELECT * FROM shown WHERE name = 'O';
 -- A dry run tells the same and does nothing.
 SELECT * FROM told('[{"external_id": "c", "traits": {"name": "X", "username": "x"}}]', dry_run => true);
 SELECT * FROM shown WHERE name IN ('C', 'X');
 SELECT inserted, updated, conflict, duplicate, invalid FROM identity.import_runs ORDER BY run_id;
+-- With identity schemas: the identity's own serves where the document names none, and addresses from traits are replaced with them.
+SELECT identity.set_identity_schema('acme', 'default', '{"properties": {"traits": {"properties": {"mail": {"ory.sh/kratos": {"credentials": {"password": {"identifier": true}}, "verification": {"via": "email"}, "recovery": {"via": "email"}}}}}}}');
+SELECT identity.set_identity_schema('acme', 'staff', '{"properties": {"traits": {"properties": {"login": {"ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}}}}}');
+SELECT * FROM told('[{"external_id": "s", "traits": {"name": "S", "mail": "s@x.de"}}, {"external_id": "t", "schema_id": "staff", "traits": {"name": "T", "login": "neo"}}]');
+UPDATE identity.addresses SET verified = true, status = 'completed' WHERE key = 's@x.de' AND role = 'verifiable';
+SELECT * FROM told('[{"external_id": "s", "traits": {"name": "S", "mail": "S@x.de"}}, {"external_id": "t", "traits": {"name": "T", "login": "neo2", "mail": "t@x.de"}}]');
+SELECT role, key, value, verified, status FROM identity.addresses ORDER BY role;
+SELECT * FROM told('[{"external_id": "s", "traits": {"name": "S", "mail": "s2@x.de"}}, {"external_id": "u", "traits": {"name": "U", "mail": "s@x.de"}}]');
+SELECT name, identifiers, addresses FROM shown WHERE name IN ('S', 'T', 'U');
 DROP VIEW shown;
 DROP FUNCTION told;
 DELETE FROM identity.identities;
+DELETE FROM identity.identity_schemas;
 DELETE FROM identity.realms;
 DELETE FROM identity.import_runs;
