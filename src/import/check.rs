@@ -10,8 +10,8 @@ use crate::import::plan;
 use crate::import::run::{Finding, Run, Stumble};
 use crate::import::sieve;
 use crate::import::statements::{
-    KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, ORD_POISON, Rows, Statements, foreign_key_ord,
-    key_ord,
+    KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, Names, ORD_POISON, Rows, Statements,
+    foreign_key_ord, key_ord,
 };
 use std::collections::BTreeMap;
 
@@ -76,7 +76,8 @@ impl Run<'_> {
             }
         }
         if !self.sieved_keys(&rows).is_empty() {
-            spi::execute(&format!("DROP TABLE {}, {}", self.names.hashes, self.names.near))?;
+            let Names { hashes, near, met, close, .. } = &self.names;
+            spi::execute(&format!("DROP TABLE {hashes}, {near}, {met}, {close}"))?;
         }
         self.decide(&rows)
     }
@@ -85,7 +86,7 @@ impl Run<'_> {
         let few = plan::look_up_by_index(self.total, self.target_rows()?);
         self.sieved = rules && !few && self.total >= SIEVE_FROM;
         let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &IN_BULK };
-        let found = sieve::with_sieves(self.table.keys.len(), self.total, session::work_mem_bytes(), || {
+        let found = sieve::with_sieves(2 * self.table.keys.len(), self.total, session::work_mem_bytes(), || {
             self.attempt_safely(settings, &self.lookups(rows, rules).join(";\n"))
         })?;
         if let Err(stumble) = found {
@@ -143,6 +144,7 @@ impl Run<'_> {
             sql.push(statements.create_hashes(&sieved, rows));
             sql.extend(sieved.iter().map(|&position| statements.fill_sieve(position)));
             sql.push(statements.create_near(&sieved));
+            sql.push(statements.create_close(&sieved, rows));
         }
         sql.extend(statements.find_broken_rules(rows));
         sql.extend(self.find_missing_references(&statements, rows, |_| true));

@@ -57,11 +57,11 @@ impl Statements<'_> {
         let equal = and((key.parts.iter().enumerate())
             .map(|(i, p)| format!("t.{} {} s.{}", near_part(position, i), p.operator, part_name(i))));
         format!(
-            "{near} AS t JOIN {hashes} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.h{position}
+            "{near} AS t JOIN {met} AS h ON h.h{position} OPERATOR(pg_catalog.=) t.h{position}
              JOIN {keyed} AS s ON s.rn OPERATOR(pg_catalog.=) h.rn AND ({equal}) IS TRUE",
             near = self.names.near,
-            hashes = self.names.hashes,
-            keyed = self.keyed_row(key, rows),
+            met = self.names.met,
+            keyed = self.keyed_row(key, &Rows { relation: self.names.close.clone(), ..rows.clone() }),
         )
     }
 

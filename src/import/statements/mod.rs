@@ -10,6 +10,7 @@
 //! - `fired`: rows as the target's BEFORE triggers leave them, to explain why they lost;
 //! - `hashes`: a hash of each key of each row;
 //! - `near`: rows of the target of which a key may be in the source;
+//! - `met`: the hashes of the source's rows of which a key may be in `near`; `close`: these rows;
 //! - `probe`: one column, converted alone to find the values that fail.
 
 mod keys;
@@ -37,6 +38,8 @@ pub struct Names {
     pub probe: String,
     pub hashes: String,
     pub near: String,
+    pub met: String,
+    pub close: String,
     /// The row's number in the source.
     pub row: String,
     /// The target row that a row updates: table, place and primary key.
@@ -67,6 +70,8 @@ impl Names {
             probe: table("probe"),
             hashes: table("hashes"),
             near: table("near"),
+            met: table("met"),
+            close: table("close"),
             row: column("row"),
             own_oid: column("oid"),
             own_tid: column("tid"),

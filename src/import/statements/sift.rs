@@ -58,7 +58,7 @@ impl Statements<'_> {
             .iter()
             .map(|&p| format!(", {} AS h{p}", key_hash(&self.table.keys[p], |i, _| format!("t.{}", near_part(p, i)))))
             .collect();
-        let passes = positions.iter().map(|p| format!("identity._import_sieve_holds({p}, t.h{p})"));
+        let passes = positions.iter().map(|&p| passes_sieve(p, &format!("t.h{p}")));
         format!(
             "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS
              SELECT t.* FROM (SELECT t.*{hashes} FROM (SELECT {place}, {shown}{parts} FROM {from} AS t OFFSET 0) AS t OFFSET 0) AS t
@@ -73,6 +73,30 @@ impl Statements<'_> {
         )
     }
 
+    /// `met`: the rows of the source of which a key may be in `near`, by their hashes; `close`: these rows themselves. Each
+    /// key is then compared over them alone. Here too a sieve is many times faster than a hash join.
+    pub fn create_close(&self, positions: &[usize], rows: &Rows) -> String {
+        let Names { met, close, near, hashes, row, .. } = self.names;
+        let own_sieve = |position: usize| self.table.keys.len() + position;
+        let added = positions
+            .iter()
+            .map(|&p| format!("pg_catalog.count(identity._import_sieve_add({}, t.h{p}))", own_sieve(p)));
+        let meets = positions.iter().map(|&p| passes_sieve(own_sieve(p), &format!("h.h{p}")));
+        format!(
+            "SELECT {added} FROM {near} AS t;
+             CREATE TEMPORARY TABLE {new_met} ON COMMIT DROP AS SELECT h.* FROM {hashes} AS h WHERE {meets};
+             ANALYZE {met};
+             CREATE TEMPORARY TABLE {new_close} ON COMMIT DROP AS
+             SELECT s.* FROM {source} AS s WHERE s.{row} IN (SELECT m.rn FROM {met} AS m);
+             ANALYZE {close} ({row})",
+            added = comma(added),
+            meets = meets.collect::<Vec<_>>().join(" OR "),
+            new_met = unqualified(met),
+            new_close = unqualified(close),
+            source = rows.relation,
+        )
+    }
+
     /// Keys of which a hash comes twice in the source.
     pub fn suspected_keys(&self) -> String {
         format!(
@@ -81,4 +105,9 @@ impl Statements<'_> {
             self.names.contest
         )
     }
+}
+
+/// Whether a hash may have been added to a sieve.
+fn passes_sieve(slot: usize, hash: &str) -> String {
+    format!("identity._import_sieve_holds({slot}, {hash})")
 }
