@@ -36,6 +36,11 @@ AS $$
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.identifiers'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.credentials'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.addresses'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.find_duplicates(regclass, text, text, text, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.dedup_logins(regclass, text, text, text, jsonb, text, text, text, int, text, boolean)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean)'),
+           ('admin', 'SELECT', 'TABLE identity.dedup_runs'),
+           ('admin', 'SELECT', 'TABLE identity.dedup_rows'),
            ('admin', 'SELECT', 'TABLE identity.import_runs')
 $$;
 COMMENT ON FUNCTION identity._access_rights() IS 'Internal: what each level of access consists of';

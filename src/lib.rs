@@ -1,5 +1,6 @@
 //! pg_identity: brings identities together inside Postgres.
 
+mod consolidation;
 mod db;
 mod error;
 mod identifier;
@@ -15,6 +16,7 @@ extension_sql_file!("../sql/05_identifier.sql", name = "identifier", requires = 
 extension_sql_file!("../sql/10_import.sql", name = "import", requires = ["identifier"]);
 extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["import"]);
 extension_sql_file!("../sql/25_import_identities.sql", name = "import_identities", requires = ["store"]);
+extension_sql_file!("../sql/30_consolidation.sql", name = "consolidation", requires = ["import_identities"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]

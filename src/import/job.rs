@@ -183,7 +183,7 @@ impl Job<'_> {
 }
 
 /// An import may use as much memory as an index build.
-fn work_mem() -> Result<String> {
+pub fn work_mem() -> Result<String> {
     let value = spi::value::<String>(
         "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
          FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m

@@ -6,13 +6,13 @@
 mod check;
 mod contest;
 mod identities;
-mod job;
+pub(crate) mod job;
 mod mark;
-mod plan;
+pub(crate) mod plan;
 mod run;
 mod sieve;
-mod stage;
-mod statements;
+pub(crate) mod stage;
+pub(crate) mod statements;
 mod write;
 
 use crate::db::catalog::{self, Table};
@@ -76,7 +76,7 @@ fn import_rows(
     Ok(import(target, &request, result)?)
 }
 
-fn required<T>(name: &str, value: Option<T>) -> Result<T> {
+pub(crate) fn required<T>(name: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| {
         Error::new("22004", format!("{name} is NULL"))
             .hint("Give a value, or leave the argument out where it has a default.")
@@ -161,7 +161,7 @@ fn prepare<'a>(
     stage::check_temporary()?;
     let search_path = spi::value::<String>("SELECT pg_catalog.current_setting('search_path')", &[])?
         .filter(|path| path.contains("pg_catalog"));
-    let columns = source_column_names(query)?;
+    let columns = stage::source_column_names(query)?;
     let taken: BTreeSet<&str> =
         table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(String::as_str)).collect();
     let names = Names::new(RUNS.fetch_add(1, Ordering::Relaxed), &taken);
@@ -196,14 +196,6 @@ fn prepare<'a>(
     };
     stage::check_rights(table, &run.statements(), request, match_key)?;
     Ok(run)
-}
-
-/// The source's column names, before it has a table of its own.
-fn source_column_names(query: &str) -> Result<Vec<String>> {
-    Spi::connect_mut(|client| {
-        let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
-        (1..=rows.columns()?).map(|i| Ok(rows.column_name(i)?)).collect()
-    })
 }
 
 fn count(run: &Run) -> Result<Counts> {

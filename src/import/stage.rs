@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::import::plan::{self, Assignment, OnConflict, Request, SourceColumn};
 use crate::import::run::{Finding, Run, Stumble};
 use crate::import::statements::{ORD_CONVERSION, Rows, Statements};
+use pgrx::prelude::*;
 use std::collections::BTreeSet;
 
 /// The source as one query.
@@ -48,6 +49,14 @@ fn relation_query(name: &str) -> Result<String> {
             .hint("Name a table, a view, a materialized view or a foreign table, or give a query."));
     }
     Ok(format!("SELECT * FROM {qualified}"))
+}
+
+/// The source's column names, before it has a table of its own.
+pub fn source_column_names(query: &str) -> Result<Vec<String>> {
+    Spi::connect_mut(|client| {
+        let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
+        (1..=rows.columns()?).map(|i| Ok(rows.column_name(i)?)).collect()
+    })
 }
 
 /// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.

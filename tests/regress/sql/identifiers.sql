@@ -40,7 +40,9 @@ SELECT identity.add_realm(repeat('x', 256));
 INSERT INTO identity.identifiers (realm, key, kind, value, identity_id) VALUES ('r', 'x', 'nick', 'x', '00000000-0000-0000-0000-000000000001');
 INSERT INTO identity.identifiers (realm, key, kind, value, identity_id) VALUES ('r', '', 'username', 'x', '00000000-0000-0000-0000-000000000001');
 INSERT INTO identity.identifiers (realm, key, kind, value, identity_id) VALUES ('r', 'x', 'username', 'x', '00000000-0000-0000-0000-000000000009');
+\set VERBOSITY terse
 INSERT INTO identity.identities (realm, id, state) VALUES ('r', '00000000-0000-0000-0000-000000000009', 'gone');
+\set VERBOSITY default
 INSERT INTO identity.identities (realm, id) VALUES ('nowhere', '00000000-0000-0000-0000-000000000009');
 DELETE FROM identity.realms;
 DELETE FROM identity.identities;

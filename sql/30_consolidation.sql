@@ -1,0 +1,100 @@
+-- Consolidation on the user's own table: duplicate login names of several sites are found, renamed, and given back.
+--
+-- Security: the functions run as their caller. They read and update the target with his rights, under his row-level
+-- security; only the record of a run is written as the owner of the extension.
+
+CREATE TABLE identity.dedup_runs (
+    run_id uuid PRIMARY KEY,
+    target text NOT NULL,
+    login text NOT NULL,
+    site text NOT NULL,
+    row_id text NOT NULL,
+    flag text,
+    normalize text NOT NULL,
+    prefixes jsonb NOT NULL,
+    keep text NOT NULL,
+    run_by name NOT NULL DEFAULT CURRENT_USER,
+    started_at timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    renamed bigint NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.dedup_runs', '');
+COMMENT ON TABLE identity.dedup_runs IS 'One row a run of identity.dedup_logins()';
+COMMENT ON COLUMN identity.dedup_runs.run_id IS 'Time-ordered identifier of the run';
+COMMENT ON COLUMN identity.dedup_runs.target IS 'The table, qualified';
+COMMENT ON COLUMN identity.dedup_runs.login IS 'Its column of login names';
+COMMENT ON COLUMN identity.dedup_runs.site IS 'Its column of sites';
+COMMENT ON COLUMN identity.dedup_runs.row_id IS 'Its column by which a row is found again';
+COMMENT ON COLUMN identity.dedup_runs.flag IS 'Its column that was set on renamed rows, if one was named';
+COMMENT ON COLUMN identity.dedup_runs.normalize IS 'How names were compared: exact, username or email';
+COMMENT ON COLUMN identity.dedup_runs.prefixes IS 'The prefix of each site';
+COMMENT ON COLUMN identity.dedup_runs.keep IS 'first or none';
+COMMENT ON COLUMN identity.dedup_runs.run_by IS 'The role that ran it, and may undo it';
+COMMENT ON COLUMN identity.dedup_runs.started_at IS 'When its names were given, by the clock';
+COMMENT ON COLUMN identity.dedup_runs.renamed IS 'Rows that got another name';
+
+CREATE TABLE identity.dedup_rows (
+    run_id uuid NOT NULL,
+    row_id text COLLATE "C" NOT NULL,
+    site text,
+    login_key text COLLATE "C" NOT NULL,
+    keeper text COLLATE "C",
+    old_login text NOT NULL,
+    new_login text,
+    old_flag text,
+    restored boolean NOT NULL DEFAULT false,
+    PRIMARY KEY (run_id, row_id)
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.dedup_rows', '');
+COMMENT ON TABLE identity.dedup_rows IS 'The rows that a run renamed, and rows of the main site that it left with a name that others have';
+COMMENT ON COLUMN identity.dedup_rows.run_id IS 'The run';
+COMMENT ON COLUMN identity.dedup_rows.row_id IS 'The row of the target, as text';
+COMMENT ON COLUMN identity.dedup_rows.site IS 'Its site';
+COMMENT ON COLUMN identity.dedup_rows.login_key IS 'What its group had in common';
+COMMENT ON COLUMN identity.dedup_rows.keeper IS 'The row_id of the first row of its group, which kept the name unless keep was none';
+COMMENT ON COLUMN identity.dedup_rows.old_login IS 'Its name before the run';
+COMMENT ON COLUMN identity.dedup_rows.new_login IS 'Its name after it; NULL where it kept the old one';
+COMMENT ON COLUMN identity.dedup_rows.old_flag IS 'The flag column before the run';
+COMMENT ON COLUMN identity.dedup_rows.restored IS 'The old name was given back';
+
+CREATE FUNCTION identity.find_duplicates(
+    target regclass, login text, site text, row_id text, "normalize" text = 'username')
+RETURNS TABLE (login_key text, members int, sites text[], rows jsonb, keeper jsonb)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'find_duplicates_wrapper';
+COMMENT ON FUNCTION identity.find_duplicates(regclass, text, text, text, text) IS
+'Finds the login names that several rows of a table share.
+login, site, row_id: columns of the target. normalize: exact (as it is), username (identity.normalize_identifier) or email. SQL has the word for itself: write "normalize" => ''exact'', with the quotes.
+Returns a row for each name that comes twice: what the rows have in common, how many they are, their sites, the rows in order, and the one that comes first (by site, then by row_id; as numbers where they are numbers).
+Errors: 42703 no such column, 22023 bad argument, 42809 target is no table.';
+
+CREATE FUNCTION identity.dedup_logins(
+    target regclass,
+    login text,
+    site text,
+    row_id text,
+    prefixes jsonb,
+    flag text = NULL,
+    keep text = 'first',
+    "normalize" text = 'username',
+    max_length int = NULL,
+    reserved text = NULL,
+    dry_run boolean = false)
+RETURNS TABLE (run_id uuid, site text, row_id text, old_login text, new_login text, duplicate_of jsonb, reason text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'dedup_logins_wrapper';
+COMMENT ON FUNCTION identity.dedup_logins(regclass, text, text, text, jsonb, text, text, text, int, text, boolean) IS
+'Renames the rows of a table that share a login name, so that after one pass no two rows share one.
+prefixes: {"site": "prefix"}; a site without one is the main site, whose rows are never renamed. A new name is prefix and old name, cut to max_length (the column''s own limit if that is smaller), with a counter when it is taken.
+keep: first (one row of a group keeps its name: one of the main site, else the first by site and row_id) or none (every row of a site with a prefix is renamed).
+flag: an int or boolean column that is set on renamed rows. reserved: a relation or query with one column of names that are never given. dry_run: the same report, nothing written.
+Returns a row for each renamed row, and for each row that should be renamed and cannot be, with the reason.
+The table is locked against other writers until the end of the transaction. Errors: 42703 no such column, 22023 bad argument, 42501 missing right.';
+
+CREATE FUNCTION identity.undo_dedup(run_id uuid, dry_run boolean = false)
+RETURNS TABLE (site text, row_id text, login text, restored text, status text, reason text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'undo_dedup_wrapper';
+COMMENT ON FUNCTION identity.undo_dedup(uuid, boolean) IS
+'Gives the rows that a run of identity.dedup_logins() renamed their old names back, and their flag.
+status: restored; changed (the row has another name by now), missing (there is no such row), taken (a row that was no member of the group has the old name now) or refused (by the table). A row that was restored before is not touched again.
+Run it as the role that made the run, or a member of it. Errors: 42704 no such run, 42501 another''s run.';

@@ -1,0 +1,283 @@
+//! Consolidation on the user's own table: `identity.find_duplicates`, `dedup_logins` and `undo_dedup`.
+//!
+//! `plan` checks the arguments, `statements` is the SQL, `run` runs it. One pass is final: every key of the table that a new
+//! name could meet, every former and every reserved name is known before the first new one is given.
+
+mod plan;
+mod run;
+mod statements;
+
+use crate::db::catalog::{self, Table};
+use crate::db::returns::ResultSet;
+use crate::db::{attempt, session, spi};
+use crate::error::{Error, Result};
+use crate::import::required;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{JsonB, Uuid as PgUuid};
+use plan::{Columns, Keep, Normalize};
+use run::{Run, own};
+use serde::Deserialize;
+use statements::Target;
+use uuid::Uuid;
+
+/// The arguments of `dedup_logins`.
+struct Request {
+    prefixes: Vec<(String, String)>,
+    prefixes_json: String,
+    flag: Option<String>,
+    keep: Keep,
+    max_length: Option<i32>,
+    reserved: Option<String>,
+    dry_run: bool,
+}
+
+/// See the comment on `identity.find_duplicates` in `sql/30_consolidation.sql`.
+#[pg_extern(sql = false)]
+fn find_duplicates(
+    target: Option<pg_sys::Oid>,
+    login: Option<String>,
+    site: Option<String>,
+    row_id: Option<String>,
+    normalize: Option<String>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
+    run::check_session("find_duplicates")?;
+    let normalize = Normalize::parse(&required("normalize", normalize)?)?;
+    let table = described(required("target", target)?)?;
+    let columns =
+        Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
+    result.open();
+    let run = Run { target: Target { table: &table, columns: &columns, flag: None, normalize } };
+    with_memory(|| {
+        run.find_groups(&[])?;
+        own(|| result.append(&statements::duplicates()))?;
+        run.own(&statements::drop(&["repeated", "member", "prefix", "grouped"]))?;
+        Ok(())
+    })?;
+    Ok(())
+}
+
+/// See the comment on `identity.dedup_logins` in `sql/30_consolidation.sql`.
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn dedup_logins(
+    target: Option<pg_sys::Oid>,
+    login: Option<String>,
+    site: Option<String>,
+    row_id: Option<String>,
+    prefixes: Option<JsonB>,
+    flag: Option<String>,
+    keep: Option<String>,
+    normalize: Option<String>,
+    max_length: Option<i32>,
+    reserved: Option<String>,
+    dry_run: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
+    run::check_session("dedup_logins")?;
+    let prefixes = required("prefixes", prefixes)?.0;
+    let request = Request {
+        prefixes: plan::prefixes(&prefixes)?.into_iter().collect(),
+        prefixes_json: prefixes.to_string(),
+        flag,
+        keep: Keep::parse(&required("keep", keep)?)?,
+        max_length,
+        reserved,
+        dry_run: required("dry_run", dry_run)?,
+    };
+    let normalize = Normalize::parse(&required("normalize", normalize)?)?;
+    let table = described(required("target", target)?)?;
+    let columns =
+        Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
+    let flag = run::flag_column(&table, request.flag.as_deref())?;
+    result.open();
+    let run = Run { target: Target { table: &table, columns: &columns, flag: flag.as_ref(), normalize } };
+    Ok(with_memory(|| dedup(&run, &request, &mut result))?)
+}
+
+fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
+    let Target { table, columns, normalize, .. } = &run.target;
+    let limit = run::column_limit(table, &columns.login)?;
+    let max_length = plan::max_length(request.max_length, limit, &request.prefixes.iter().cloned().collect())?;
+    let keep_first = request.keep == Keep::First;
+    run.on_target(&run.target.check_rights())?;
+    if !request.dry_run {
+        run.on_target(&run.target.lock())?;
+    }
+    run.find_groups(&request.prefixes)?;
+    run.own(statements::CREATE_TAKEN)?;
+    if let Some(reserved) = &request.reserved {
+        run.take_reserved(reserved)?;
+    }
+    take_former(run)?;
+    run.own(&statements::create_pending(*normalize, keep_first, max_length))?;
+    run.allocate(max_length)?;
+    let run_id = Uuid::now_v7();
+    if !request.dry_run {
+        run.on_target(&run.target.rename())?;
+        record(run, request, run_id)?;
+    }
+    own(|| result.append(&statements::report(&run_id.to_string(), request.dry_run)))?;
+    let renamed = run.number_of(if request.dry_run { statements::COUNT_PENDING } else { statements::COUNT_DONE })?;
+    let what = if request.dry_run { "dry run: " } else { "" };
+    notice!("{what}{renamed} row{} of {} renamed", if renamed == 1 { "" } else { "s" }, table.name);
+    run.own(&statements::drop(&["repeated", "member", "prefix", "grouped", "pending", "taken", "done"]))?;
+    Ok(())
+}
+
+/// Former names stand in the records, which only the extension's owner reads.
+fn take_former(run: &Run) -> Result<()> {
+    let owner = session::extension_owner()?;
+    run.own(&statements::let_take(&role_name(owner)?))?;
+    let sql = statements::take_former(run.target.normalize, &run.target.table.name);
+    session::as_user(owner, || own(|| spi::execute(&sql)))?;
+    Ok(())
+}
+
+fn role_name(role: pg_sys::Oid) -> Result<String> {
+    let name = spi::value::<String>(
+        "SELECT r.rolname::pg_catalog.text FROM pg_catalog.pg_roles AS r WHERE r.oid = $1",
+        &[role.into()],
+    )?;
+    Ok(spi::quote_identifier(&name.unwrap_or_default()))
+}
+
+fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
+    let Target { table, columns, flag, normalize } = &run.target;
+    let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
+    let owner = session::extension_owner()?;
+    run.own(&statements::show(&["pending", "grouped", "done"], &role_name(owner)?))?;
+    session::as_user(owner, || {
+        own(|| {
+            spi::execute_with(
+                statements::RECORD_RUN,
+                &[
+                    run_id.to_string().into(),
+                    table.name.as_str().into(),
+                    columns.login.name.as_str().into(),
+                    columns.site.name.as_str().into(),
+                    columns.row_id.name.as_str().into(),
+                    flag.map(|f| f.name.as_str()).into(),
+                    normalize.name().into(),
+                    request.prefixes_json.as_str().into(),
+                    request.keep.name().into(),
+                    caller.into(),
+                ],
+            )?;
+            spi::execute_with(statements::RECORD_ROWS, &[run_id.to_string().into()])
+        })
+    })?;
+    Ok(())
+}
+
+/// A run as it was recorded.
+#[derive(Deserialize)]
+struct Recorded {
+    target: String,
+    login: String,
+    site: String,
+    row_id: String,
+    flag: Option<String>,
+    normalize: String,
+    run_by: String,
+}
+
+/// See the comment on `identity.undo_dedup` in `sql/30_consolidation.sql`.
+#[pg_extern(sql = false)]
+fn undo_dedup(
+    run_id: Option<PgUuid>,
+    dry_run: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
+    run::check_session("undo_dedup")?;
+    let dry_run = required("dry_run", dry_run)?;
+    let run_id = Uuid::from_bytes(*required("run_id", run_id)?.as_bytes()).to_string();
+    let recorded = recorded(&run_id)?;
+    let oid = spi::value::<pg_sys::Oid>(
+        "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
+        &[recorded.target.as_str().into()],
+    )?;
+    let oid = oid.ok_or_else(|| {
+        Error::new("42P01", format!("table {} does not exist any more", recorded.target))
+            .hint("The run's rows are in identity.dedup_rows.")
+    })?;
+    let table = described(oid)?;
+    let columns = Columns::of(&table, &recorded.login, &recorded.site, &recorded.row_id)?;
+    let flag = run::flag_column(&table, recorded.flag.as_deref())?;
+    let normalize = Normalize::parse(&recorded.normalize)?;
+    result.open();
+    let run = Run { target: Target { table: &table, columns: &columns, flag: flag.as_ref(), normalize } };
+    Ok(with_memory(|| undo(&run, &run_id, dry_run, &mut result))?)
+}
+
+/// The record of a run, for those who may undo it.
+fn recorded(run_id: &str) -> Result<Recorded> {
+    let run: Option<Recorded> = session::as_extension_owner(|| {
+        spi::document(
+            "SELECT pg_catalog.to_jsonb(r) FROM identity.dedup_runs AS r WHERE r.run_id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid",
+            &[run_id.into()],
+        )
+    })?;
+    let run = run.ok_or_else(|| {
+        Error::new("42704", format!("there is no run {run_id}")).hint("identity.dedup_runs has the runs.")
+    })?;
+    let allowed = spi::value::<bool>(
+        "SELECT pg_catalog.pg_has_role(r.oid, 'MEMBER') FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) $1",
+        &[run.run_by.as_str().into()],
+    )?;
+    if allowed == Some(true) {
+        return Ok(run);
+    }
+    Err(Error::new("42501", "permission denied to undo this run")
+        .detail(format!("It was made by role \"{}\".", run.run_by))
+        .hint("Undo it as that role, or as a member of it."))
+}
+
+fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
+    let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?.unwrap_or_default();
+    let owner = session::extension_owner()?;
+    session::as_user(owner, || {
+        own(|| {
+            spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
+            spi::execute(&statements::show(&["undo"], &spi::quote_identifier(&caller)))
+        })
+    })?;
+    run.on_target(&run.target.check_rights())?;
+    if !dry_run {
+        run.on_target(&run.target.lock())?;
+    }
+    run.on_target(&run.target.find_present())?;
+    run.own(statements::DECIDE_UNDO)?;
+    let rows = run.number_of(statements::COUNT_PENDING)?;
+    // A dry run restores the names too, and rolls back: constraints and triggers have their say.
+    attempt::provisional(|| {
+        run.restore(1, rows)?;
+        run.own(statements::REFUSE_KEPT)?;
+        own(|| result.append(statements::REPORT_UNDO))?;
+        Ok(((), !dry_run))
+    })?;
+    if !dry_run {
+        run.own(&statements::show(&["pending"], &role_name(owner)?))?;
+        session::as_user(owner, || own(|| spi::execute_with(statements::RECORD_UNDO, &[run_id.into()])))?;
+    }
+    run.own(&statements::drop(&["member", "pending", "done"]))?;
+    session::as_user(owner, || run.own(&statements::drop(&["undo"])))?;
+    Ok(())
+}
+
+/// Expressions of the catalog come out with every name qualified where the search path holds pg_catalog alone.
+fn described(oid: pg_sys::Oid) -> Result<Table> {
+    own(|| catalog::table(oid))
+}
+
+/// Sorting and grouping may use as much memory as an index build.
+fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    session::with_settings(&[("work_mem", &crate::import::job::work_mem()?), ("jit", "off")], work)
+}

@@ -1,0 +1,160 @@
+//! What a consolidation is to do: its arguments, checked. No SQL is run here.
+
+use crate::db::catalog::{Column, Table};
+use crate::error::{Error, Result};
+use std::collections::BTreeMap;
+
+/// How names are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Normalize {
+    Exact,
+    Username,
+    Email,
+}
+
+impl Normalize {
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "exact" => Ok(Self::Exact),
+            "username" => Ok(Self::Username),
+            "email" => Ok(Self::Email),
+            other => Err(Error::invalid_argument(format!("unknown normalize: \"{other}\""))
+                .hint("Use 'exact', 'username' or 'email'.")),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Username => "username",
+            Self::Email => "email",
+        }
+    }
+
+    /// The SQL of a text's key.
+    pub fn key(self, text: &str) -> String {
+        match self {
+            Self::Exact => format!("({text} COLLATE pg_catalog.\"C\")"),
+            _ => format!("(identity.normalize_identifier('{}', {text}) COLLATE pg_catalog.\"C\")", self.name()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    First,
+    None,
+}
+
+impl Keep {
+    pub fn parse(text: &str) -> Result<Self> {
+        match text {
+            "first" => Ok(Self::First),
+            "none" => Ok(Self::None),
+            other => Err(Error::invalid_argument(format!("unknown keep: \"{other}\"")).hint("Use 'first' or 'none'.")),
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::None => "none",
+        }
+    }
+}
+
+/// The columns of a table that holds the login names of all sites.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    pub login: Column,
+    pub site: Column,
+    pub row_id: Column,
+}
+
+impl Columns {
+    pub fn of(table: &Table, login: &str, site: &str, row_id: &str) -> Result<Self> {
+        if !matches!(table.kind.as_str(), "r" | "p") {
+            return Err(Error::new("42809", format!("\"{}\" is not a table", table.relname))
+                .hint("Name an ordinary or a partitioned table."));
+        }
+        Ok(Columns {
+            login: column(table, "login", login)?,
+            site: column(table, "site", site)?,
+            row_id: column(table, "row_id", row_id)?,
+        })
+    }
+}
+
+pub fn column(table: &Table, argument: &str, name: &str) -> Result<Column> {
+    table.column(name).cloned().ok_or_else(|| {
+        let known: Vec<String> = table.columns.iter().map(|c| format!("\"{}\"", c.name)).collect();
+        let message = format!("{argument} names a column \"{name}\" that \"{}\" does not have", table.relname);
+        Error::new("42703", message)
+            .detail(format!("The table's columns are: {}.", known.join(", ")))
+            .hint("Give the columns' names as they are, without quotes.")
+    })
+}
+
+/// The prefix of each site that has one.
+pub fn prefixes(value: &serde_json::Value) -> Result<BTreeMap<String, String>> {
+    let refuse = |detail: String| {
+        Err(Error::invalid_argument("prefixes is not an object of sites and their prefixes")
+            .detail(detail)
+            .hint("Give for example {\"2\": \"fz_\", \"3\": \"gx_\"}; a site without a prefix is the main site."))
+    };
+    let Some(object) = value.as_object() else { return refuse("It is another kind of JSON.".to_string()) };
+    let mut prefixes = BTreeMap::new();
+    for (site, prefix) in object {
+        match prefix {
+            serde_json::Value::Null => {}
+            serde_json::Value::String(prefix) if !prefix.is_empty() => {
+                prefixes.insert(site.clone(), prefix.clone());
+            }
+            _ => return refuse(format!("The prefix of site \"{site}\" is not a text of at least one character.")),
+        }
+    }
+    Ok(prefixes)
+}
+
+/// Characters that a name may have: what is asked for, within what the column takes.
+pub fn max_length(asked: Option<i32>, column: Option<i32>, prefixes: &BTreeMap<String, String>) -> Result<Option<i32>> {
+    if asked.is_some_and(|n| n < 1) {
+        return Err(Error::invalid_argument("max_length is less than 1").hint("Leave it out for no limit."));
+    }
+    let most = match (asked, column) {
+        (Some(asked), Some(column)) => Some(asked.min(column)),
+        (asked, column) => asked.or(column),
+    };
+    if let Some(most) = most
+        && let Some((site, prefix)) = prefixes.iter().find(|(_, p)| p.chars().count() as i32 >= most)
+    {
+        return Err(Error::invalid_argument(format!("the prefix of site \"{site}\" leaves no room for a name"))
+            .detail(format!("The prefix has {} characters, and a name at most {most}.", prefix.chars().count()))
+            .hint("Give a shorter prefix, or widen the column."));
+    }
+    Ok(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn prefixes_are_texts_by_site() {
+        let some = prefixes(&json!({"2": "fz_", "1": null})).unwrap();
+        assert_eq!(some, BTreeMap::from([("2".to_string(), "fz_".to_string())]));
+        for wrong in [json!([]), json!({"2": ""}), json!({"2": 7}), json!("fz_")] {
+            assert_eq!(prefixes(&wrong).unwrap_err().sqlstate, "22023");
+        }
+    }
+
+    #[test]
+    fn the_smaller_limit_counts_and_a_prefix_must_fit() {
+        let prefixes = BTreeMap::from([("2".to_string(), "fz_".to_string())]);
+        assert_eq!(max_length(Some(20), Some(10), &prefixes), Ok(Some(10)));
+        assert_eq!(max_length(None, None, &prefixes), Ok(None));
+        assert!(max_length(Some(3), None, &prefixes).is_err());
+        assert!(max_length(Some(0), None, &prefixes).is_err());
+    }
+}

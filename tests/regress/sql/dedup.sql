@@ -1,0 +1,84 @@
+-- Login names of several sites in one table: renamed in one pass that is final.
+SET client_min_messages = warning;
+CREATE TABLE users (id serial PRIMARY KEY, site int, login varchar(12), renamed boolean NOT NULL DEFAULT false);
+INSERT INTO users (site, login) VALUES (1, 'bob'), (1, 'fz_bob'), (2, 'bob'), (2, 'Bob'), (2, 'fz_bob'), (3, 'bob'), (1, 'ann'), (2, 'kim'), (3, 'KIM'), (10, 'kim'),
+  (2, 'longlonglong'), (3, 'longlonglong'), (3, 'LongLongLong'), (2, 'Straße'), (3, 'STRASSE'), (1, 'dup'), (1, 'DUP'), (2, 'dup'), (2, 'eve'), (3, 'fz_eve'), (1, 'eve'), (2, NULL), (3, NULL), (2, ''), (3, '');
+SELECT * FROM identity.find_duplicates('users', 'login', 'site', 'id');
+SELECT * FROM identity.find_duplicates('users', 'login', 'site', 'id', 'exact');
+-- What would be renamed; then for real. Nothing is renamed that need not be.
+SELECT site, row_id, old_login, new_login, duplicate_of, reason FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "fz_", "3": "gx_", "10": "hy_"}', flag => 'renamed', dry_run => true);
+SELECT count(*) AS renamed FROM users WHERE renamed;
+CREATE TABLE told AS SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "fz_", "3": "gx_", "10": "hy_"}', flag => 'renamed');
+SELECT site, row_id, old_login, new_login FROM told WHERE new_login <> old_login;
+SELECT id, site, login, renamed FROM users ORDER BY id;
+SELECT login_key, rows FROM identity.find_duplicates('users', 'login', 'site', 'id');
+-- A second pass has nothing to do; new rows alone are renamed then.
+SELECT site, row_id, old_login, new_login, reason FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "fz_", "3": "gx_", "10": "hy_"}', flag => 'renamed') WHERE new_login <> old_login;
+INSERT INTO users (site, login) VALUES (3, 'ann'), (3, 'bob');
+SELECT site, row_id, old_login, new_login FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "fz_", "3": "gx_", "10": "hy_"}', flag => 'renamed') WHERE new_login <> old_login;
+-- Undo the first run, after the later ones. One row has gone, one has another name, one name belongs to another row now.
+DELETE FROM users WHERE id = 9;
+UPDATE users SET login = 'somebody' WHERE id = 10;
+INSERT INTO users (site, login) VALUES (1, 'STRASSE');
+SELECT DISTINCT run_id AS first FROM told \gset
+SELECT site, row_id, login, restored, status, reason FROM identity.undo_dedup(:'first', dry_run => true);
+CREATE TABLE undone AS SELECT * FROM identity.undo_dedup(:'first');
+SELECT status, count(*) FROM undone GROUP BY 1 ORDER BY 1;
+SELECT id, site, login, renamed FROM users WHERE id IN (SELECT row_id::int FROM undone) ORDER BY id;
+SELECT row_id, status FROM identity.undo_dedup(:'first');
+SELECT run_by = current_user AS mine, target, renamed FROM identity.dedup_runs ORDER BY run_id;
+SELECT * FROM identity.undo_dedup('00000000-0000-0000-0000-000000000000');
+
+-- keep => 'none': every row of a site with a prefix is renamed. Sites are texts, ids are texts, the flag is a number.
+CREATE TABLE accounts (uid text PRIMARY KEY, site text, name text UNIQUE, flag int);
+INSERT INTO accounts VALUES ('a', 'main', 'x'), ('b10', 'shop', 'X'), ('b9', 'shop', 'Y'), ('c1', 'club', 'y'), ('c2', 'club', 'only');
+SELECT site, row_id, old_login, new_login, duplicate_of FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s.", "club": "c."}', flag => 'flag', keep => 'none');
+SELECT * FROM accounts ORDER BY uid;
+-- Reserved names, and a prefix that composes with the name.
+INSERT INTO accounts VALUES ('d1', 'club', 'x '), ('e1', 'shop', ' only'), ('e2', 'acc', U&'\0301t'), ('e3', 'main', U&'\0301T'), ('e4', 'main', 'ét');
+SELECT site, row_id, old_login, new_login FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s.", "club": "c.", "acc": "e"}', reserved => $$SELECT 'c.x' AS n UNION ALL SELECT 'S.ONLY'$$, max_length => 8);
+SELECT count(*) AS left FROM identity.find_duplicates('accounts', 'name', 'site', 'uid');
+-- Many rows with one name, and taken names in their way.
+CREATE TABLE many (id int PRIMARY KEY, site int, login text);
+INSERT INTO many SELECT n, 2, 'bob' FROM generate_series(1, 500) n;
+INSERT INTO many SELECT 1000 + n, 1, 'fz_bob' || n FROM generate_series(1, 700) n;
+SELECT count(*), min(new_login), max(length(new_login)) FROM identity.dedup_logins('many', 'login', 'site', 'id', '{"2": "fz_"}');
+SELECT count(*), count(DISTINCT login) FROM many;
+SELECT login FROM many WHERE id IN (1, 2, 3, 500) ORDER BY id;
+-- Triggers fire, and a row that one of them keeps is told.
+CREATE FUNCTION stubborn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF OLD.login = 'stay' THEN RETURN NULL; END IF; NEW.login := NEW.login || '!'; RETURN NEW; END $$;
+CREATE TRIGGER stubborn BEFORE UPDATE ON many FOR EACH ROW EXECUTE FUNCTION stubborn();
+INSERT INTO many VALUES (1, 1, 'x') ON CONFLICT DO NOTHING;
+INSERT INTO many VALUES (5001, 2, 'stay'), (5002, 1, 'stay'), (5003, 2, 'go'), (5004, 1, 'go');
+SELECT row_id, old_login, new_login, reason FROM identity.dedup_logins('many', 'login', 'site', 'id', '{"2": "fz_"}');
+-- Rights and row-level security are the caller's.
+CREATE ROLE deduper;
+SELECT identity.grant_access('deduper', 'importer');
+SET ROLE deduper;
+SELECT * FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s."}');
+SELECT * FROM identity.undo_dedup(:'first');
+RESET ROLE;
+GRANT SELECT, UPDATE ON accounts TO deduper;
+ALTER TABLE accounts ENABLE ROW LEVEL SECURITY;
+CREATE POLICY shops ON accounts USING (site <> 'main') WITH CHECK (true);
+INSERT INTO accounts VALUES ('g1', 'shop', 'twin'), ('g2', 'club', 'TWIN'), ('g3', 'main', 'Twin');
+SET ROLE deduper;
+SELECT site, row_id, old_login, new_login FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s.", "club": "c."}');
+SELECT run_id FROM identity.dedup_runs;
+RESET ROLE;
+-- Arguments.
+SELECT * FROM identity.dedup_logins('users', 'nick', 'site', 'id', '{}');
+SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '[]');
+SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "much too long"}');
+SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "x"}', keep => 'all');
+SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '{"2": "x"}', flag => 'login');
+SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'site', '{"2": "x"}');
+SELECT * FROM identity.find_duplicates('users', 'login', 'site', 'id', 'lower');
+SELECT * FROM identity.find_duplicates('pg_views', 'viewname', 'schemaname', 'viewname');
+SELECT identity.revoke_access('deduper');
+DROP OWNED BY deduper;
+DROP ROLE deduper;
+DROP TABLE users, accounts, many, told, undone;
+DROP FUNCTION stubborn;
+DELETE FROM identity.dedup_runs;
+DELETE FROM identity.dedup_rows;
