@@ -9,9 +9,11 @@ mod statements;
 
 use crate::db::catalog::{self, Table};
 use crate::db::returns::ResultSet;
+use crate::db::spi::Cursor;
 use crate::db::{attempt, session, spi};
 use crate::error::{Error, Result};
 use crate::import::required;
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, Uuid as PgUuid};
@@ -130,48 +132,75 @@ fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
     Ok(())
 }
 
+const BATCH: i64 = 10_000;
+
 /// Former names stand in the records, which only the extension's owner reads.
 fn take_former(run: &Run) -> Result<()> {
     let owner = session::extension_owner()?;
-    run.own(&statements::let_take(&role_name(owner)?))?;
-    let sql = statements::take_former(run.target.normalize, &run.target.table.name);
-    session::as_user(owner, || own(|| spi::execute(&sql)))?;
+    let sql = statements::former(run.target.normalize, &run.target.table.name);
+    let mut cursor = session::as_user(owner, || own(|| Cursor::open(&sql)))?;
+    let mut more = true;
+    while more {
+        let mut keys = Vec::new();
+        more = session::as_user(owner, || {
+            own(|| {
+                cursor.fetch(BATCH, |row| {
+                    keys.push(row.get::<String>(1)?);
+                    Ok(())
+                })
+            })
+        })?;
+        own(|| spi::execute_built(statements::TAKE, || vec![keys.into()]))?;
+    }
     Ok(())
-}
-
-fn role_name(role: pg_sys::Oid) -> Result<String> {
-    let name = spi::value::<String>(
-        "SELECT r.rolname::pg_catalog.text FROM pg_catalog.pg_roles AS r WHERE r.oid = $1",
-        &[role.into()],
-    )?;
-    Ok(spi::quote_identifier(&name.unwrap_or_default()))
 }
 
 fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
     let Target { table, columns, flag, normalize } = &run.target;
     let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
+    let renamed = run.number_of(statements::COUNT_DONE)?;
     let owner = session::extension_owner()?;
-    run.own(&statements::show(&["pending", "grouped", "done"], &role_name(owner)?))?;
-    session::as_user(owner, || {
-        own(|| {
-            spi::execute_with(
-                statements::RECORD_RUN,
-                &[
-                    run_id.to_string().into(),
-                    table.name.as_str().into(),
-                    columns.login.name.as_str().into(),
-                    columns.site.name.as_str().into(),
-                    columns.row_id.name.as_str().into(),
-                    flag.map(|f| f.name.as_str()).into(),
-                    normalize.name().into(),
-                    request.prefixes_json.as_str().into(),
-                    request.keep.name().into(),
-                    caller.into(),
-                ],
-            )?;
-            spi::execute_with(statements::RECORD_ROWS, &[run_id.to_string().into()])
-        })
-    })?;
+    let arguments = [
+        run_id.to_string().into(),
+        table.name.as_str().into(),
+        columns.login.name.as_str().into(),
+        columns.site.name.as_str().into(),
+        columns.row_id.name.as_str().into(),
+        flag.map(|f| f.name.as_str()).into(),
+        normalize.name().into(),
+        request.prefixes_json.as_str().into(),
+        request.keep.name().into(),
+        caller.into(),
+        renamed.into(),
+    ];
+    session::as_user(owner, || own(|| spi::execute_with(statements::RECORD_RUN, &arguments)))?;
+    in_batches::<7>(statements::RECORDED_ROWS, |columns| {
+        let arguments = || {
+            let mut arguments: Vec<DatumWithOid> = vec![run_id.to_string().into()];
+            arguments.extend(columns.into_iter().map(DatumWithOid::from));
+            arguments
+        };
+        session::as_user(owner, || own(|| spi::execute_built(statements::RECORD_ROWS, arguments)))?;
+        Ok(())
+    })
+}
+
+/// Reads texts as the caller, and hands them over by columns, a batch at a time.
+fn in_batches<const N: usize>(sql: &str, mut each: impl FnMut([Vec<Option<String>>; N]) -> Result<()>) -> Result<()> {
+    let mut cursor = own(|| Cursor::open(sql))?;
+    let mut more = true;
+    while more {
+        let mut columns = [const { Vec::new() }; N];
+        more = own(|| {
+            cursor.fetch(BATCH, |row| {
+                for (i, column) in columns.iter_mut().enumerate() {
+                    column.push(row.get::<String>(i + 1)?);
+                }
+                Ok(())
+            })
+        })?;
+        each(columns)?;
+    }
     Ok(())
 }
 
@@ -246,7 +275,7 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
     session::as_user(owner, || {
         own(|| {
             spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
-            spi::execute(&statements::show(&["undo"], &spi::quote_identifier(&caller)))
+            spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
         })
     })?;
     run.on_target(&run.target.check_rights())?;
@@ -264,8 +293,11 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
         Ok(((), !dry_run))
     })?;
     if !dry_run {
-        run.own(&statements::show(&["pending"], &role_name(owner)?))?;
-        session::as_user(owner, || own(|| spi::execute_with(statements::RECORD_UNDO, &[run_id.into()])))?;
+        in_batches::<1>(statements::RESTORED, |[rows]| {
+            let arguments = || vec![run_id.into(), rows.into()];
+            session::as_user(owner, || own(|| spi::execute_built(statements::RECORD_UNDO, arguments)))?;
+            Ok(())
+        })?;
     }
     run.own(&statements::drop(&["member", "pending", "done"]))?;
     session::as_user(owner, || run.own(&statements::drop(&["undo"])))?;

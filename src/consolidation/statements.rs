@@ -213,15 +213,17 @@ pub fn take_reserved(normalize: Normalize, column: &str, query: &str) -> String 
     )
 }
 
-/// Former names of rows of this table stay theirs.
-pub fn take_former(normalize: Normalize, target: &str) -> String {
+/// Former names of rows of this table stay theirs: read as the owner of the records, and taken as the caller.
+pub fn former(normalize: Normalize, target: &str) -> String {
     format!(
-        "INSERT INTO pg_temp.pg_identity_taken (key) SELECT {} FROM identity.dedup_rows AS r JOIN identity.dedup_runs AS u ON u.run_id = r.run_id
+        "SELECT {} FROM identity.dedup_rows AS r JOIN identity.dedup_runs AS u ON u.run_id = r.run_id
          WHERE u.target = {} AND r.new_login IS NOT NULL AND NOT r.restored",
         normalize.key("r.old_login"),
         literal(target),
     )
 }
+
+pub const TAKE: &str = "INSERT INTO pg_temp.pg_identity_taken (key) SELECT k.key FROM unnest($1) AS k (key)";
 
 /// One round: for each stem, the rows that still wait get the first counters that are free, in order. `breadth`: how many
 /// counters are tried for each row.
@@ -317,28 +319,23 @@ pub fn duplicates() -> String {
     )
 }
 
-/// The owner of the extension reads what he records.
-pub fn show(tables: &[&str], role: &str) -> String {
-    format!("GRANT SELECT ON {} TO {role}", temporary(tables))
-}
-
-/// He knows the former names.
-pub fn let_take(role: &str) -> String {
-    format!("GRANT INSERT ON pg_temp.pg_identity_taken TO {role}")
-}
-
 pub const RECORD_RUN: &str = "
 INSERT INTO identity.dedup_runs (run_id, target, login, site, row_id, flag, normalize, prefixes, keep, run_by, renamed)
-VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, (SELECT count(*) FROM pg_temp.pg_identity_done))";
+VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11)";
 
-pub const RECORD_ROWS: &str = "
-INSERT INTO identity.dedup_rows (run_id, row_id, site, login_key, keeper, old_login, new_login, old_flag)
-SELECT $1::uuid, p.row_id, p.site, p.key, k.row_id, p.login, d.login, p.flag
+/// What is recorded of a run, a row each. It is read as the caller, and handed over as values: the owner of the records runs
+/// no statement on a table of the caller's, which the caller's own functions could have made into something else.
+pub const RECORDED_ROWS: &str = "
+SELECT p.row_id, p.site, p.key::text, k.row_id, p.login, d.login, p.flag
 FROM pg_temp.pg_identity_done AS d JOIN pg_temp.pg_identity_pending AS p ON p.n = d.n
 JOIN pg_temp.pg_identity_grouped AS k ON k.key = p.key AND k.place = 1
 UNION ALL
-SELECT $1::uuid, g.row_id, g.site, g.key, NULL, g.login, NULL, g.flag
+SELECT g.row_id, g.site, g.key::text, NULL, g.login, NULL, g.flag
 FROM pg_temp.pg_identity_grouped AS g WHERE g.prefix IS NULL AND g.place > 1";
+
+pub const RECORD_ROWS: &str = "
+INSERT INTO identity.dedup_rows (run_id, row_id, site, login_key, keeper, old_login, new_login, old_flag)
+SELECT $1::uuid, r.* FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8)) AS r";
 
 /// undo: the rows of a run; todo: those that have their new name from it.
 pub const CREATE_UNDO: &str = "
@@ -373,9 +370,15 @@ SELECT p.site, p.row_id, CASE p.status WHEN 'restored' THEN p.new_login ELSE p.l
                 WHEN 'taken' THEN concat('row ', p.other, ' has the name now') ELSE p.reason END
 FROM pg_temp.pg_identity_pending AS p ORDER BY p.n";
 
+pub const RESTORED: &str = "SELECT p.row_id FROM pg_temp.pg_identity_pending AS p WHERE p.status = 'restored'";
+
 pub const RECORD_UNDO: &str = "
-UPDATE identity.dedup_rows AS r SET restored = true FROM pg_temp.pg_identity_pending AS p
-WHERE r.run_id = $1::uuid AND r.row_id = p.row_id AND p.status = 'restored'";
+UPDATE identity.dedup_rows AS r SET restored = true WHERE r.run_id = $1::uuid AND r.row_id = ANY ($2)";
+
+/// The caller reads what the owner of the records has put together.
+pub fn show_undo(role: &str) -> String {
+    format!("GRANT SELECT ON pg_temp.pg_identity_undo TO {role}")
+}
 
 pub const COUNT_PENDING: &str = "SELECT count(*) FROM pg_temp.pg_identity_pending";
 pub const COUNT_DONE: &str = "SELECT count(*) FROM pg_temp.pg_identity_done";

@@ -66,6 +66,22 @@ SET ROLE deduper;
 SELECT site, row_id, old_login, new_login FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s.", "club": "c."}');
 SELECT run_id FROM identity.dedup_runs;
 RESET ROLE;
+-- A trigger of the caller's cannot make the owner of the records run anything.
+CREATE TABLE bait (id int PRIMARY KEY, site int, login text);
+INSERT INTO bait VALUES (1, 1, 'a'), (2, 2, 'a');
+CREATE FUNCTION whoami() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'run as %', current_user; RETURN 'x'; END $$;
+CREATE FUNCTION swap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+  ALTER TABLE pg_temp.pg_identity_grouped RENAME TO grouped_away;
+  CREATE TEMP VIEW pg_identity_grouped AS SELECT g.oid, g.tid, whoami() AS site, g.row_id, g.site_order, g.row_order, g.login, g.key, g.flag, g.prefix, g.members, g.place FROM grouped_away g;
+  RETURN NEW; END $$;
+CREATE TRIGGER swap BEFORE UPDATE ON bait FOR EACH STATEMENT EXECUTE FUNCTION swap();
+ALTER FUNCTION swap() OWNER TO deduper;
+GRANT SELECT, UPDATE ON bait TO deduper;
+SET ROLE deduper;
+SELECT site, row_id, new_login FROM identity.dedup_logins('bait', 'login', 'site', 'id', '{"2": "b_"}');
+RESET ROLE;
+DROP TABLE bait;
+DROP FUNCTION whoami, swap;
 -- Arguments.
 SELECT * FROM identity.dedup_logins('users', 'nick', 'site', 'id', '{}');
 SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '[]');
