@@ -7,18 +7,20 @@ mod plan;
 mod run;
 mod statements;
 
-use crate::db::catalog::{self, Table};
+use crate::db::catalog;
 use crate::db::returns::ResultSet;
+use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
-use crate::db::{attempt, session, spi};
+use crate::db::{attempt, spi};
 use crate::error::{Error, Result};
+use crate::import::job::with_memory;
 use crate::import::required;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, Uuid as PgUuid};
 use plan::{Columns, Keep, Normalize};
-use run::{Run, own};
+use run::Run;
 use serde::Deserialize;
 use statements::Target;
 use uuid::Uuid;
@@ -48,14 +50,14 @@ fn find_duplicates(
     let mut result = unsafe { ResultSet::of(fcinfo)? };
     run::check_session("find_duplicates")?;
     let normalize = Normalize::parse(&required("normalize", normalize)?)?;
-    let table = described(required("target", target)?)?;
+    let table = catalog::table(required("target", target)?)?;
     let columns =
         Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
     result.open();
     let run = Run { target: Target { table: &table, columns: &columns, flag: None, normalize } };
     with_memory(|| {
         run.find_groups(&[])?;
-        own(|| result.append(&statements::duplicates()))?;
+        with_system_names(|| result.append(&statements::duplicates()))?;
         run.own(&statements::drop(&["repeated", "member", "prefix", "grouped"]))?;
         Ok(())
     })?;
@@ -93,7 +95,7 @@ fn dedup_logins(
         dry_run: required("dry_run", dry_run)?,
     };
     let normalize = Normalize::parse(&required("normalize", normalize)?)?;
-    let table = described(required("target", target)?)?;
+    let table = catalog::table(required("target", target)?)?;
     let columns =
         Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
     let flag = run::flag_column(&table, request.flag.as_deref())?;
@@ -124,7 +126,7 @@ fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
         run.on_target(&run.target.rename())?;
         record(run, request, run_id)?;
     }
-    own(|| result.append(&statements::report(&run_id.to_string(), request.dry_run)))?;
+    with_system_names(|| result.append(&statements::report(&run_id.to_string(), request.dry_run)))?;
     let renamed = run.number_of(if request.dry_run { statements::COUNT_PENDING } else { statements::COUNT_DONE })?;
     let what = if request.dry_run { "dry run: " } else { "" };
     notice!("{what}{renamed} row{} of {} renamed", if renamed == 1 { "" } else { "s" }, table.name);
@@ -132,32 +134,19 @@ fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
     Ok(())
 }
 
-const BATCH: i64 = 10_000;
-
 /// Former names stand in the records, which only the extension's owner reads.
 fn take_former(run: &Run) -> Result<()> {
     let owner = session::extension_owner()?;
     let sql = statements::former(run.target.normalize, &run.target.table.name);
-    let mut cursor = session::as_user(owner, || own(|| Cursor::open(&sql)))?;
-    let mut more = true;
-    while more {
-        let mut keys = Vec::new();
-        more = session::as_user(owner, || {
-            own(|| {
-                cursor.fetch(BATCH, |row| {
-                    keys.push(row.get::<String>(1)?);
-                    Ok(())
-                })
-            })
-        })?;
-        own(|| spi::execute_built(statements::TAKE, || vec![keys.into()]))?;
-    }
-    Ok(())
+    in_batches::<1>(owner, &sql, |[keys]| {
+        with_system_names(|| spi::execute_built(statements::TAKE, || vec![keys.into()]))?;
+        Ok(())
+    })
 }
 
 fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
     let Target { table, columns, flag, normalize } = &run.target;
-    let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
+    let caller = session::current_role_name()?;
     let renamed = run.number_of(statements::COUNT_DONE)?;
     let owner = session::extension_owner()?;
     let arguments = [
@@ -173,32 +162,38 @@ fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
         caller.into(),
         renamed.into(),
     ];
-    session::as_user(owner, || own(|| spi::execute_with(statements::RECORD_RUN, &arguments)))?;
-    in_batches::<7>(statements::RECORDED_ROWS, |columns| {
+    session::as_user(owner, || with_system_names(|| spi::execute_with(statements::RECORD_RUN, &arguments)))?;
+    in_batches::<7>(session::current_role(), statements::RECORDED_ROWS, |columns| {
         let arguments = || {
             let mut arguments: Vec<DatumWithOid> = vec![run_id.to_string().into()];
             arguments.extend(columns.into_iter().map(DatumWithOid::from));
             arguments
         };
-        session::as_user(owner, || own(|| spi::execute_built(statements::RECORD_ROWS, arguments)))?;
+        session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_ROWS, arguments)))?;
         Ok(())
     })
 }
 
-/// Reads texts as the caller, and hands them over by columns, a batch at a time.
-fn in_batches<const N: usize>(sql: &str, mut each: impl FnMut([Vec<Option<String>>; N]) -> Result<()>) -> Result<()> {
-    let mut cursor = own(|| Cursor::open(sql))?;
+/// Reads texts as one role, and hands them over by columns, a batch at a time.
+fn in_batches<const N: usize>(
+    reader: pg_sys::Oid,
+    sql: &str,
+    mut each: impl FnMut([Vec<Option<String>>; N]) -> Result<()>,
+) -> Result<()> {
+    const BATCH: i64 = 10_000;
+    let mut cursor = session::as_user(reader, || with_system_names(|| Cursor::open(sql)))?;
     let mut more = true;
     while more {
         let mut columns = [const { Vec::new() }; N];
-        more = own(|| {
+        let mut read = || {
             cursor.fetch(BATCH, |row| {
                 for (i, column) in columns.iter_mut().enumerate() {
                     column.push(row.get::<String>(i + 1)?);
                 }
                 Ok(())
             })
-        })?;
+        };
+        more = session::as_user(reader, || with_system_names(&mut read))?;
         each(columns)?;
     }
     Ok(())
@@ -237,7 +232,7 @@ fn undo_dedup(
         Error::new("42P01", format!("table {} does not exist any more", recorded.target))
             .hint("The run's rows are in identity.dedup_rows.")
     })?;
-    let table = described(oid)?;
+    let table = catalog::table(oid)?;
     let columns = Columns::of(&table, &recorded.login, &recorded.site, &recorded.row_id)?;
     let flag = run::flag_column(&table, recorded.flag.as_deref())?;
     let normalize = Normalize::parse(&recorded.normalize)?;
@@ -270,10 +265,10 @@ fn recorded(run_id: &str) -> Result<Recorded> {
 }
 
 fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
-    let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?.unwrap_or_default();
+    let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
     session::as_user(owner, || {
-        own(|| {
+        with_system_names(|| {
             spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
             spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
         })
@@ -289,27 +284,17 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
     attempt::provisional(|| {
         run.restore(1, rows)?;
         run.own(statements::REFUSE_KEPT)?;
-        own(|| result.append(statements::REPORT_UNDO))?;
+        with_system_names(|| result.append(statements::REPORT_UNDO))?;
         Ok(((), !dry_run))
     })?;
     if !dry_run {
-        in_batches::<1>(statements::RESTORED, |[rows]| {
+        in_batches::<1>(session::current_role(), statements::RESTORED, |[rows]| {
             let arguments = || vec![run_id.into(), rows.into()];
-            session::as_user(owner, || own(|| spi::execute_built(statements::RECORD_UNDO, arguments)))?;
+            session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_UNDO, arguments)))?;
             Ok(())
         })?;
     }
     run.own(&statements::drop(&["member", "pending", "done"]))?;
     session::as_user(owner, || run.own(&statements::drop(&["undo"])))?;
     Ok(())
-}
-
-/// Expressions of the catalog come out with every name qualified where the search path holds pg_catalog alone.
-fn described(oid: pg_sys::Oid) -> Result<Table> {
-    own(|| catalog::table(oid))
-}
-
-/// Sorting and grouping may use as much memory as an index build.
-fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    session::with_settings(&[("work_mem", &crate::import::job::work_mem()?), ("jit", "off")], work)
 }

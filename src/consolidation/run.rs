@@ -3,9 +3,10 @@
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::{Column, Table};
-use crate::db::{session, spi, statement};
+use crate::db::{session, spi};
 use crate::error::{Error, Result};
-use crate::import::stage;
+use crate::import::plan::{self, Blame};
+use crate::import::{job, stage};
 
 pub struct Run<'a> {
     pub target: Target<'a>,
@@ -19,11 +20,11 @@ impl Run<'_> {
 
     /// Runs a statement on temporary tables, where no name can mean anything but the system's.
     pub fn own(&self, sql: &str) -> Result<u64> {
-        own(|| spi::execute(sql))
+        session::with_system_names(|| spi::execute(sql))
     }
 
     pub fn number_of(&self, sql: &str) -> Result<i64> {
-        own(|| spi::number(sql, &[]))
+        session::with_system_names(|| spi::number(sql, &[]))
     }
 
     /// repeated, member, prefix and grouped.
@@ -31,7 +32,7 @@ impl Run<'_> {
         let (sites, texts): (Vec<String>, Vec<String>) = prefixes.iter().cloned().unzip();
         self.on_target(&self.target.find_repeated())?;
         self.on_target(&self.target.find_members(&texts))?;
-        own(|| spi::execute_with(statements::CREATE_PREFIXES, &[sites.into(), texts.into()]))?;
+        session::with_system_names(|| spi::execute_with(statements::CREATE_PREFIXES, &[sites.into(), texts.into()]))?;
         self.own(&statements::group())?;
         self.check_row_ids()
     }
@@ -45,7 +46,7 @@ impl Run<'_> {
         if unique && row_id.not_null {
             return Ok(());
         }
-        match own(|| spi::value::<String>(statements::AMBIGUOUS_ROW, &[]))? {
+        match session::with_system_names(|| spi::value::<String>(statements::AMBIGUOUS_ROW, &[]))? {
             None => Ok(()),
             Some(row) => Err(Error::invalid_argument("row_id does not tell one row")
                 .detail(format!("Several rows have the value {row} in \"{}\".", row_id.name))
@@ -58,7 +59,7 @@ impl Run<'_> {
         const BREADTH_MOST: i64 = 1 << 16;
         let mut breadth = 1;
         loop {
-            if own(|| spi::value::<bool>(statements::ANY_ODD, &[]))? == Some(true) {
+            if session::with_system_names(|| spi::value::<bool>(statements::ANY_ODD, &[]))? == Some(true) {
                 self.on_target(&self.target.take_odd_names())?;
                 self.own(statements::DROP_ODD)?;
             }
@@ -74,8 +75,8 @@ impl Run<'_> {
 
     pub fn take_reserved(&self, source: &str) -> Result<()> {
         let query = stage::source_query(source)?;
-        let columns = stage::source_column_names(&query)?;
-        let [column] = columns.as_slice() else {
+        let columns = stage::source_columns(&query)?;
+        let [(column, _)] = columns.as_slice() else {
             return Err(Error::invalid_argument("reserved does not have one column")
                 .detail(format!("It has {} columns.", columns.len()))
                 .hint("Give a relation or a query with the names alone: 'SELECT name FROM reserved_names'."));
@@ -89,7 +90,7 @@ impl Run<'_> {
     pub fn restore(&self, first: i64, last: i64) -> Result<()> {
         let outcome: std::result::Result<u64, Failure> = attempt::attempt(&self.target.restore(first, last));
         let Err(failure) = outcome else { return Ok(()) };
-        if crate::import::plan::blame(&failure.sqlstate) != crate::import::plan::Blame::Row {
+        if plan::blame(&failure.sqlstate) != Blame::Row {
             return Err(failure.into());
         }
         if first < last {
@@ -97,14 +98,11 @@ impl Run<'_> {
             self.restore(first, middle)?;
             return self.restore(middle + 1, last);
         }
-        own(|| spi::execute_with(statements::REFUSE_UNDO, &[first.into(), failure.message.as_str().into()]))?;
+        session::with_system_names(|| {
+            spi::execute_with(statements::REFUSE_UNDO, &[first.into(), failure.message.as_str().into()])
+        })?;
         Ok(())
     }
-}
-
-/// Runs `work` where no name can mean anything but the system's.
-pub fn own<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    session::with_settings(&[("search_path", "pg_catalog, pg_temp")], work)
 }
 
 pub fn check_session(function: &str) -> Result<()> {
@@ -112,10 +110,7 @@ pub fn check_session(function: &str) -> Result<()> {
         return Err(Error::new("25006", format!("cannot execute {function}() in a read-only transaction"))
             .hint("It keeps its findings in temporary tables: run it in a read-write transaction on the primary."));
     }
-    if statement::database_encoding() != "UTF8" {
-        return Err(Error::new("0A000", "the database's encoding is not UTF8")
-            .hint("pg_identity needs a database with encoding UTF8."));
-    }
+    job::check_encoding()?;
     stage::check_temporary()
 }
 

@@ -83,13 +83,27 @@ impl Target<'_> {
         )
     }
 
-    /// Gives the new names; done: those that were given, as the table has them.
+    /// Gives the new names.
     pub fn rename(&self) -> String {
-        let flag = self.flag.map(|f| format!(", {} = {}", f.quoted, if is_boolean(f) { "true" } else { "1" }));
+        let flag = self.flag.map(|f| if is_boolean(f) { "true" } else { "1" }.to_string());
+        self.give("new_login", flag, "true")
+    }
+
+    /// Gives old names back to the rows from `first` to `last`.
+    pub fn restore(&self, first: i64, last: i64) -> String {
+        let flag = self.flag.map(|f| format!("CAST(p.old_flag AS {})", f.base_name));
+        let rows = format!("p.status OPERATOR(pg_catalog.=) 'restored' AND p.n BETWEEN {first} AND {last}");
+        self.give("old_login", flag, &rows)
+    }
+
+    /// Gives pending rows the name in a column of theirs, and the flag a value. done: those that were given, as the table has
+    /// them.
+    fn give(&self, name: &str, flag: Option<String>, rows: &str) -> String {
+        let flag = self.flag.zip(flag).map(|(column, value)| format!(", {} = {value}", column.quoted));
         format!(
             "WITH given AS (
-               UPDATE {from} AS t SET {column} = CAST(p.new_login AS {kind}){flag} FROM pg_temp.pg_identity_pending AS p
-               WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
+               UPDATE {from} AS t SET {column} = CAST(p.{name} AS {kind}){flag} FROM pg_temp.pg_identity_pending AS p
+               WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid AND {rows}
                RETURNING p.n, {login} AS login)
              INSERT INTO pg_temp.pg_identity_done (n, login) SELECT g.n, g.login FROM given AS g",
             from = self.table.in_from(),
@@ -111,24 +125,6 @@ impl Target<'_> {
             login = self.login(),
             key = self.normalize.key(&self.login()),
             from = self.table.in_from(),
-        )
-    }
-
-    /// Gives old names back to the rows from `first` to `last`.
-    pub fn restore(&self, first: i64, last: i64) -> String {
-        let flag = self.flag.map(|f| format!(", {} = CAST(p.old_flag AS {})", f.quoted, f.base_name));
-        format!(
-            "WITH given AS (
-               UPDATE {from} AS t SET {column} = CAST(p.old_login AS {kind}){flag} FROM pg_temp.pg_identity_pending AS p
-               WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-                 AND p.status OPERATOR(pg_catalog.=) 'restored' AND p.n BETWEEN {first} AND {last}
-               RETURNING p.n, {login} AS login)
-             INSERT INTO pg_temp.pg_identity_done (n, login) SELECT g.n, g.login FROM given AS g",
-            from = self.table.in_from(),
-            column = self.columns.login.quoted,
-            kind = self.columns.login.base_name,
-            flag = flag.unwrap_or_default(),
-            login = self.login(),
         )
     }
 }
@@ -282,7 +278,7 @@ EXCEPT SELECT t.key FROM pg_temp.pg_identity_taken AS t";
 
 pub const WAITING: &str = "SELECT count(*) FROM pg_temp.pg_identity_pending AS p WHERE p.new_login IS NULL";
 
-pub fn row_json(alias: &str) -> String {
+fn row_json(alias: &str) -> String {
     format!("jsonb_build_object('site', {alias}.site, 'row_id', {alias}.row_id, 'login', {alias}.login)")
 }
 
@@ -344,20 +340,20 @@ SELECT r.row_id, r.site, r.login_key, r.keeper, r.old_login, r.new_login, r.old_
 FROM identity.dedup_rows AS r WHERE r.run_id = $1::uuid";
 
 pub const DECIDE_UNDO: &str = "
-         CREATE TEMPORARY TABLE pg_temp.pg_identity_done (n int8, login text) ON COMMIT DROP;
-         CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
-         SELECT row_number() OVER (ORDER BY u.site COLLATE \"C\", length(u.row_id), u.row_id COLLATE \"C\") AS n, m.oid, m.tid, u.row_id, u.site, u.old_login, u.new_login, u.old_flag,
-           m.login AS login, o.row_id AS other,
-           CASE WHEN m.row_id IS NULL THEN 'missing' WHEN m.login <> u.new_login THEN 'changed'
-                WHEN o.row_id IS NOT NULL THEN 'taken' ELSE 'restored' END AS status,
-           NULL::text AS reason
-         FROM pg_temp.pg_identity_undo AS u
-         LEFT JOIN pg_temp.pg_identity_member AS m ON m.row_id = u.row_id
-         LEFT JOIN (
-           SELECT x.key, min(x.row_id) AS row_id FROM pg_temp.pg_identity_member AS x
-           WHERE NOT EXISTS (SELECT FROM pg_temp.pg_identity_undo AS k WHERE k.login_key = x.key AND (k.row_id = x.row_id OR k.keeper = x.row_id)) GROUP BY x.key) AS o
-           ON o.key = u.login_key
-         WHERE u.todo";
+CREATE TEMPORARY TABLE pg_temp.pg_identity_done (n int8, login text) ON COMMIT DROP;
+CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
+SELECT row_number() OVER (ORDER BY u.site COLLATE \"C\", length(u.row_id), u.row_id COLLATE \"C\") AS n, m.oid, m.tid, u.row_id, u.site, u.old_login, u.new_login, u.old_flag,
+  m.login AS login, o.row_id AS other,
+  CASE WHEN m.row_id IS NULL THEN 'missing' WHEN m.login <> u.new_login THEN 'changed'
+       WHEN o.row_id IS NOT NULL THEN 'taken' ELSE 'restored' END AS status,
+  NULL::text AS reason
+FROM pg_temp.pg_identity_undo AS u
+LEFT JOIN pg_temp.pg_identity_member AS m ON m.row_id = u.row_id
+LEFT JOIN (
+  SELECT x.key, min(x.row_id) AS row_id FROM pg_temp.pg_identity_member AS x
+  WHERE NOT EXISTS (SELECT FROM pg_temp.pg_identity_undo AS k WHERE k.login_key = x.key AND (k.row_id = x.row_id OR k.keeper = x.row_id)) GROUP BY x.key) AS o
+  ON o.key = u.login_key
+WHERE u.todo";
 
 pub const REFUSE_UNDO: &str =
     "UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = $2 WHERE p.n = $1";

@@ -1,7 +1,7 @@
 //! A table as its catalog describes it: columns, keys, and the rules its rows must keep.
 
 use crate::db::expression::{self, Expression};
-use crate::db::spi;
+use crate::db::{session, spi};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::Oid;
 use serde::Deserialize;
@@ -158,8 +158,12 @@ impl Table {
     }
 }
 
-/// Reads the description of `oid` as the current user sees it.
+/// Reads the description of `oid` as the current user sees it. In its expressions every name is qualified.
 pub fn table(oid: Oid) -> Result<Table> {
+    session::with_system_names(|| read_table(oid))
+}
+
+fn read_table(oid: Oid) -> Result<Table> {
     let args = [oid.into()];
     let mut table: Table = spi::document::<Option<Table>>(TABLE, &args)?
         .ok_or_else(|| Error::new("42P01", format!("there is no relation with OID {}", oid.to_u32())))?;

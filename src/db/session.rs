@@ -36,6 +36,21 @@ fn save_setting(name: &str, value: &str) {
     }
 }
 
+/// Runs `work` where no name can mean anything but the system's, and where the catalog gives every other name qualified.
+pub fn with_system_names<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    with_settings(&[("search_path", "pg_catalog, pg_temp")], work)
+}
+
+/// The role whose rights apply.
+pub fn current_role() -> pg_sys::Oid {
+    // SAFETY: a plain read of the session's state.
+    unsafe { pg_sys::GetUserId() }
+}
+
+pub fn current_role_name() -> Result<String> {
+    Ok(spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?.unwrap_or_default())
+}
+
 /// Runs `work` as the owner of this extension: for its own tables, which callers have no rights on.
 pub fn as_extension_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     as_user(extension_owner()?, work)

@@ -51,6 +51,16 @@ pub fn stream(sql: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()>
     Ok(())
 }
 
+/// The texts of a query with one column; of few rows.
+pub fn texts(sql: &str) -> Result<Vec<String>> {
+    let mut texts = Vec::new();
+    stream(sql, |row| {
+        texts.extend(row.get::<String>(1)?);
+        Ok(())
+    })?;
+    Ok(texts)
+}
+
 /// A query that is read a batch at a time.
 pub struct Cursor(String);
 

@@ -1,8 +1,9 @@
 //! What all imports have in common: one job in one subtransaction, its counts, its row in `identity.import_runs`.
 
-use crate::db::{attempt, progress, session, spi, statement};
+use crate::db::attempt::{self, Failure};
+use crate::db::{progress, session, spi, statement};
 use crate::error::{Error, Result};
-use crate::import::plan::OnConflict;
+use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
 use serde::Deserialize;
 use std::time::Instant;
@@ -88,7 +89,7 @@ impl Job<'_> {
     pub fn run(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
         let started = Instant::now();
         let outcome = attempt::provisional(|| {
-            let outcome = session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)?;
+            let outcome = with_memory(work)?;
             let keep = !self.dry_run && !outcome.aborted;
             Ok((outcome, keep))
         })?;
@@ -109,12 +110,7 @@ impl Job<'_> {
                 error
             });
         }
-        let encoding = statement::database_encoding();
-        if encoding != "UTF8" {
-            return Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
-                .hint("pg_identity needs a database with encoding UTF8."));
-        }
-        Ok(())
+        check_encoding()
     }
 
     fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
@@ -149,7 +145,7 @@ impl Job<'_> {
     }
 
     fn record(&self, started: Instant, outcome: &Outcome) -> Result<()> {
-        let caller = spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?;
+        let caller = session::current_role_name()?;
         let c = &outcome.counts;
         session::as_extension_owner(|| {
             spi::execute_with(
@@ -182,8 +178,42 @@ impl Job<'_> {
     }
 }
 
-/// An import may use as much memory as an index build.
-pub fn work_mem() -> Result<String> {
+pub fn check_encoding() -> Result<()> {
+    let encoding = statement::database_encoding();
+    if encoding == "UTF8" {
+        return Ok(());
+    }
+    Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
+        .hint("pg_identity needs a database with encoding UTF8."))
+}
+
+/// Runs a statement of which a row may be the fault, and gives back its failure if one is. Of two sessions that wait for each
+/// other Postgres stops one; its part of the work is done again.
+pub fn attempt_rows(
+    mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
+) -> Result<std::result::Result<u64, Failure>> {
+    const TRIES: usize = 4;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let failure = match statement() {
+            Ok(rows) => return Ok(Ok(rows)),
+            Err(failure) => failure,
+        };
+        match plan::blame(&failure.sqlstate) {
+            Blame::Deadlock if tries < TRIES => continue,
+            Blame::Row => return Ok(Err(failure)),
+            Blame::Deadlock | Blame::Session => return Err(failure.into()),
+        }
+    }
+}
+
+/// Runs work that sorts and groups: it may use as much memory as an index build.
+pub fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)
+}
+
+fn work_mem() -> Result<String> {
     let value = spi::value::<String>(
         "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
          FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m

@@ -94,8 +94,7 @@ fn import_before_insert(row: pgrx::AnyElement) -> Option<pgrx::AnyElement> {
 }
 
 fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Result<()> {
-    // Expressions of the catalog come out with every name qualified where the search path holds pg_catalog alone.
-    let table = session::with_settings(&[("search_path", "pg_catalog, pg_temp")], || catalog::table(target))?;
+    let table = catalog::table(target)?;
     let job = Job {
         run_id: Uuid::now_v7(),
         function: "import_rows",
@@ -139,7 +138,7 @@ fn run_import(
     result.append(&report)?;
     let mut outcome = Outcome::new(run.total, counts, aborted);
     if aborted && request.on_conflict == OnConflict::Error {
-        outcome.first = first_problems(&run)?;
+        outcome.first = spi::texts(&run.statements().first_problems(5))?;
     }
     run.drop_tables()?;
     Ok(outcome)
@@ -161,9 +160,9 @@ fn prepare<'a>(
     stage::check_temporary()?;
     let search_path = spi::value::<String>("SELECT pg_catalog.current_setting('search_path')", &[])?
         .filter(|path| path.contains("pg_catalog"));
-    let columns = stage::source_column_names(query)?;
+    let columns = stage::source_columns(query)?;
     let taken: BTreeSet<&str> =
-        table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(String::as_str)).collect();
+        table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(|(name, _)| name.as_str())).collect();
     let names = Names::new(RUNS.fetch_add(1, Ordering::Relaxed), &taken);
     let assignments = stage::describe_source(&names, table, request, query)?;
     let match_key = match request.on_conflict {
@@ -211,13 +210,4 @@ fn report_query(run: &Run, run_id: Uuid, aborted: bool) -> Result<String> {
     let everything = run.request.report == Report::All && !aborted;
     let report = run.statements().report(&run_id.to_string(), row_id.as_deref(), everything.then_some(&run.rows));
     Ok(if run.request.report == Report::None { format!("{report} LIMIT 0") } else { report })
-}
-
-fn first_problems(run: &Run) -> Result<Vec<String>> {
-    let mut lines = Vec::new();
-    spi::stream(&run.statements().first_problems(5), |row| {
-        lines.extend(row.get::<String>(1)?);
-        Ok(())
-    })?;
-    Ok(lines)
 }

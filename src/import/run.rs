@@ -6,8 +6,9 @@ use crate::db::progress::{Phase, Progress};
 use crate::db::session;
 use crate::db::spi;
 use crate::error::Result;
+use crate::import::job;
 use crate::import::mark;
-use crate::import::plan::{self, Assignment, Blame, Request};
+use crate::import::plan::{Assignment, Request};
 use crate::import::statements::{Names, Rows, Statements, Write};
 use std::collections::BTreeSet;
 
@@ -79,24 +80,14 @@ impl Run<'_> {
 
     /// Runs a statement that marks its rows. An error that is no row's fault is raised.
     pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Stumble>> {
-        // Of two sessions that wait for each other Postgres stops one; its part of the work can be done again.
-        const TRIES: usize = 4;
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let mut row = 0;
+        let outcome = job::attempt_rows(|| {
             let before = mark::begin(self.progress.rows_done);
             let outcome = attempt::attempt(sql);
-            let row = mark::restore(before);
-            let failure = match outcome {
-                Ok(rows) => return Ok(Ok(rows)),
-                Err(failure) => failure,
-            };
-            match plan::blame(&failure.sqlstate) {
-                Blame::Deadlock if tries < TRIES => continue,
-                Blame::Row => return Ok(Err(Stumble { failure, row })),
-                Blame::Deadlock | Blame::Session => return Err(failure.into()),
-            }
-        }
+            row = mark::restore(before);
+            outcome
+        })?;
+        Ok(outcome.map_err(|failure| Stumble { failure, row }))
     }
 
     /// Adds what Postgres said of a row to the report.

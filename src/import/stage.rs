@@ -51,11 +51,11 @@ fn relation_query(name: &str) -> Result<String> {
     Ok(format!("SELECT * FROM {qualified}"))
 }
 
-/// The source's column names, before it has a table of its own.
-pub fn source_column_names(query: &str) -> Result<Vec<String>> {
+/// The source's columns and their types, before it has a table of its own.
+pub fn source_columns(query: &str) -> Result<Vec<(String, pg_sys::Oid)>> {
     Spi::connect_mut(|client| {
         let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
-        (1..=rows.columns()?).map(|i| Ok(rows.column_name(i)?)).collect()
+        (1..=rows.columns()?).map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value()))).collect()
     })
 }
 

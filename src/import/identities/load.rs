@@ -9,6 +9,7 @@ use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
 use crate::import::identities::run::Run;
 use crate::import::identities::schema::{Schema, Schemas};
 use crate::import::identities::statements;
+use crate::import::stage;
 use crate::password;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -28,12 +29,7 @@ pub enum Source {
 impl Source {
     /// The query, if its rows are documents.
     pub fn query(query: String) -> Result<Self> {
-        let columns = Spi::connect_mut(|client| {
-            let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
-            (1..=rows.columns()?)
-                .map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value())))
-                .collect::<Result<Vec<_>>>()
-        })?;
+        let columns = stage::source_columns(&query)?;
         let refuse = |detail: String| {
             Err(Error::new("42804", "the source does not have one json or jsonb column")
                 .detail(detail)

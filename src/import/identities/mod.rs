@@ -45,7 +45,7 @@ fn import_identities(
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
     let text = json::jsonb_text(required("identities", identities)?);
-    Ok(import(&request, "import_identities", None, || documents(&text), result)?)
+    Ok(import(&request, "import_identities", Label::unnamed("(argument)"), || documents(&text), result)?)
 }
 
 /// See the comment on `identity.import_identities_from` in `sql/25_import_identities.sql`.
@@ -63,9 +63,25 @@ fn import_identities_from(
     let request = request(realm, on_conflict, dry_run, report)?;
     let source = required("source", source)?;
     // A query's text may have documents in it, and so secrets: it is not kept.
-    let shown = plan::is_relation_name(&source).then_some(source.trim());
+    let label = if plan::is_relation_name(&source) {
+        Label { record: source.trim(), argument: literal(source.trim()) }
+    } else {
+        Label::unnamed("(query)")
+    };
     let read = || Source::query(stage::source_query(&source)?);
-    Ok(import(&request, "import_identities_from", shown, read, result)?)
+    Ok(import(&request, "import_identities_from", label, read, result)?)
+}
+
+/// How a source is named: in the record of its run, and as an argument in a hint.
+struct Label<'a> {
+    record: &'a str,
+    argument: String,
+}
+
+impl<'a> Label<'a> {
+    fn unnamed(record: &'a str) -> Self {
+        Label { record, argument: "…".to_string() }
+    }
 }
 
 fn request(
@@ -110,7 +126,7 @@ fn documents(text: &str) -> Result<Source> {
 fn import(
     request: &Request,
     function: &'static str,
-    relation: Option<&str>,
+    label: Label,
     read: impl FnOnce() -> Result<Source>,
     mut result: ResultSet,
 ) -> Result<()> {
@@ -119,10 +135,10 @@ fn import(
         function,
         target: "identity.identities",
         realm: Some(&request.realm),
-        source: relation.unwrap_or(if function == "import_identities" { "(argument)" } else { "(query)" }),
+        source: label.record,
         on_conflict: request.on_conflict,
         dry_run: request.dry_run,
-        arguments: [literal(&request.realm), relation.map_or("…".to_string(), literal)],
+        arguments: [literal(&request.realm), label.argument],
     };
     job.check_session()?;
     let source = read()?;
@@ -137,7 +153,9 @@ fn import(
         let mut outcome = Outcome::new(run.total, counts, aborted);
         run.enter(Phase::Reporting);
         run.report(job.run_id, aborted, &mut result)?;
-        outcome.first = run.first_problems()?;
+        if aborted && request.on_conflict == OnConflict::Error {
+            outcome.first = run.store(|| spi::texts(&run.sql(statements::FIRST_PROBLEMS)))?;
+        }
         run.execute(statements::DROP)?;
         Ok(outcome)
     })
@@ -145,28 +163,17 @@ fn import(
 
 impl Run<'_> {
     fn report(&self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
+        if self.request.report == Report::None {
+            return Ok(());
+        }
         let mut parts = vec![statements::REPORT_PROBLEMS.to_string()];
-        if !aborted && self.request.report != Report::None {
+        if !aborted {
             self.look_up(statements::FIND_WARNINGS)?;
             // With the problems alone come the warnings, which are nobody's problem yet.
             let join = if self.request.report == Report::All { "LEFT JOIN" } else { "JOIN" };
             parts.push(statements::REPORT_FINE.replace("@join_warnings", join));
         }
-        let mut sql = self.sql(&statements::report(&run_id.to_string(), &parts));
-        if self.request.report == Report::None {
-            sql.push_str(" LIMIT 0");
-        }
+        let sql = self.sql(&statements::report(&run_id.to_string(), &parts));
         self.store(|| result.append(&sql))
-    }
-
-    fn first_problems(&self) -> Result<Vec<String>> {
-        let mut lines = Vec::new();
-        self.store(|| {
-            spi::stream(&self.sql(statements::FIRST_PROBLEMS), |row| {
-                lines.extend(row.get::<String>(1)?);
-                Ok(())
-            })
-        })?;
-        Ok(lines)
     }
 }

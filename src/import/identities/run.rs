@@ -5,7 +5,8 @@ use crate::db::progress::{Phase, Progress};
 use crate::db::{session, spi};
 use crate::error::Result;
 use crate::import::identities::statements;
-use crate::import::plan::{self, Blame, OnConflict, Report};
+use crate::import::job;
+use crate::import::plan::{self, OnConflict, Report};
 use pgrx::pg_sys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
@@ -83,7 +84,7 @@ impl<'a> Run<'a> {
 
     /// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
     pub fn store<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        session::as_user(self.owner, || session::with_settings(&[("search_path", "pg_catalog, pg_temp")], work))
+        session::as_user(self.owner, || session::with_system_names(work))
     }
 
     pub fn execute(&self, template: &str) -> Result<u64> {
@@ -130,16 +131,7 @@ impl<'a> Run<'a> {
 
     /// Runs statements in a subtransaction. An error that is no row's fault is raised.
     pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
-        const TRIES: usize = 4;
-        for _ in 1..TRIES {
-            let outcome = self.store(|| Ok(attempt::attempt(sql)))?;
-            match outcome {
-                Err(failure) if plan::blame(&failure.sqlstate) == Blame::Deadlock => continue,
-                Err(failure) if plan::blame(&failure.sqlstate) == Blame::Session => return Err(failure.into()),
-                outcome => return Ok(outcome),
-            }
-        }
-        self.store(|| Ok(attempt::attempt(sql)))?.map(Ok).map_err(Into::into)
+        self.store(|| job::attempt_rows(|| attempt::attempt(sql)))
     }
 
     pub fn enter(&mut self, phase: Phase) {
