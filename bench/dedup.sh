@@ -2,10 +2,8 @@
 # dedup_logins beside the statements that it replaces: 3 M names in 3 sites, 350 k of them to be renamed. The other way groups
 # the names into a table, updates each site from it, copies the renamed rows to a second table, and updates the SSO table
 # from that. Prints seconds, the ratio, and the duplicates that each way leaves.
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 rows=${ROWS:-3000000}
-run() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
-seconds() { run -d bench_dedup -At -c '\timing on' "$@" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | awk '{s += $1} END {printf "%.2f", s / 1000}'; }
 fresh() { run -d postgres -c 'DROP DATABASE IF EXISTS bench_dedup' -c 'CREATE DATABASE bench_dedup TEMPLATE bench_dedup_template STRATEGY file_copy' -c CHECKPOINT 2>/dev/null
     run -d bench_dedup -c 'SELECT count(*) FROM sso' >/dev/null; }
 left="SELECT count(*) - count(DISTINCT lower(username)) FROM sso"
@@ -27,7 +25,7 @@ CREATE INDEX ON sso (username);
 VACUUM ANALYZE;
 SQL
 fresh
-paper=$(seconds \
+paper=$(seconds bench_dedup \
     -c 'CREATE TABLE duplicate_name AS SELECT username FROM sso GROUP BY username HAVING count(*) > 1' \
     -c "UPDATE sso SET username = 'fz_' || sso.username, notify_username_modify = 1 FROM duplicate_name d WHERE sso.username = d.username AND site_id = 2" \
     -c "UPDATE sso SET username = 'gx_' || sso.username, notify_username_modify = 1 FROM duplicate_name d WHERE sso.username = d.username AND site_id = 3" \
@@ -35,9 +33,9 @@ paper=$(seconds \
     -c 'UPDATE sso SET username = r.username, notify_username_modify = 1 FROM renamed r WHERE r.id = sso.id')
 paper_left=$(run -d bench_dedup -Atc "$left")
 fresh
-own=$(seconds -c "SELECT count(*) FROM identity.dedup_logins('sso', 'username', 'site_id', 'id', '{\"2\": \"fz_\", \"3\": \"gx_\"}', flag => 'notify_username_modify')")
+own=$(seconds bench_dedup -c "SELECT count(*) FROM identity.dedup_logins('sso', 'username', 'site_id', 'id', '{\"2\": \"fz_\", \"3\": \"gx_\"}', flag => 'notify_username_modify')")
 own_left=$(run -d bench_dedup -Atc "$left")
 renamed=$(run -d bench_dedup -Atc 'SELECT renamed FROM identity.dedup_runs')
 echo "dedup, $rows names, $renamed renamed: statements of the paper ${paper} s, dedup_logins ${own} s"
-echo "dedup_logins / the paper's statements: $(awk -v a="$own" -v b="$paper" 'BEGIN { printf "%.2f", a / b }') (goal 0.8)"
+echo "dedup_logins / the paper's statements: $(ratio "$own" "$paper") (goal 0.8)"
 echo "duplicates left: $paper_left by the paper's statements, $own_left by dedup_logins"

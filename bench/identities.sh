@@ -2,11 +2,8 @@
 # A million identities, each with an e-mail, a username and a password that is hashed already: import_identities_from beside
 # plain INSERT … SELECT of ready rows into the same three tables, and beside import_identities in calls of 1000.
 # Prints seconds and ratios.
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 rows=${ROWS:-1000000}
-run() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
-seconds() { run -d bench_identities -At -c '\timing on' "$@" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | awk '{s += $1} END {printf "%.2f", s / 1000}'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 empty() { run -d bench_identities -c 'SET client_min_messages = warning' -c 'TRUNCATE identity.identities CASCADE' -c CHECKPOINT; }
 
 run -d postgres -c 'DROP DATABASE IF EXISTS bench_identities' -c 'CREATE DATABASE bench_identities'
@@ -21,7 +18,7 @@ FROM generate_series(1, :rows) n;
 CREATE UNIQUE INDEX ON source (n);
 VACUUM ANALYZE;
 SQL
-bulk=$(seconds -c "SELECT status, count(*) FROM identity.import_identities_from('acme', 'SELECT doc FROM source ORDER BY n', report => 'all') GROUP BY 1")
+bulk=$(seconds bench_identities -c "SELECT status, count(*) FROM identity.import_identities_from('acme', 'SELECT doc FROM source ORDER BY n', report => 'all') GROUP BY 1")
 imported=$(run -d bench_identities -Atc 'SELECT count(*) FROM identity.identities')
 [ "$imported" = "$rows" ] || { echo "only $imported of $rows identities were imported"; exit 1; }
 run -d bench_identities <<'SQL'
@@ -30,10 +27,10 @@ CREATE TABLE ready_identifiers AS SELECT realm, key, kind, value, identity_id, u
 CREATE TABLE ready_credentials AS SELECT * FROM identity.credentials;
 SQL
 empty
-plain=$(seconds -c 'INSERT INTO identity.identities SELECT * FROM ready_identities' \
+plain=$(seconds bench_identities -c 'INSERT INTO identity.identities SELECT * FROM ready_identities' \
     -c 'INSERT INTO identity.identifiers SELECT * FROM ready_identifiers' -c 'INSERT INTO identity.credentials SELECT * FROM ready_credentials')
 empty
-calls=$(seconds -c "SET client_min_messages = warning" -c "DO \$\$ BEGIN
+calls=$(seconds bench_identities -c "SET client_min_messages = warning" -c "DO \$\$ BEGIN
     FOR i IN 0 .. ($rows - 1) / 1000 LOOP
         PERFORM identity.import_identities('acme', (SELECT jsonb_agg(doc ORDER BY n) FROM source WHERE n > i * 1000 AND n <= (i + 1) * 1000));
         COMMIT;

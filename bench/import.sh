@@ -2,10 +2,9 @@
 # import_rows beside the statements it replaces: 1 M rows with random keys into 1 M rows with a bigserial key and unique
 # indexes on lower(username), lower(email) and phone; 10 % of them conflict on all three. Each side starts from the same
 # files, after a checkpoint. Prints seconds and ratios; ROUNDS (2) rounds, the best of each side counts.
-set -euo pipefail
+. "$(dirname "$0")/lib.sh"
 rounds=${ROUNDS:-2}
 rows=${ROWS:-1000000}
-run() { psql -Xq -v ON_ERROR_STOP=1 "$@"; }
 
 run -d postgres -c 'DROP DATABASE IF EXISTS bench_template' -c 'CREATE DATABASE bench_template'
 run -d bench_template -v rows="$rows" <<'SQL'
@@ -27,10 +26,9 @@ SQL
 measure() {
     run -d postgres -c 'DROP DATABASE IF EXISTS bench' -c 'CREATE DATABASE bench TEMPLATE bench_template STRATEGY file_copy' -c CHECKPOINT
     run -d bench -c 'SELECT count(*) FROM people WHERE id > 0' -c 'SELECT count(*) FROM source' >/dev/null
-    run -d bench -At -c '\timing on' -c "$1" 2>/dev/null | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -1 | awk '{printf "%.2f", $1 / 1000}'
+    seconds bench -c "$1"
 }
 best() { awk -v a="$1" -v b="$2" 'BEGIN { print (a == "" || b < a) ? b : a }'; }
-ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'; }
 
 bare="INSERT INTO people (username, email, phone) SELECT username, email, phone FROM source ON CONFLICT DO NOTHING"
 cte="CREATE TABLE report AS

@@ -3,7 +3,7 @@
 
 use crate::consolidation::plan::{Columns, Normalize};
 use crate::db::catalog::{Column, Table};
-use crate::import::statements::literal;
+use crate::db::spi::literal;
 
 /// The statements on the user's own table.
 pub struct Target<'a> {

@@ -105,3 +105,20 @@ impl Row<'_> {
 pub fn quote_identifier(name: &str) -> String {
     pgrx::spi::quote_identifier(name)
 }
+
+/// A text constant.
+pub fn literal(text: &str) -> String {
+    let quoted = text.replace('\'', "''");
+    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn literals_are_quoted_as_the_server_quotes_them() {
+        assert_eq!(literal("it's"), "'it''s'");
+        assert_eq!(literal(r"a\b"), r"E'a\\b'");
+    }
+}

@@ -1,7 +1,7 @@
 //! The SQL of an import of identities. It runs with `search_path = pg_catalog, pg_temp`, so that names of the system can
 //! mean nothing else. `@item`, `@claim` and so on are the run's temporary tables, `@realm` is its realm.
 
-use crate::import::statements::literal;
+use crate::db::spi::literal;
 
 pub fn fill(template: &str, run: u64, realm: &str) -> String {
     let table = |name: &str| format!("pg_temp.pg_identity_{name}_{run}");

@@ -22,6 +22,7 @@ mod source;
 mod write;
 
 use crate::db::catalog::{Check, ForeignKey, Key, KeyPart, Table};
+use crate::db::spi::literal;
 use crate::import::plan::{self, Assignment};
 use std::collections::BTreeSet;
 
@@ -148,12 +149,6 @@ pub fn foreign_key_ord(position: usize) -> i32 {
     ORD_FOREIGN_KEY + position as i32
 }
 
-/// A text constant.
-pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
-}
-
 fn text_array<'s>(items: impl IntoIterator<Item = &'s str>) -> String {
     let items: Vec<String> = items.into_iter().map(literal).collect();
     format!("ARRAY[{}]::pg_catalog.text[]", items.join(", "))
@@ -261,12 +256,6 @@ fn unqualified(relation: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn literals_are_quoted_as_the_server_quotes_them() {
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal(r"a\b"), r"E'a\\b'");
-    }
 
     #[test]
     fn own_columns_never_meet_the_users() {
