@@ -41,7 +41,11 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean)'),
            ('admin', 'SELECT', 'TABLE identity.dedup_runs'),
            ('admin', 'SELECT', 'TABLE identity.dedup_rows'),
-           ('admin', 'SELECT', 'TABLE identity.import_runs')
+           ('admin', 'SELECT', 'TABLE identity.import_runs'),
+           ('admin', 'SELECT', 'TABLE identity.audit_events'),
+           ('admin', 'SELECT', 'TABLE identity.audit_heads'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.audit_checkpoint(text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)')
 $$;
 COMMENT ON FUNCTION identity._access_rights() IS 'Internal: what each level of access consists of';
 
@@ -58,6 +62,20 @@ END
 $$;
 COMMENT ON FUNCTION identity._access_role(text) IS 'Internal: a role''s name, quoted; raises where there is no such role';
 
+CREATE FUNCTION identity._take_access(role text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    name CONSTANT text := identity._access_role(role);
+    entitled record;
+BEGIN
+    FOR entitled IN SELECT r.privilege, r.object FROM identity._access_rights() AS r LOOP
+        EXECUTE format('REVOKE %s ON %s FROM %s', entitled.privilege, entitled.object, name);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION identity._take_access(text) IS 'Internal: takes from role all that any level consists of';
+
 CREATE FUNCTION identity.grant_access(role text, level text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -70,13 +88,14 @@ BEGIN
         RAISE EXCEPTION 'unknown level: "%"', COALESCE(level, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use checker, importer or admin.';
     END IF;
-    PERFORM identity.revoke_access(role);
+    PERFORM identity._take_access(role);
     FOR entitled IN
         SELECT r.privilege, r.object FROM identity._access_rights() AS r
         WHERE array_position(levels, r.level) <= array_position(levels, grant_access.level)
     LOOP
         EXECUTE format('GRANT %s ON %s TO %s', entitled.privilege, entitled.object, name);
     END LOOP;
+    PERFORM identity._audit('', 'grant_access', role, jsonb_build_object('level', level));
 END
 $$;
 COMMENT ON FUNCTION identity.grant_access(text, text) IS
@@ -87,13 +106,9 @@ Run it as the owner of the extension. Errors: 42704 no such role, 22023 unknown 
 CREATE FUNCTION identity.revoke_access(role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    name CONSTANT text := identity._access_role(role);
-    entitled record;
 BEGIN
-    FOR entitled IN SELECT r.privilege, r.object FROM identity._access_rights() AS r LOOP
-        EXECUTE format('REVOKE %s ON %s FROM %s', entitled.privilege, entitled.object, name);
-    END LOOP;
+    PERFORM identity._take_access(role);
+    PERFORM identity._audit('', 'revoke_access', role, '{}');
 END
 $$;
 COMMENT ON FUNCTION identity.revoke_access(text) IS

@@ -1,5 +1,6 @@
 //! pg_identity: brings identities together inside Postgres.
 
+mod audit;
 mod consolidation;
 mod db;
 mod error;
@@ -14,7 +15,8 @@ use pgrx::prelude::*;
 extension_sql_file!("../sql/00_schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../sql/05_identifier.sql", name = "identifier", requires = ["schema"]);
 extension_sql_file!("../sql/10_import.sql", name = "import", requires = ["identifier"]);
-extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["import"]);
+extension_sql_file!("../sql/15_audit.sql", name = "audit", requires = ["import"]);
+extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["audit"]);
 extension_sql_file!("../sql/25_import_identities.sql", name = "import_identities", requires = ["store"]);
 extension_sql_file!("../sql/30_consolidation.sql", name = "consolidation", requires = ["import_identities"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);

@@ -7,6 +7,7 @@ mod plan;
 mod run;
 mod statements;
 
+use crate::audit::{self, Event};
 use crate::db::catalog;
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
@@ -22,6 +23,7 @@ use pgrx::{JsonB, Uuid as PgUuid};
 use plan::{Columns, Keep, Normalize};
 use run::Run;
 use serde::Deserialize;
+use serde_json::json;
 use statements::Target;
 use uuid::Uuid;
 
@@ -171,7 +173,14 @@ fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
         };
         session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_ROWS, arguments)))?;
         Ok(())
-    })
+    })?;
+    audit("dedup_logins", &table.name, &json!({"run_id": run_id.to_string(), "renamed": renamed}))
+}
+
+/// The user's table is in no realm.
+fn audit(action: &str, table: &str, detail: &serde_json::Value) -> Result<()> {
+    audit::record(&Event { realm: "", action, subject: Some(table), detail })?;
+    Ok(())
 }
 
 /// Reads texts as one role, and hands them over by columns, a batch at a time.
@@ -288,11 +297,14 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
         Ok(((), !dry_run))
     })?;
     if !dry_run {
+        let mut restored = 0;
         in_batches::<1>(session::current_role(), statements::RESTORED, |[rows]| {
+            restored += rows.len();
             let arguments = || vec![run_id.into(), rows.into()];
             session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_UNDO, arguments)))?;
             Ok(())
         })?;
+        audit("undo_dedup", &run.target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
     }
     run.own(&statements::drop(&["member", "pending", "done"]))?;
     session::as_user(owner, || run.own(&statements::drop(&["undo"])))?;

@@ -5,6 +5,8 @@ pub mod catalog;
 pub mod expression;
 pub mod interrupt;
 pub mod json;
+pub mod lock;
+pub mod plan;
 pub mod progress;
 pub mod returns;
 pub mod session;

@@ -3,7 +3,7 @@
 use crate::db::spi;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
-use std::ffi::CString;
+use std::ffi::{CStr, CString, c_char};
 
 /// Settings changed for the length of `work`, and put back after it, as for a function with a SET clause.
 pub fn with_settings<T>(settings: &[(&str, &str)], work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -98,4 +98,32 @@ pub fn work_mem_bytes() -> usize {
 pub fn read_only() -> bool {
     // SAFETY: plain reads of the server's state.
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
+}
+
+/// Who is at work: the role that logged in, the one that it works as (SET ROLE), and the application's name for itself.
+pub fn who() -> [String; 3] {
+    // SAFETY: both roles are the session's own; their names and the application's are NUL-terminated.
+    unsafe {
+        let role = |oid| text(pg_sys::GetUserNameFromId(oid, true));
+        [role(pg_sys::GetSessionUserId()), role(pg_sys::GetOuterUserId()), text(pg_sys::application_name)]
+    }
+}
+
+/// # Safety
+/// `text` is NULL or NUL-terminated.
+unsafe fn text(text: *const c_char) -> String {
+    // SAFETY: as the caller promises.
+    unsafe { if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() } }
+}
+
+/// The clock, as a timestamptz.
+pub fn now() -> pg_sys::Datum {
+    // SAFETY: a plain reading of the clock.
+    pg_sys::Datum::from(unsafe { pg_sys::GetCurrentTimestamp() })
+}
+
+/// The number of this transaction, which it gets here if it has none yet.
+pub fn transaction_number() -> u32 {
+    // SAFETY: a writing transaction may ask for its number at any time.
+    unsafe { pg_sys::GetTopTransactionId() }.into_inner()
 }

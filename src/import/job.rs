@@ -1,11 +1,13 @@
 //! What all imports have in common: one job in one subtransaction, its counts, its row in `identity.import_runs`.
 
+use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
 use crate::db::{progress, session, spi, statement};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
 use serde::Deserialize;
+use serde_json::json;
 use std::time::Instant;
 use uuid::Uuid;
 
@@ -173,6 +175,21 @@ impl Job<'_> {
                     c.withheld.into(),
                 ],
             )
+        })?;
+        self.audit(outcome)
+    }
+
+    fn audit(&self, outcome: &Outcome) -> Result<()> {
+        let c = &outcome.counts;
+        audit::record(&Event {
+            realm: self.realm.unwrap_or(""),
+            action: self.function,
+            subject: Some(self.target),
+            detail: &json!({
+                "run_id": self.run_id.to_string(), "on_conflict": self.on_conflict.name(), "given_up": outcome.aborted,
+                "rows": outcome.total, "inserted": c.inserted, "updated": c.updated, "conflict": c.conflict,
+                "duplicate": c.duplicate, "invalid": c.invalid, "suppressed": c.suppressed, "withheld": c.withheld,
+            }),
         })?;
         Ok(())
     }

@@ -18,7 +18,7 @@ SQL
 pg_dump -Fc -f "$db.dump" && psql -Xq -d postgres -c "CREATE DATABASE $restored" && pg_restore --exit-on-error -d "$restored" "$db.dump"
 rm -f "$db.dump"
 there() { ask -d "$restored" "$@"; }
-for table in realms identity_schemas identities identifiers credentials addresses import_runs; do
+for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
     expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
     [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
@@ -30,4 +30,6 @@ grants="SELECT string_agg(o || ' ' || acl::text, E'\n' ORDER BY o) FROM (
 expect "grants" "$(ask -c "$grants" | md5sum)" "$(there -c "$grants" | md5sum)"
 expect "grants of the role" t "$(there -c "SELECT has_function_privilege('$role', 'identity.patch_identities(text, jsonb)', 'EXECUTE')")"
 expect "an import after the restore" "conflict" "$(there -c "SELECT DISTINCT status FROM identity.import_identities('acme', '[{\"traits\": {\"email\": \"user7@example.com\"}}]')" 2>/dev/null)"
+expect "the audit after the restore" "t|t" "$(there -c "SELECT bool_and(intact), sum(events) > 2 FROM identity.verify_audit('acme')")"
+expect "the audit goes on" t "$(there -c "BEGIN; INSERT INTO identity.realms VALUES ('later'); SELECT bool_and(intact) FROM identity.verify_audit('later'); COMMIT")"
 expect "keys after the restore" 0 "$(there -c "SELECT count(*) FROM identity.recheck_identifiers('acme')")"

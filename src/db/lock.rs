@@ -1,0 +1,31 @@
+//! Locks of the extension's own, by number, until the end of the transaction.
+
+use pgrx::pg_sys;
+
+/// Tells these locks from the application's advisory locks: pg_locks shows it as `objsubid`.
+const CLASS: u16 = 0x7067;
+
+/// Takes a lock if it is free, or held by this transaction already.
+pub fn try_lock(number: u64) -> bool {
+    acquire(number, true) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// Waits for a lock.
+pub fn lock(number: u64) {
+    acquire(number, false);
+}
+
+fn acquire(number: u64, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
+    // SAFETY: the tag is filled as SET_LOCKTAG_ADVISORY fills it; Postgres releases the lock with the transaction.
+    unsafe {
+        let tag = pg_sys::LOCKTAG {
+            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
+            locktag_field2: (number >> 32) as u32,
+            locktag_field3: number as u32,
+            locktag_field4: CLASS,
+            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+        };
+        pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, false, no_wait)
+    }
+}

@@ -1,0 +1,126 @@
+//! Statements that are prepared once a session, for calls that are made thousands of times a second.
+//!
+//! The server keeps the plan, and analyses it anew, by its qualified names, when something that it uses has changed.
+
+use crate::error::{Error, Result};
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+use std::ffi::CString;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+pub type Argument = Option<pg_sys::Datum>;
+
+/// One statement with the types of its parameters.
+pub struct Plan {
+    sql: &'static str,
+    types: &'static [pg_sys::Oid],
+    prepared: AtomicPtr<pg_sys::_SPI_plan>,
+}
+
+impl Plan {
+    pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Self {
+        Plan { sql, types, prepared: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// Runs a statement that writes, and hands over the rows that it returns. It sees what is committed now, also under
+    /// REPEATABLE READ: for rows whose writers take turns by a lock.
+    pub fn write_latest(&self, arguments: &[Argument], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+        Spi::connect_mut(|_| {
+            // SAFETY: the command counter moves on so that the snapshot, which the SPI copies at once, has this
+            // transaction's own rows too.
+            let latest = unsafe {
+                pg_sys::CommandCounterIncrement();
+                pg_sys::GetLatestSnapshot()
+            };
+            for row in self.execute(arguments, latest, false)? {
+                each(&row)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Runs it within an SPI connection.
+    fn execute(
+        &self,
+        arguments: &[Argument],
+        snapshot: pg_sys::Snapshot,
+        read_only: bool,
+    ) -> Result<impl Iterator<Item = Row> + use<>> {
+        assert_eq!(arguments.len(), self.types.len(), "a value for each parameter");
+        let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|a| a.unwrap_or(pg_sys::Datum::null())).collect();
+        let nulls: Vec<std::ffi::c_char> =
+            arguments.iter().map(|a| if a.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+        // SAFETY: there is a value and a null flag for each parameter; the table of results lives as long as the SPI
+        // connection, which the callers above hold while they read it.
+        unsafe {
+            let status = pg_sys::SPI_execute_snapshot(
+                self.prepared()?,
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                snapshot,
+                std::ptr::null_mut(),
+                read_only,
+                true,
+                0,
+            );
+            if status < 0 {
+                return Err(Error::new(
+                    "XX000",
+                    format!("pg_identity could not run a statement (SPI status {status})"),
+                ));
+            }
+            let table = pg_sys::SPI_tuptable;
+            let rows = if table.is_null() { 0 } else { (*table).numvals as usize };
+            Ok((0..rows).map(move |i| Row { tuple: *(*table).vals.add(i), columns: (*table).tupdesc }))
+        }
+    }
+
+    fn prepared(&self) -> Result<pg_sys::SPIPlanPtr> {
+        let kept = self.prepared.load(Ordering::Relaxed);
+        if !kept.is_null() {
+            return Ok(kept);
+        }
+        let sql = CString::new(self.sql).expect("SQL text has no NUL byte");
+        // SAFETY: as many types as it says; a kept plan stays for the life of the session.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(sql.as_ptr(), self.types.len() as i32, self.types.as_ptr().cast_mut());
+            if plan.is_null() {
+                return Err(Error::new("XX000", "pg_identity could not prepare a statement"));
+            }
+            pg_sys::SPI_keepplan(plan);
+            self.prepared.store(plan, Ordering::Relaxed);
+            Ok(plan)
+        }
+    }
+}
+
+/// A row of a result.
+pub struct Row {
+    tuple: pg_sys::HeapTuple,
+    columns: pg_sys::TupleDesc,
+}
+
+impl Row {
+    /// The value of a column, from 1; `None` where it is NULL.
+    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
+        let mut null = false;
+        // SAFETY: the tuple is of this descriptor and lives as long as the SPI connection; the statement's text gives the
+        // column the type that the caller asks for.
+        unsafe {
+            let value = pg_sys::SPI_getbinval(self.tuple, self.columns, column, &mut null);
+            T::from_datum(value, null)
+        }
+    }
+}
+
+pub fn text(value: &str) -> Argument {
+    value.into_datum()
+}
+
+/// A jsonb value from its text.
+pub fn jsonb(text: &str) -> Argument {
+    let text = CString::new(text).expect("JSON text has no NUL byte");
+    // SAFETY: jsonb_in takes a NUL-terminated text.
+    unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[text.as_c_str().into_datum()]) }
+}
