@@ -45,7 +45,26 @@ AS $$
            ('admin', 'SELECT', 'TABLE identity.audit_events'),
            ('admin', 'SELECT', 'TABLE identity.audit_heads'),
            ('admin', 'EXECUTE', 'FUNCTION identity.audit_checkpoint(text)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)')
+           ('admin', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.login_attempts(text, bigint)'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.organizations_of_email(text, text)'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.organizations'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.memberships'),
+           ('admin', 'SELECT', 'TABLE identity.login_failures'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.add_organization(text, text, jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.set_organization(text, text, jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._organization_settings(jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._check_organization(text, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._is_sso_url(text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._are_domains(text[])'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.add_membership(text, uuid, text, jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.set_membership(text, uuid, text, jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.remove_membership(text, uuid, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._membership_settings(jsonb)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._check_membership(text, uuid, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.clear_login_failures(text, text, text)')
 $$;
 COMMENT ON FUNCTION identity._access_rights() IS 'Internal: what each level of access consists of';
 

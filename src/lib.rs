@@ -6,6 +6,7 @@ mod db;
 mod error;
 mod identifier;
 mod import;
+mod login;
 mod password;
 
 use pgrx::prelude::*;
@@ -19,11 +20,13 @@ extension_sql_file!("../sql/15_audit.sql", name = "audit", requires = ["import"]
 extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["audit"]);
 extension_sql_file!("../sql/25_import_identities.sql", name = "import_identities", requires = ["store"]);
 extension_sql_file!("../sql/30_consolidation.sql", name = "consolidation", requires = ["import_identities"]);
+extension_sql_file!("../sql/50_login.sql", name = "login", requires = ["store"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     import::define_settings();
+    login::define_settings();
     password::define_settings();
     #[cfg(not(feature = "pg14"))]
     // SAFETY: the prefix is a static string; the call only registers it.

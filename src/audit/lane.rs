@@ -30,10 +30,8 @@ fn in_turn(first: u32) -> impl Iterator<Item = u32> {
     (0..LANES).map(move |step| (first + step) % LANES)
 }
 
-/// The number of a lane's lock. Two lanes that share a number (FNV-1a, 64 bits) would only wait for each other.
 fn number(realm: &str, lane: u32) -> u64 {
-    let bytes = realm.bytes().chain(lane.to_le_bytes());
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
+    lock::number(&[b"audit", realm.as_bytes(), &lane.to_le_bytes()])
 }
 
 #[cfg(test)]

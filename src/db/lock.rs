@@ -5,6 +5,13 @@ use pgrx::pg_sys;
 /// Tells these locks from the application's advisory locks: pg_locks shows it as `objsubid`.
 const CLASS: u16 = 0x7067;
 
+/// The number of the lock of a thing that these names tell (FNV-1a, 64 bits). Two things that share one would only wait for
+/// each other.
+pub fn number(names: &[&[u8]]) -> u64 {
+    let bytes = names.iter().flat_map(|name| name.iter().chain(&[0xff]));
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
 /// Takes a lock if it is free, or held by this transaction already.
 pub fn try_lock(number: u64) -> bool {
     acquire(number, true) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL

@@ -11,6 +11,9 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 pub type Argument = Option<pg_sys::Datum>;
 
+/// The SPI's argument for "the snapshot of this command".
+const CURRENT: pg_sys::Snapshot = std::ptr::null_mut();
+
 /// One statement with the types of its parameters.
 pub struct Plan {
     sql: &'static str,
@@ -21,6 +24,16 @@ pub struct Plan {
 impl Plan {
     pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Self {
         Plan { sql, types, prepared: AtomicPtr::new(std::ptr::null_mut()) }
+    }
+
+    /// Runs a query under the caller's own snapshot, and hands its rows over. It writes nothing, and works on a standby.
+    pub fn read(&self, arguments: &[Argument], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+        Spi::connect(|_| {
+            for row in self.execute(arguments, CURRENT, true)? {
+                each(&row)?;
+            }
+            Ok(())
+        })
     }
 
     /// Runs a statement that writes, and hands over the rows that it returns. It sees what is committed now, also under
@@ -84,7 +97,12 @@ impl Plan {
         let sql = CString::new(self.sql).expect("SQL text has no NUL byte");
         // SAFETY: as many types as it says; a kept plan stays for the life of the session.
         unsafe {
-            let plan = pg_sys::SPI_prepare(sql.as_ptr(), self.types.len() as i32, self.types.as_ptr().cast_mut());
+            let plan = pg_sys::SPI_prepare_cursor(
+                sql.as_ptr(),
+                self.types.len() as i32,
+                self.types.as_ptr().cast_mut(),
+                pg_sys::CURSOR_OPT_GENERIC_PLAN as i32,
+            );
             if plan.is_null() {
                 return Err(Error::new("XX000", "pg_identity could not prepare a statement"));
             }
@@ -111,6 +129,15 @@ impl Row {
             let value = pg_sys::SPI_getbinval(self.tuple, self.columns, column, &mut null);
             T::from_datum(value, null)
         }
+    }
+
+    /// A number that is never NULL.
+    pub fn number(&self, column: i32) -> i64 {
+        self.get(column).unwrap_or(0)
+    }
+
+    pub fn flag(&self, column: i32) -> bool {
+        self.get(column).unwrap_or(false)
     }
 }
 

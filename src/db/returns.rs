@@ -23,6 +23,25 @@ mod c {
     }
 }
 
+/// The one row of a function with OUT parameters.
+///
+/// # Safety
+/// `fcinfo` is the call that is being served, and `values` are of the types that its declaration says.
+pub unsafe fn row(fcinfo: pg_sys::FunctionCallInfo, values: &[Option<pg_sys::Datum>]) -> Option<pgrx::AnyElement> {
+    let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
+    let mut values: Vec<pg_sys::Datum> = values.iter().map(|v| v.unwrap_or(pg_sys::Datum::null())).collect();
+    // SAFETY: the descriptor is the declaration's own; there is a value and a flag for each of its columns.
+    unsafe {
+        let mut columns: pg_sys::TupleDesc = std::ptr::null_mut();
+        pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut columns);
+        let columns = pg_sys::BlessTupleDesc(columns);
+        assert_eq!((*columns).natts as usize, values.len(), "a value for each column");
+        let tuple = pg_sys::heap_form_tuple(columns, values.as_mut_ptr(), nulls.as_mut_ptr());
+        let row = pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data);
+        pgrx::AnyElement::from_polymorphic_datum(row, false, pg_sys::RECORDOID)
+    }
+}
+
 /// The result of a set-returning function: in memory up to `work_mem`, then in a temporary file.
 pub struct ResultSet {
     info: *mut pg_sys::ReturnSetInfo,

@@ -116,10 +116,28 @@ unsafe fn text(text: *const c_char) -> String {
     unsafe { if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() } }
 }
 
+/// The clock, in the microseconds of a timestamptz.
+pub fn clock() -> i64 {
+    // SAFETY: a plain reading of the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
+}
+
 /// The clock, as a timestamptz.
 pub fn now() -> pg_sys::Datum {
-    // SAFETY: a plain reading of the clock.
-    pg_sys::Datum::from(unsafe { pg_sys::GetCurrentTimestamp() })
+    pg_sys::Datum::from(clock())
+}
+
+/// Runs `work` under one snapshot of this moment, with all that this transaction has done so far. Under REPEATABLE READ it is the
+/// transaction's snapshot.
+pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    // SAFETY: what is pushed is popped; on an error Postgres' abort pops it.
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let result = work();
+        pg_sys::PopActiveSnapshot();
+        result
+    }
 }
 
 /// The number of this transaction, which it gets here if it has none yet.

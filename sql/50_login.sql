@@ -1,0 +1,369 @@
+-- Login routing: organizations, memberships, and the way from an identity to the organization that it logs in to.
+--
+-- Security: resolve_login and preview_login run as the owner of the extension, so that the application's role needs no right on the
+-- tables. Nothing here refers from a membership to its organization: that one may be gone, and the login goes on to another.
+
+CREATE FUNCTION identity._is_sso_url(url text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'is_sso_url_wrapper';
+COMMENT ON FUNCTION identity._is_sso_url(text) IS 'Internal: whether it is an absolute http or https URL with a host and no password';
+
+CREATE FUNCTION identity._are_domains(domains text[]) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'are_domains_wrapper';
+COMMENT ON FUNCTION identity._are_domains(text[]) IS 'Internal: whether all are domain names in ASCII and lower case';
+
+CREATE TABLE identity.organizations (
+    realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
+    name text COLLATE "C" NOT NULL
+        CHECK (name OPERATOR(pg_catalog.~) '^[^[:cntrl:]]+$' AND pg_catalog.octet_length(name) OPERATOR(pg_catalog.<=) 255),
+    state text COLLATE "C" NOT NULL DEFAULT 'active'
+        CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,suspended,deleted}'::pg_catalog.text[])),
+    mfa_required boolean NOT NULL DEFAULT false,
+    sso_required boolean NOT NULL DEFAULT false,
+    sso_url text COLLATE "C" CONSTRAINT is_sso_url CHECK (identity._is_sso_url(sso_url)),
+    sso_connection text COLLATE "C" CHECK (sso_connection OPERATOR(pg_catalog.<>) ''),
+    allowed_networks cidr[] CHECK (pg_catalog.array_position(allowed_networks, NULL) IS NULL),
+    verified_domains text[] COLLATE "C" CONSTRAINT are_domains CHECK (identity._are_domains(verified_domains)),
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (realm, name)
+);
+CREATE INDEX organizations_verified_domains_idx ON identity.organizations USING gin (verified_domains);
+SELECT pg_catalog.pg_extension_config_dump('identity.organizations', '');
+COMMENT ON TABLE identity.organizations IS 'What identities log in to, with the rules for it';
+COMMENT ON COLUMN identity.organizations.realm IS 'The realm';
+COMMENT ON COLUMN identity.organizations.name IS 'The organization''s name, which is its key: 1 to 255 bytes, compared by byte';
+COMMENT ON COLUMN identity.organizations.state IS 'active; suspended or deleted: nobody logs in to it';
+COMMENT ON COLUMN identity.organizations.mfa_required IS 'A second factor is asked for';
+COMMENT ON COLUMN identity.organizations.sso_required IS 'Its members log in by its own single sign-on';
+COMMENT ON COLUMN identity.organizations.sso_url IS 'Where they are sent for that: an http or https URL. Without one, sso_required lets nobody in';
+COMMENT ON COLUMN identity.organizations.sso_connection IS 'The single sign-on that counts; NULL: any that was done for this organization';
+COMMENT ON COLUMN identity.organizations.allowed_networks IS 'Where its members may log in from; NULL or empty: anywhere';
+COMMENT ON COLUMN identity.organizations.verified_domains IS 'Domains of e-mail addresses that it has proved to be its own';
+COMMENT ON COLUMN identity.organizations.created_at IS 'When it was added';
+CREATE TRIGGER audit_insert AFTER INSERT ON identity.organizations REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
+CREATE TRIGGER audit_update AFTER UPDATE ON identity.organizations REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
+CREATE TRIGGER audit_delete AFTER DELETE ON identity.organizations REFERENCING OLD TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name');
+
+CREATE TABLE identity.memberships (
+    realm text COLLATE "C" NOT NULL,
+    identity_id uuid NOT NULL,
+    organization text COLLATE "C" NOT NULL CHECK (organization OPERATOR(pg_catalog.<>) ''),
+    state text COLLATE "C" NOT NULL DEFAULT 'active'
+        CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,suspended}'::pg_catalog.text[])),
+    is_default boolean NOT NULL DEFAULT false,
+    last_used boolean NOT NULL DEFAULT false,
+    last_login timestamptz,
+    joined_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    PRIMARY KEY (realm, identity_id, organization),
+    FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
+) WITH (fillfactor = 90);
+CREATE INDEX memberships_joined_at_idx ON identity.memberships (realm, identity_id, joined_at, organization);
+CREATE UNIQUE INDEX memberships_is_default_key ON identity.memberships (realm, identity_id) WHERE is_default;
+CREATE INDEX memberships_last_used_idx ON identity.memberships (realm, identity_id) WHERE last_used;
+CREATE INDEX memberships_organization_idx ON identity.memberships (realm, organization);
+SELECT pg_catalog.pg_extension_config_dump('identity.memberships', '');
+COMMENT ON TABLE identity.memberships IS 'Who belongs to which organization. A membership may outlive its organization';
+COMMENT ON COLUMN identity.memberships.realm IS 'The realm';
+COMMENT ON COLUMN identity.memberships.identity_id IS 'The member';
+COMMENT ON COLUMN identity.memberships.organization IS 'The organization''s name';
+COMMENT ON COLUMN identity.memberships.state IS 'active; suspended: no login to this organization';
+COMMENT ON COLUMN identity.memberships.is_default IS 'The organization that the member chose as the first; at most one';
+COMMENT ON COLUMN identity.memberships.last_used IS 'The organization of the member''s last login';
+COMMENT ON COLUMN identity.memberships.last_login IS 'When the member last logged in to this organization';
+COMMENT ON COLUMN identity.memberships.joined_at IS 'Since when; the oldest membership is tried before the younger ones';
+CREATE TRIGGER audit_insert AFTER INSERT ON identity.memberships REFERENCING NEW TABLE AS changed
+FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'identity_id', 'organization', 'state', 'is_default');
+-- The memberships of an identity that is deleted go with it, without events of their own.
+CREATE TRIGGER audit_delete AFTER DELETE ON identity.memberships REFERENCING OLD TABLE AS changed
+FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+EXECUTE FUNCTION identity._audit_statement('realm', 'identity_id', 'organization');
+
+-- A login changes last_used and last_login alone, and has an event of its own.
+CREATE FUNCTION identity._audit_membership() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT identity._restoring() THEN
+        PERFORM identity._audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
+            jsonb_build_object('organization', NEW.organization, 'state', NEW.state, 'is_default', NEW.is_default));
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION identity._audit_membership() IS 'Internal: trigger of identity.memberships';
+CREATE TRIGGER audit_update AFTER UPDATE OF realm, identity_id, organization, state, is_default ON identity.memberships
+FOR EACH ROW EXECUTE FUNCTION identity._audit_membership();
+
+CREATE TABLE identity.login_failures (
+    realm text COLLATE "C" NOT NULL,
+    subject text COLLATE "C" NOT NULL,
+    address text COLLATE "C",
+    failed_at timestamptz NOT NULL,
+    id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
+    PRIMARY KEY (realm, subject, failed_at, id)
+);
+CREATE INDEX login_failures_address_idx ON identity.login_failures (realm, address, failed_at) WHERE address IS NOT NULL;
+CREATE INDEX login_failures_failed_at_idx ON identity.login_failures (realm, failed_at);
+SELECT pg_catalog.pg_extension_config_dump('identity.login_failures', '');
+COMMENT ON TABLE identity.login_failures IS 'Failed logins of the last while, by which further ones are held back. Old rows are removed as new ones come';
+COMMENT ON COLUMN identity.login_failures.realm IS 'The realm';
+COMMENT ON COLUMN identity.login_failures.subject IS 'The identity''s id; or the key of the login name that was tried, where there is none';
+COMMENT ON COLUMN identity.login_failures.address IS 'Where it came from: an IPv4 address, or an IPv6 network of 64 bits';
+COMMENT ON COLUMN identity.login_failures.failed_at IS 'When';
+COMMENT ON COLUMN identity.login_failures.id IS 'Sets apart what failed in one moment';
+
+CREATE FUNCTION identity._login_wait(realm text, subject text, address text) RETURNS interval
+LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'login_wait_wrapper';
+COMMENT ON FUNCTION identity._login_wait(text, text, text) IS
+'Internal: how long the next login of this subject, or from this address, is held back; NULL: not at all. Writes nothing';
+
+CREATE FUNCTION identity._login_failed(realm text, subject text, address text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'login_failed_wrapper';
+COMMENT ON FUNCTION identity._login_failed(text, text, text) IS 'Internal: counts a failed login. It waits for no other session';
+
+CREATE FUNCTION identity._login_succeeded(realm text, subject text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'login_succeeded_wrapper';
+COMMENT ON FUNCTION identity._login_succeeded(text, text) IS 'Internal: forgets the failed logins of a subject. It waits for no other session';
+
+CREATE FUNCTION identity._login_address(address text) RETURNS text
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'login_address_wrapper';
+COMMENT ON FUNCTION identity._login_address(text) IS
+'Internal: what failed logins from an address are counted under: the IPv4 address, or the IPv6 network of 64 bits. Errors: 22023 not an IP address';
+
+CREATE FUNCTION identity.clear_login_failures(realm text, subject text = NULL, address text = NULL) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    network CONSTANT text := identity._login_address(address);
+    cleared bigint;
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF subject IS NULL AND network IS NULL THEN
+        RAISE EXCEPTION 'neither subject nor address is given'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Give the identity''s id, the login name that was tried, or an IP address: clear_login_failures(realm, address => ''192.0.2.7'').';
+    END IF;
+    DELETE FROM identity.login_failures AS f
+    WHERE f.realm = clear_login_failures.realm AND (f.subject = clear_login_failures.subject OR f.address = network);
+    GET DIAGNOSTICS cleared = ROW_COUNT;
+    PERFORM identity._audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
+    RETURN cleared;
+END
+$$;
+COMMENT ON FUNCTION identity.clear_login_failures(text, text, text) IS
+'Forgets the failed logins of a subject (an identity''s id, or the key of a login name) or from an address, so that the next one is not held back. Returns how many.
+Errors: 42704 no such realm, 22023 neither is given, or address is no IP address.';
+
+CREATE FUNCTION identity._organization_settings(settings jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'organization_settings_wrapper';
+COMMENT ON FUNCTION identity._organization_settings(jsonb) IS
+'Internal: the settings of an organization as they are stored. Errors: 22023 unknown setting, or a value that it cannot have';
+
+CREATE FUNCTION identity._membership_settings(settings jsonb) RETURNS jsonb
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'membership_settings_wrapper';
+COMMENT ON FUNCTION identity._membership_settings(jsonb) IS
+'Internal: the settings of a membership as they are stored. Errors: 22023 unknown setting, or a value that it cannot have';
+
+CREATE FUNCTION identity._check_organization(realm text, organization text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF organization IS NULL
+       OR NOT EXISTS (SELECT FROM identity.organizations AS o WHERE o.realm = $1 AND o.name = $2) THEN
+        RAISE EXCEPTION 'organization "%" does not exist in realm "%"', COALESCE(organization, 'NULL'), realm
+            USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_organization(realm, name). SELECT name FROM identity.organizations shows the organizations.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity._check_organization(text, text) IS 'Internal: raises where there is no such organization';
+
+CREATE FUNCTION identity.add_organization(realm text, name text, settings jsonb = '{}') RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stored CONSTANT jsonb := identity._organization_settings(settings);
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
+        RAISE EXCEPTION 'invalid name of an organization: "%"', COALESCE(name, 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'An organization''s name has 1 to 255 bytes and no control characters.';
+    END IF;
+    INSERT INTO identity.organizations
+    SELECT o.* FROM jsonb_populate_record(NULL::identity.organizations,
+        jsonb_build_object('state', 'active', 'mfa_required', false, 'sso_required', false) || stored
+        || jsonb_build_object('realm', realm, 'name', name, 'created_at', now())) AS o
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'organization "%" exists already in realm "%"', name, realm
+            USING ERRCODE = 'duplicate_object', HINT = 'Change it: SELECT identity.set_organization(realm, name, settings).';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity.add_organization(text, text, jsonb) IS
+'Adds an organization to a realm.
+settings: state (active, suspended, deleted), mfa_required, sso_required (true or false), sso_url (an http or https URL), sso_connection (the name of a single sign-on), allowed_networks (["192.0.2.0/24"]), verified_domains (["example.com"]).
+Errors: 42704 no such realm, 42710 it exists already, 22023 an unknown setting, or a value that it cannot have.';
+
+CREATE FUNCTION identity.set_organization(realm text, name text, settings jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stored CONSTANT jsonb := identity._organization_settings(settings);
+BEGIN
+    PERFORM identity._check_organization(realm, name);
+    UPDATE identity.organizations AS o
+    SET (state, mfa_required, sso_required, sso_url, sso_connection, allowed_networks, verified_domains) = (
+        SELECT s.state, s.mfa_required, s.sso_required, s.sso_url, s.sso_connection, s.allowed_networks, s.verified_domains
+        FROM jsonb_populate_record(o, stored) AS s)
+    WHERE o.realm = $1 AND o.name = $2;
+END
+$$;
+COMMENT ON FUNCTION identity.set_organization(text, text, jsonb) IS
+'Changes the settings of an organization that are given; the others stay. null empties sso_url, sso_connection, allowed_networks or verified_domains.
+settings: as of identity.add_organization(). {"state": "deleted"} closes it for good; the row may also be deleted: its memberships then point at nothing, and logins go on to another organization.
+Errors: 42704 no such realm or organization, 22023 an unknown setting, or a value that it cannot have.';
+
+CREATE FUNCTION identity.organizations_of_email(realm text, email text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    domain CONSTANT text := split_part(identity.normalize_identifier('email', email), '@', -1);
+BEGIN
+    PERFORM identity._check_realm(realm);
+    RETURN QUERY
+    SELECT o.name::text FROM identity.organizations AS o
+    WHERE o.realm = $1 AND o.state = 'active' AND o.verified_domains @> ARRAY[domain] ORDER BY o.name;
+END
+$$;
+COMMENT ON FUNCTION identity.organizations_of_email(text, text) IS
+'The active organizations of which the domain of an e-mail address is a verified one: where a login page may send who types it.
+Errors: 42704 no such realm.';
+
+CREATE FUNCTION identity.add_membership(realm text, identity_id uuid, organization text, settings jsonb = '{}') RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stored CONSTANT jsonb := identity._membership_settings(settings);
+BEGIN
+    PERFORM identity._check_organization(realm, organization);
+    IF NOT EXISTS (SELECT FROM identity.identities AS i WHERE i.realm = $1 AND i.id = $2) THEN
+        RAISE EXCEPTION 'identity % does not exist in realm "%"', COALESCE(identity_id::text, 'NULL'), realm
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT id, username FROM identity.identities_view shows the identities.';
+    END IF;
+    INSERT INTO identity.memberships AS m (realm, identity_id, organization, state)
+    VALUES ($1, $2, $3, COALESCE(stored ->> 'state', 'active')) ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'identity % is a member of organization "%" already', identity_id, organization
+            USING ERRCODE = 'duplicate_object', HINT = 'Change it: SELECT identity.set_membership(realm, identity_id, organization, settings).';
+    END IF;
+    IF (stored ->> 'is_default')::boolean THEN
+        PERFORM identity.set_membership(realm, identity_id, organization, '{"is_default": true}');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity.add_membership(text, uuid, text, jsonb) IS
+'Makes an identity a member of an organization.
+settings: state (active or suspended), is_default (true: in place of the organization that was its default).
+Errors: 42704 no such realm, identity or organization, 42710 it is a member already, 22023 an unknown setting, or a value that it cannot have.';
+
+CREATE FUNCTION identity.set_membership(realm text, identity_id uuid, organization text, settings jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    stored CONSTANT jsonb := identity._membership_settings(settings);
+BEGIN
+    PERFORM identity._check_membership(realm, identity_id, organization);
+    IF (stored ->> 'is_default')::boolean THEN
+        UPDATE identity.memberships AS m SET is_default = false
+        WHERE m.realm = $1 AND m.identity_id = $2 AND m.is_default AND m.organization <> $3;
+    END IF;
+    UPDATE identity.memberships AS m
+    SET state = COALESCE(stored ->> 'state', m.state), is_default = COALESCE((stored ->> 'is_default')::boolean, m.is_default)
+    WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3;
+END
+$$;
+COMMENT ON FUNCTION identity.set_membership(text, uuid, text, jsonb) IS
+'Changes the settings of a membership that are given; the others stay. settings: as of identity.add_membership().
+Errors: 42704 no such realm or membership, 22023 an unknown setting, or a value that it cannot have.';
+
+CREATE FUNCTION identity.remove_membership(realm text, identity_id uuid, organization text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity._check_membership(realm, identity_id, organization);
+    DELETE FROM identity.memberships AS m WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3;
+END
+$$;
+COMMENT ON FUNCTION identity.remove_membership(text, uuid, text) IS
+'Ends a membership, also of an organization that is gone. Errors: 42704 no such realm or membership.';
+
+CREATE FUNCTION identity._check_membership(realm text, identity_id uuid, organization text) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF NOT EXISTS (SELECT FROM identity.memberships AS m WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3) THEN
+        RAISE EXCEPTION 'identity % is no member of organization "%"', COALESCE(identity_id::text, 'NULL'), COALESCE(organization, 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'identity.memberships has the memberships.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity._check_membership(text, uuid, text) IS 'Internal: raises where there is no such membership';
+
+CREATE FUNCTION identity.resolve_login(
+    realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
+    OUT decision text, OUT organization text, OUT reason text, OUT redirect_url text, OUT switched boolean, OUT attempts int,
+    OUT event_id bigint, OUT retry_after interval)
+LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'resolve_login_wrapper';
+COMMENT ON FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean) IS
+'Decides which organization an identity, which has proved itself, logs in to; and puts it on record.
+organization: the one asked for. If it cannot be logged in to, the others of the identity are tried: the last used, the default, then the oldest membership first; at most max_attempts, and for no longer than identity.login_deadline. fallback: false tries the first alone.
+context: {"factors": ["password"], "organizations": {"acme": {"factors": ["totp"], "sso": ["connection"]}}, "ip": "192.0.2.7", "failed_factors": []}. A factor counts for the organization that it was given for.
+decision: allow; mfa_required, mfa_setup_required, sso_redirect (to redirect_url): what the organization asks for; deny; throttled (until retry_after is over). reason: why it is not allow; where switched is true, why the organization asked for was not taken.
+identity.login_attempts(realm, event_id) has the organizations that were tried.
+Errors: 42704 no such realm, 22004 an argument is NULL, 22023 bad context or max_attempts, 25006 read-only transaction.';
+
+CREATE FUNCTION identity.preview_login(
+    realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
+    OUT decision text, OUT organization text, OUT reason text, OUT redirect_url text, OUT switched boolean, OUT attempts int,
+    OUT event_id bigint, OUT retry_after interval)
+LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'preview_login_wrapper';
+COMMENT ON FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean) IS
+'What identity.resolve_login() would decide. Writes nothing, counts nothing, and works on a standby. event_id is NULL.
+Errors: 42704 no such realm, 22004 an argument is NULL, 22023 bad context or max_attempts.';
+
+CREATE FUNCTION identity.login_attempts(realm text, event_id bigint)
+RETURNS TABLE (attempt int, organization text, outcome text, reason text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    tried jsonb;
+BEGIN
+    PERFORM identity._check_realm(realm);
+    SELECT e.detail -> 'attempts' INTO tried FROM identity.audit_events AS e
+    WHERE e.realm = $1 AND e.lane = $2 % 64 AND e.seq = $2 / 64 AND e.action = 'resolve_login';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'event % of realm "%" is no login', COALESCE(event_id::text, 'NULL'), realm
+            USING ERRCODE = 'undefined_object', HINT = 'Give the event_id that identity.resolve_login() returned.';
+    END IF;
+    RETURN QUERY
+    SELECT t.n::int, t.value ->> 'organization', t.value ->> 'outcome', t.value ->> 'reason'
+    FROM jsonb_array_elements(tried) WITH ORDINALITY AS t (value, n) ORDER BY t.n;
+END
+$$;
+COMMENT ON FUNCTION identity.login_attempts(text, bigint) IS
+'The organizations that a login tried, in order. outcome: failed (it could not be logged in to, for the reason), or the decision that it led to.
+event_id: as identity.resolve_login() returned it. Errors: 42704 no such realm, or no such login.';

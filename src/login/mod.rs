@@ -1,0 +1,261 @@
+//! Login routing: `identity.resolve_login` and `preview_login`, in `sql/50_login.sql`.
+//!
+//! `context` and `settings` read what the application gives, `read` what the store has, `walk` decides, `write` remembers it and
+//! puts it on record, `throttle` holds back who fails too often.
+
+mod context;
+mod read;
+mod settings;
+mod throttle;
+mod walk;
+mod write;
+
+use crate::db::plan::{self, Argument};
+use crate::db::{json, returns, session};
+use crate::error::{Error, Result};
+use crate::import::required;
+use context::Context;
+use pgrx::datum::Interval;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, JsonB, Uuid};
+use read::Who;
+use std::time::{Duration, Instant};
+use throttle::{Held, Login};
+use walk::{Decision, Limits, Outcome, Reason};
+
+static DEADLINE: GucSetting<i32> = GucSetting::<i32>::new(1000);
+
+pub fn define_settings() {
+    GucRegistry::define_int_guc(
+        c"identity.login_deadline",
+        c"How long a login goes on to try organizations.",
+        c"Checked before each; after it the login is denied with the reason \"deadline\".",
+        &DEADLINE,
+        1,
+        i32::MAX,
+        GucContext::Userset,
+        GucFlags::UNIT_MS,
+    );
+    throttle::define_settings();
+}
+
+/// The arguments of a login, checked.
+struct Request {
+    realm: String,
+    identity: Uuid,
+    organization: Option<String>,
+    context: Context,
+    max_attempts: i32,
+    fallback: bool,
+}
+
+/// What is decided, before anything is written.
+struct Resolved {
+    outcome: Outcome,
+    held: Held,
+}
+
+impl Request {
+    fn new(
+        realm: Option<String>,
+        identity: Option<Uuid>,
+        organization: Option<String>,
+        context: Option<AnyElement>,
+        max_attempts: Option<i32>,
+        fallback: Option<bool>,
+    ) -> Result<Self> {
+        let max_attempts = required("max_attempts", max_attempts)?;
+        if max_attempts < 1 {
+            return Err(Error::invalid_argument("max_attempts is less than 1")
+                .detail(format!("It is {max_attempts}."))
+                .hint("Leave it out for 10."));
+        }
+        Ok(Request {
+            realm: required("realm", realm)?,
+            identity: required("identity_id", identity)?,
+            organization,
+            context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
+            max_attempts,
+            fallback: required("fallback", fallback)?,
+        })
+    }
+
+    fn who(&self) -> Who<'_> {
+        Who { realm: &self.realm, identity: self.identity }
+    }
+
+    /// Decides; writes nothing.
+    fn resolve(&self, login: &Login) -> Result<Resolved> {
+        let started = Instant::now();
+        let held = login.held()?;
+        if held.wait.is_some() {
+            return Ok(Resolved { outcome: Outcome::refused(Decision::Throttled, Reason::Throttled), held });
+        }
+        let requested = self.organization.as_deref();
+        let found = read::find(self.who(), requested, self.context.ip.as_deref(), i64::from(self.max_attempts))?;
+        let outcome = match found.active {
+            None => Outcome::refused(Decision::Deny, Reason::IdentityMissing),
+            Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
+            Some(true) => {
+                let deadline = Duration::from_millis(DEADLINE.get() as u64);
+                let limits = Limits {
+                    max_attempts: self.max_attempts as usize,
+                    fallback: self.fallback,
+                    out_of_time: &|| started.elapsed() > deadline,
+                };
+                let candidates = walk::in_order(found.candidates, requested);
+                walk::walk(&candidates, requested, &self.context, &limits, || read::has_second_factor(self.who()))?
+            }
+        };
+        Ok(Resolved { outcome, held })
+    }
+
+    /// Writes what a login leaves, and returns the number of its event.
+    fn leave(&self, login: &Login, resolved: &Resolved) -> Result<i64> {
+        let Resolved { outcome, held } = resolved;
+        match (&outcome.organization, outcome.decision) {
+            (Some(organization), Decision::Allow) => {
+                write::remember(self.who(), organization)?;
+                if held.failed_before {
+                    login.succeeded()?;
+                }
+            }
+            (_, Decision::Throttled) => {}
+            (_, decision) => {
+                if decision == Decision::Deny || !self.context.failed_factors.is_empty() {
+                    login.failed()?;
+                }
+            }
+        }
+        write::record(self.who(), self.organization.as_deref(), &self.context, outcome, held.wait)
+    }
+}
+
+/// The columns of the answer.
+fn answer(resolved: &Resolved, event: Option<i64>) -> Result<[Argument; 8]> {
+    let Resolved { outcome, held } = resolved;
+    let wait = held.wait.map(interval).transpose()?;
+    Ok([
+        plan::text(outcome.decision.name()),
+        outcome.organization.as_deref().and_then(plan::text),
+        outcome.reason.and_then(|r| plan::text(r.name())),
+        outcome.redirect_url.as_deref().and_then(plan::text),
+        outcome.switched.into_datum(),
+        (outcome.attempts.len() as i32).into_datum(),
+        event.into_datum(),
+        wait.into_datum(),
+    ])
+}
+
+fn interval(microseconds: i64) -> Result<Interval> {
+    Interval::new(0, 0, microseconds).map_err(|_| Error::new("22008", "interval out of range"))
+}
+
+/// See the comment on `identity.resolve_login` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn resolve_login(
+    realm: Option<String>,
+    identity_id: Option<Uuid>,
+    organization: Option<String>,
+    context: Option<AnyElement>,
+    max_attempts: Option<i32>,
+    fallback: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<Option<AnyElement>, ErrorReport> {
+    if session::read_only() {
+        return Err(Error::new("25006", "cannot execute resolve_login() in a read-only transaction")
+            .hint("It leaves an event of the audit. identity.preview_login() gives the same decision, and writes nothing.")
+            .into());
+    }
+    let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
+    let subject = request.identity.to_string();
+    let login = Login::of(&request, &subject)?;
+    let resolved = session::with_snapshot(|| request.resolve(&login))?;
+    let event = request.leave(&login, &resolved)?;
+    let values = answer(&resolved, Some(event))?;
+    // SAFETY: this is the call that is being served; the values are those of its OUT parameters.
+    Ok(unsafe { returns::row(fcinfo, &values) })
+}
+
+/// See the comment on `identity.preview_login` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn preview_login(
+    realm: Option<String>,
+    identity_id: Option<Uuid>,
+    organization: Option<String>,
+    context: Option<AnyElement>,
+    max_attempts: Option<i32>,
+    fallback: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<Option<AnyElement>, ErrorReport> {
+    let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
+    let subject = request.identity.to_string();
+    let login = Login::of(&request, &subject)?;
+    let values = answer(&request.resolve(&login)?, None)?;
+    // SAFETY: as above.
+    Ok(unsafe { returns::row(fcinfo, &values) })
+}
+
+impl<'a> Login<'a> {
+    fn of(request: &'a Request, subject: &'a str) -> Result<Self> {
+        Login::new(&request.realm, subject, request.context.ip.as_deref())
+    }
+}
+
+/// See the comment on `identity._login_wait` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn login_wait(
+    realm: Option<String>,
+    subject: Option<String>,
+    address: Option<String>,
+) -> std::result::Result<Option<Interval>, ErrorReport> {
+    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
+    let held = Login::new(&realm, &subject, address.as_deref())?.held()?;
+    Ok(held.wait.map(interval).transpose()?)
+}
+
+/// See the comment on `identity._login_failed` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn login_failed(
+    realm: Option<String>,
+    subject: Option<String>,
+    address: Option<String>,
+) -> std::result::Result<(), ErrorReport> {
+    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
+    Ok(Login::new(&realm, &subject, address.as_deref())?.failed()?)
+}
+
+/// See the comment on `identity._login_succeeded` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn login_succeeded(realm: Option<String>, subject: Option<String>) -> std::result::Result<(), ErrorReport> {
+    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
+    Ok(Login::new(&realm, &subject, None)?.succeeded()?)
+}
+
+#[pg_extern(sql = false)]
+fn login_address(address: &str) -> std::result::Result<String, ErrorReport> {
+    Ok(throttle::network(address)?)
+}
+
+#[pg_extern(sql = false)]
+fn is_sso_url(url: &str) -> bool {
+    walk::is_sso_url(url)
+}
+
+#[pg_extern(sql = false)]
+fn are_domains(domains: Vec<Option<String>>) -> bool {
+    domains.iter().all(|d| d.as_deref().is_some_and(|d| settings::domain(d).as_deref() == Some(d)))
+}
+
+#[pg_extern(sql = false)]
+fn organization_settings(settings: Option<JsonB>) -> std::result::Result<JsonB, ErrorReport> {
+    let settings = required("settings", settings)?.0;
+    Ok(JsonB(settings::check(&settings, settings::ORGANIZATION, &["active", "suspended", "deleted"])?))
+}
+
+#[pg_extern(sql = false)]
+fn membership_settings(settings: Option<JsonB>) -> std::result::Result<JsonB, ErrorReport> {
+    let settings = required("settings", settings)?.0;
+    Ok(JsonB(settings::check(&settings, settings::MEMBERSHIP, &["active", "suspended"])?))
+}
