@@ -25,7 +25,7 @@ CREATE TABLE identity.audit_events (
     realm text COLLATE "C" NOT NULL,
     lane int NOT NULL,
     seq bigint NOT NULL,
-    event_id bigint NOT NULL GENERATED ALWAYS AS (seq OPERATOR(pg_catalog.*) 64 OPERATOR(pg_catalog.+) lane) STORED,
+    event_id bigint NOT NULL,
     at timestamptz NOT NULL,
     session_role text COLLATE "C" NOT NULL,
     acting_role text COLLATE "C" NOT NULL,
@@ -43,7 +43,7 @@ COMMENT ON TABLE identity.audit_events IS 'What was done in each realm. Insert-o
 COMMENT ON COLUMN identity.audit_events.realm IS 'The realm; '''' for events that belong to none, but to the database';
 COMMENT ON COLUMN identity.audit_events.lane IS 'The chain that the event is in';
 COMMENT ON COLUMN identity.audit_events.seq IS 'Its number in the chain, without gaps';
-COMMENT ON COLUMN identity.audit_events.event_id IS 'Its number in the realm: seq and lane in one';
+COMMENT ON COLUMN identity.audit_events.event_id IS 'Its number in the realm: seq times 64, and lane';
 COMMENT ON COLUMN identity.audit_events.at IS 'When, by the server''s clock';
 COMMENT ON COLUMN identity.audit_events.session_role IS 'The role that logged in to the database';
 COMMENT ON COLUMN identity.audit_events.acting_role IS 'The role that it worked as, by SET ROLE';
@@ -183,8 +183,9 @@ BEGIN
         SELECT e.lane, e.seq, e.hash,
                COALESCE(s.seq, 0) + row_number() OVER w AS expected_seq,
                e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '\x') AS follows,
-               e.hash = identity._audit_hash(e.prev, e.realm, e.lane, e.seq, e.at, e.session_role, e.acting_role,
-                   e.application_name, e.client_addr, e.action, e.subject, e.detail) AS unchanged
+               e.event_id = e.seq * 64 + e.lane AND e.hash = identity._audit_hash(
+                   e.prev, e.realm, e.lane, e.seq, e.at, e.session_role, e.acting_role, e.application_name, e.client_addr,
+                   e.action, e.subject, e.detail) AS unchanged
         FROM identity.audit_events AS e LEFT JOIN starts AS s ON s.lane = e.lane
         WHERE e.realm = verify_audit.realm
         WINDOW w AS (PARTITION BY e.lane ORDER BY e.seq)),

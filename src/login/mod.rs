@@ -22,7 +22,7 @@ use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum,
 use read::Who;
 use std::time::{Duration, Instant};
 use throttle::{Held, Login};
-use walk::{Decision, Limits, Outcome, Reason};
+use walk::{Candidate, Decision, Limits, Outcome, Reason};
 
 static DEADLINE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 
@@ -85,30 +85,52 @@ impl Request {
         Who { realm: &self.realm, identity: self.identity }
     }
 
-    /// Decides; writes nothing.
+    /// Decides; writes nothing. What comes first is read first: most logins end there.
     fn resolve(&self, login: &Login) -> Result<Resolved> {
         let started = Instant::now();
-        let held = login.held()?;
+        let requested = self.organization.as_deref();
+        let first = read::first(self.who(), requested, login, self.ip())?;
+        let held = if first.failures { login.held()? } else { Held::default() };
         if held.wait.is_some() {
             return Ok(Resolved { outcome: Outcome::refused(Decision::Throttled, Reason::Throttled), held });
         }
-        let requested = self.organization.as_deref();
-        let found = read::find(self.who(), requested, self.context.ip.as_deref(), i64::from(self.max_attempts))?;
-        let outcome = match found.active {
-            None => Outcome::refused(Decision::Deny, Reason::IdentityMissing),
+        let outcome = match first.active {
+            None => {
+                read::check_realm(self.who())?;
+                Outcome::refused(Decision::Deny, Reason::IdentityMissing)
+            }
             Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
             Some(true) => {
-                let deadline = Duration::from_millis(DEADLINE.get() as u64);
-                let limits = Limits {
-                    max_attempts: self.max_attempts as usize,
-                    fallback: self.fallback,
-                    out_of_time: &|| started.elapsed() > deadline,
+                let candidates = match first.candidate.filter(walk::decides) {
+                    Some(candidate) => vec![candidate],
+                    None => self.candidates()?,
                 };
-                let candidates = walk::in_order(found.candidates, requested);
-                walk::walk(&candidates, requested, &self.context, &limits, || read::has_second_factor(self.who()))?
+                self.walk(&candidates, started)?
             }
         };
         Ok(Resolved { outcome, held })
+    }
+
+    fn ip(&self) -> Option<&str> {
+        self.context.ip.as_deref()
+    }
+
+    /// All that a walk can meet.
+    fn candidates(&self) -> Result<Vec<Candidate>> {
+        let requested = self.organization.as_deref();
+        let found = read::candidates(self.who(), requested, self.ip(), i64::from(self.max_attempts))?;
+        Ok(walk::in_order(found, requested))
+    }
+
+    fn walk(&self, candidates: &[Candidate], started: Instant) -> Result<Outcome> {
+        let deadline = Duration::from_millis(DEADLINE.get() as u64);
+        let limits = Limits {
+            max_attempts: self.max_attempts as usize,
+            fallback: self.fallback,
+            out_of_time: &|| started.elapsed() > deadline,
+        };
+        let enrolled = || read::has_second_factor(self.who());
+        walk::walk(candidates, self.organization.as_deref(), &self.context, &limits, enrolled)
     }
 
     /// Writes what a login leaves, and returns the number of its event.
@@ -116,7 +138,7 @@ impl Request {
         let Resolved { outcome, held } = resolved;
         match (&outcome.organization, outcome.decision) {
             (Some(organization), Decision::Allow) => {
-                write::remember(self.who(), organization)?;
+                write::remember(self.who(), organization, outcome.last_used)?;
                 if held.failed_before {
                     login.succeeded()?;
                 }

@@ -2,9 +2,10 @@
 
 use crate::db::plan::{self, Argument, Plan, Row};
 use crate::error::Result;
+use crate::login::throttle::Login;
 use crate::login::walk::{Candidate, State};
 use pgrx::IntoDatum;
-use pgrx::pg_sys::{INT8OID, TEXTOID, UUIDOID};
+use pgrx::pg_sys::{self, INT8OID, TEXTOID, UUIDOID};
 
 /// The columns of a candidate: `m` is the membership, `o` the organization, `$4` the client's address.
 macro_rules! candidate {
@@ -23,25 +24,48 @@ macro_rules! join_organization {
     };
 }
 
-/// The identity's state, and its oldest memberships. The index has them in this order, however many there are.
+/// What most logins come to: the identity, the one membership that comes first, and whether failed logins are counted for it.
+macro_rules! first {
+    ($membership:literal) => {
+        concat!(
+            "SELECT ",
+            candidate!(),
+            ", i.state OPERATOR(pg_catalog.=) 'active',
+             EXISTS (SELECT FROM identity.login_failures AS f
+                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.subject OPERATOR(pg_catalog.=) $5),
+             EXISTS (SELECT FROM identity.login_failures AS f
+                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.address OPERATOR(pg_catalog.=) $6)
+             FROM identity.identities AS i
+             LEFT JOIN identity.memberships AS m
+               ON m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND ",
+            $membership,
+            " ",
+            join_organization!(),
+            " WHERE i.realm OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
+        )
+    };
+}
+
+const FIRST_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID];
+static REQUESTED: Plan = Plan::new(first!("m.organization OPERATOR(pg_catalog.=) $3"), FIRST_TYPES);
+static LAST_USED: Plan = Plan::new(first!("m.last_used"), FIRST_TYPES);
+
+/// The oldest memberships. The index has them in this order, however many there are.
 static OLDEST: Plan = Plan::new(
     concat!(
         "SELECT ",
         candidate!(),
-        ", i.state OPERATOR(pg_catalog.=) 'active'
-         FROM identity.identities AS i
-         LEFT JOIN LATERAL (
-           SELECT * FROM identity.memberships AS s
+        " FROM (
+           SELECT s.* FROM identity.memberships AS s
            WHERE s.realm OPERATOR(pg_catalog.=) $1 AND s.identity_id OPERATOR(pg_catalog.=) $2
-           ORDER BY s.joined_at, s.organization LIMIT $3) AS m ON true ",
-        join_organization!(),
-        " WHERE i.realm OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
+           ORDER BY s.joined_at, s.organization LIMIT $3) AS m ",
+        join_organization!()
     ),
     &[TEXTOID, UUIDOID, INT8OID, TEXTOID],
 );
 
-/// Of an identity with more memberships than were read, those that come first.
-static FIRST: Plan = Plan::new(
+/// The memberships that come before the oldest, which may be among those.
+static FOREMOST: Plan = Plan::new(
     concat!(
         "SELECT ",
         candidate!(),
@@ -84,38 +108,56 @@ pub struct Who<'a> {
     pub identity: pgrx::Uuid,
 }
 
-pub struct Found {
+/// What a login meets first.
+#[derive(Default)]
+pub struct First {
     /// `None`: there is no such identity.
     pub active: Option<bool>,
-    /// In no order.
-    pub candidates: Vec<Candidate>,
+    /// Requested, or last used; `None` where it is not a membership of the identity.
+    pub candidate: Option<Candidate>,
+    /// Failures of the subject, or from the address, are on record.
+    pub failures: bool,
 }
 
-/// The identity, and the organizations that a walk of `most` attempts can meet.
-pub fn find(who: Who, requested: Option<&str>, ip: Option<&str>, most: i64) -> Result<Found> {
-    let mut found = Found { active: None, candidates: Vec::new() };
+/// The identity with the membership that comes first.
+pub fn first(who: Who, requested: Option<&str>, login: &Login, ip: Option<&str>) -> Result<First> {
+    let mut first = First::default();
+    let mut rows = 0;
+    let [realm, identity] = who.arguments();
+    let plan = if requested.is_some() { &REQUESTED } else { &LAST_USED };
+    let names = [requested.and_then(plan::text), ip.and_then(plan::text), plan::text(login.subject), login.address()];
+    plan.read(&[&[realm, identity], &names[..]].concat(), |row| {
+        rows += 1;
+        first.active = Some(row.flag(13));
+        first.candidate = candidate(row).filter(|_| rows == 1);
+        first.failures = row.flag(14) || row.flag(15);
+        Ok(())
+    })?;
+    Ok(first)
+}
+
+/// The organizations that a walk of `most` attempts can meet, in no order.
+pub fn candidates(who: Who, requested: Option<&str>, ip: Option<&str>, most: i64) -> Result<Vec<Candidate>> {
+    let mut found = Vec::new();
+    let mut add = |row: &Row| {
+        found.extend(candidate(row));
+        Ok(())
+    };
     let [realm, identity] = who.arguments();
     let (name, ip) = (requested.and_then(plan::text), ip.and_then(plan::text));
     // One more than the walk takes tells that there are more.
     let limit = most.saturating_add(1);
-    OLDEST.read(&[realm, identity, limit.into_datum(), ip], |row| {
-        found.active = Some(row.flag(13));
-        found.candidates.extend(candidate(row));
-        Ok(())
-    })?;
-    if found.candidates.len() as i64 == limit {
-        FIRST.read(&[realm, identity, name, ip], |row| {
-            found.candidates.extend(candidate(row));
-            Ok(())
-        })?;
-    }
-    if let Some(requested) = requested.filter(|r| found.candidates.iter().all(|c| c.name != *r)) {
-        found.candidates.push(stranger(requested, organization(realm, requested)?));
-    }
-    if found.active.is_none() {
-        REALM.read(&[realm], |_| Ok(()))?;
+    OLDEST.read(&[realm, identity, limit.into_datum(), ip], &mut add)?;
+    FOREMOST.read(&[realm, identity, name, ip], &mut add)?;
+    if let Some(requested) = requested.filter(|r| found.iter().all(|c| c.name != *r)) {
+        found.push(stranger(requested, organization(realm, requested)?));
     }
     Ok(found)
+}
+
+/// An error where there is no such realm.
+pub fn check_realm(who: Who) -> Result<()> {
+    REALM.read(&who.arguments()[..1], |_| Ok(()))
 }
 
 /// Whether the identity has set up a second factor.

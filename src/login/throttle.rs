@@ -85,7 +85,7 @@ pub struct Login<'a> {
 }
 
 /// What the failures so far mean for the next login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Held {
     /// Microseconds until it may be tried.
     pub wait: Option<i64>,
@@ -100,7 +100,7 @@ impl<'a> Login<'a> {
 
     pub fn held(&self) -> Result<Held> {
         let now = session::clock();
-        let mut held = Held { wait: None, failed_before: false };
+        let mut held = Held::default();
         let arguments = [
             plan::text(self.realm),
             plan::text(self.subject),
@@ -128,7 +128,7 @@ impl<'a> Login<'a> {
         FORGET.write_latest(&[plan::text(self.realm), plan::text(self.subject)], |_| Ok(()))
     }
 
-    fn address(&self) -> Argument {
+    pub fn address(&self) -> Argument {
         self.address.as_deref().and_then(plan::text)
     }
 }

@@ -122,6 +122,8 @@ pub struct Outcome {
     pub reason: Option<Reason>,
     pub redirect_url: Option<String>,
     pub switched: bool,
+    /// The organization is the one that was used last.
+    pub last_used: bool,
     pub attempts: Vec<Attempt>,
 }
 
@@ -134,6 +136,7 @@ impl Outcome {
             reason: Some(reason),
             redirect_url: None,
             switched: false,
+            last_used: false,
             attempts: Vec::new(),
         }
     }
@@ -183,6 +186,7 @@ pub fn walk(
             }
             outcome.decision = decision;
             outcome.organization = Some(name);
+            outcome.last_used = candidate.last_used;
             return Ok(outcome);
         };
         if outcome.attempts.is_empty() {
@@ -206,6 +210,11 @@ impl Limits<'_> {
             None
         }
     }
+}
+
+/// Whether a walk ends here.
+pub fn decides(candidate: &Candidate) -> bool {
+    obstacle(candidate).is_none()
 }
 
 /// Why nobody, or not this identity, logs in to it from here.

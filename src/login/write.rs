@@ -7,47 +7,40 @@ use crate::error::Result;
 use crate::login::context::Context;
 use crate::login::read::Who;
 use crate::login::walk::{Attempt, Outcome};
-use pgrx::pg_sys::{TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::{self, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use serde_json::{Map, Value, json};
 
 static USED_AGAIN: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_login = $4
      WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2
-       AND m.organization OPERATOR(pg_catalog.=) $3 AND m.last_used
-     RETURNING true",
-    &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID],
+       AND m.organization OPERATOR(pg_catalog.=) $3",
+    USED_TYPES,
 );
-
 static USED_NO_MORE: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_used = false
      WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND m.last_used",
-    &[TEXTOID, UUIDOID],
+    USED_TYPES.split_at(2).0,
 );
-
 static USED: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_used = true, last_login = $4
      WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2
        AND m.organization OPERATOR(pg_catalog.=) $3",
-    &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID],
+    USED_TYPES,
 );
+const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
 
 /// Remembers where the identity logged in. Of several logins that it makes at one time the first is remembered: none waits.
-pub fn remember(who: Who, organization: &str) -> Result<()> {
+pub fn remember(who: Who, organization: &str, again: bool) -> Result<()> {
     if !lock::try_lock(lock::number(&[b"login", who.realm.as_bytes(), who.identity.as_bytes()])) {
         return Ok(());
     }
     let [realm, identity] = who.arguments();
     let used = [realm, identity, plan::text(organization), Some(session::now())];
-    let mut again = false;
-    USED_AGAIN.write_latest(&used, |_| {
-        again = true;
-        Ok(())
-    })?;
-    if !again {
-        USED_NO_MORE.write_latest(&used[..2], |_| Ok(()))?;
-        USED.write_latest(&used, |_| Ok(()))?;
+    if again {
+        return USED_AGAIN.write_latest(&used, |_| Ok(()));
     }
-    Ok(())
+    USED_NO_MORE.write_latest(&used[..2], |_| Ok(()))?;
+    USED.write_latest(&used, |_| Ok(()))
 }
 
 /// What the audit keeps of a login. Of the context the address alone: the rest is the application's.

@@ -78,7 +78,7 @@ SELECT what, t.events, t.intact, t.broken - :last AS broken FROM (VALUES
     ('removed last', 'DELETE FROM identity.audit_events WHERE realm = ''audited'' AND subject = ''3'''),
     ('removed all', 'DELETE FROM identity.audit_events WHERE realm = ''audited'''),
     ('removed with its head', 'WITH e AS (DELETE FROM identity.audit_events WHERE realm = ''audited'') DELETE FROM identity.audit_heads WHERE realm = ''audited'''),
-    ('inserted', 'INSERT INTO identity.audit_events (realm, lane, seq, at, session_role, acting_role, application_name, action, detail, prev, hash) SELECT realm, lane, seq + 1, at, session_role, acting_role, application_name, action, detail, hash, sha256(hash) FROM identity.audit_events WHERE realm = ''audited'' AND subject = ''3'''),
+    ('inserted', 'INSERT INTO identity.audit_events (realm, lane, seq, event_id, at, session_role, acting_role, application_name, action, detail, prev, hash) SELECT realm, lane, seq + 1, event_id + 64, at, session_role, acting_role, application_name, action, detail, hash, sha256(hash) FROM identity.audit_events WHERE realm = ''audited'' AND subject = ''3'''),
     ('swapped', 'UPDATE identity.audit_events e SET subject = o.subject, detail = o.detail, at = o.at FROM identity.audit_events o WHERE e.realm = ''audited'' AND o.realm = e.realm AND e.subject IN (''1'', ''2'') AND o.subject IN (''1'', ''2'') AND e.subject <> o.subject'),
     ('moved', 'UPDATE identity.audit_events SET seq = seq + 100 WHERE realm = ''audited'' AND subject = ''2'''),
     ('another head', 'UPDATE identity.audit_heads SET hash = sha256(hash) WHERE realm = ''audited'''),
