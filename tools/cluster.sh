@@ -4,6 +4,7 @@
 #   tools/cluster.sh start NAME    makes it where it is missing, starts it where it stands still
 #   tools/cluster.sh stop NAME     stops it
 #   tools/cluster.sh remove NAME   stops and deletes it
+#   tools/cluster.sh standby NAME  makes NAME-standby, a streaming replica of NAME, and starts it
 #   tools/cluster.sh env NAME      prints PGHOST, PGPORT and PGUSER for it
 #   tools/cluster.sh run NAME CMD  runs CMD as the cluster's own user, with that environment
 set -euo pipefail
@@ -11,7 +12,7 @@ cd "$(dirname "$0")/.."
 root=$PWD
 bin=$("${PG_CONFIG:-pg_config}" --bindir)
 
-verb=${1:?start, stop, remove, env or run}
+verb=${1:?start, stop, remove, standby, env or run}
 name=${2:?a name}
 shift 2
 
@@ -60,10 +61,20 @@ CONF
 
 stop() { ! running || as_owner "$bin/pg_ctl" -D "$data" -m fast -w stop >/dev/null; }
 
+standby() {
+    local copy=$data-standby
+    as_owner "$bin/pg_basebackup" -h "$data" -p "$port" -U postgres -D "$copy" -R --checkpoint=fast --no-sync 2>/dev/null
+    # The primary's socket and log are in its data directory, and so in the copy.
+    as_owner rm -f "$copy"/.s.PGSQL.* "$copy/server.log"
+    as_owner tee -a "$copy/postgresql.conf" >/dev/null <<<"unix_socket_directories = '$copy'"
+    as_owner "$bin/pg_ctl" -D "$copy" -l "$copy/server.log" -w start >/dev/null
+}
+
 case $verb in
     start) start ;;
     stop) stop ;;
     remove) stop; rm -rf "${data:?}" ;;
+    standby) standby ;;
     env) printf 'export PGHOST=%q PGPORT=%q PGUSER=postgres PGDATABASE=postgres\n' "$data" "$port" ;;
     run) as_owner env PGHOST="$data" PGPORT="$port" PGUSER=postgres "$@" ;;
     *) echo "unknown verb: $verb" >&2; exit 2 ;;

@@ -13,7 +13,8 @@ use serde_json::{Map, Value, json};
 static USED_AGAIN: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_login = $4
      WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2
-       AND m.organization OPERATOR(pg_catalog.=) $3",
+       AND m.organization OPERATOR(pg_catalog.=) $3 AND m.last_used
+     RETURNING true",
     USED_TYPES,
 );
 static USED_NO_MORE: Plan = Plan::new(
@@ -30,14 +31,22 @@ static USED: Plan = Plan::new(
 const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
 
 /// Remembers where the identity logged in. Of several logins that it makes at one time the first is remembered: none waits.
+/// `again`: it was the last used already, in the snapshot of this login.
 pub fn remember(who: Who, organization: &str, again: bool) -> Result<()> {
     if !lock::try_lock(lock::number(&[b"login", who.realm.as_bytes(), who.identity.as_bytes()])) {
         return Ok(());
     }
     let [realm, identity] = who.arguments();
     let used = [realm, identity, plan::text(organization), Some(session::now())];
+    let mut done = false;
     if again {
-        return USED_AGAIN.write_latest(&used, |_| Ok(()));
+        USED_AGAIN.write_latest(&used, |_| {
+            done = true;
+            Ok(())
+        })?;
+    }
+    if done {
+        return Ok(());
     }
     USED_NO_MORE.write_latest(&used[..2], |_| Ok(()))?;
     USED.write_latest(&used, |_| Ok(()))

@@ -14,11 +14,14 @@ SELECT count(*) FROM identity.import_identities('acme', (SELECT jsonb_agg(jsonb_
     FROM generate_series(1, 500) n));
 SELECT count(*) FROM identity.import_identities('Ünïcode "quoted"', '[{"traits": {"username": "ＢＯＢ"}}, {"traits": {"username": "bob"}}]');
 SELECT identity.grant_access('$role', 'importer');
+SELECT identity.add_organization('acme', 'north', '{"sso_url": "https://sso.example.com", "allowed_networks": ["192.0.2.0/24"], "verified_domains": ["example.com"]}');
+SELECT identity.add_membership('acme', id, 'north') FROM identity.identities WHERE external_id IN ('e1', 'e2');
+SELECT r.decision FROM identity.identities i, identity.resolve_login('acme', i.id, 'north', '{"ip": "192.0.2.1"}') r WHERE i.external_id IN ('e1', 'e3');
 SQL
 pg_dump -Fc -f "$db.dump" && psql -Xq -d postgres -c "CREATE DATABASE $restored" && pg_restore --exit-on-error -d "$restored" "$db.dump"
 rm -f "$db.dump"
 there() { ask -d "$restored" "$@"; }
-for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events; do
+for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events organizations memberships login_failures; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
     expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
     [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
@@ -32,4 +35,5 @@ expect "grants of the role" t "$(there -c "SELECT has_function_privilege('$role'
 expect "an import after the restore" "conflict" "$(there -c "SELECT DISTINCT status FROM identity.import_identities('acme', '[{\"traits\": {\"email\": \"user7@example.com\"}}]')" 2>/dev/null)"
 expect "the audit after the restore" "t|t" "$(there -c "SELECT bool_and(intact), sum(events) > 2 FROM identity.verify_audit('acme')")"
 expect "the audit goes on" t "$(there -c "BEGIN; INSERT INTO identity.realms VALUES ('later'); SELECT bool_and(intact) FROM identity.verify_audit('later'); COMMIT")"
+expect "a login after the restore" "allow|north" "$(there -c "SELECT r.decision, r.organization FROM identity.identities i, identity.resolve_login('acme', i.id, context => '{\"ip\": \"192.0.2.9\"}') r WHERE i.external_id = 'e1'")"
 expect "keys after the restore" 0 "$(there -c "SELECT count(*) FROM identity.recheck_identifiers('acme')")"
