@@ -20,11 +20,14 @@ extension_sql_file!("../sql/15_audit.sql", name = "audit", requires = ["import"]
 extension_sql_file!("../sql/20_store.sql", name = "store", requires = ["audit"]);
 extension_sql_file!("../sql/25_import_identities.sql", name = "import_identities", requires = ["store"]);
 extension_sql_file!("../sql/30_consolidation.sql", name = "consolidation", requires = ["import_identities"]);
+extension_sql_file!("../sql/31_sites.sql", name = "sites", requires = ["consolidation"]);
+extension_sql_file!("../sql/32_migration.sql", name = "migration", requires = ["sites"]);
 extension_sql_file!("../sql/50_login.sql", name = "login", requires = ["store"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    consolidation::define_settings();
     import::define_settings();
     login::define_settings();
     password::define_settings();

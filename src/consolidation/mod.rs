@@ -5,6 +5,7 @@
 
 mod plan;
 mod run;
+mod sites;
 mod statements;
 
 use crate::audit::{self, Event};
@@ -24,6 +25,7 @@ use plan::{Columns, Keep, Normalize};
 use run::Run;
 use serde::Deserialize;
 use serde_json::json;
+pub use sites::define_settings;
 use statements::Target;
 use uuid::Uuid;
 
@@ -232,6 +234,9 @@ fn undo_dedup(
     run::check_session("undo_dedup")?;
     let dry_run = required("dry_run", dry_run)?;
     let run_id = Uuid::from_bytes(*required("run_id", run_id)?.as_bytes()).to_string();
+    if undo_sites(&run_id, dry_run, &mut result)? {
+        return Ok(());
+    }
     let recorded = recorded(&run_id)?;
     let oid = spi::value::<pg_sys::Oid>(
         "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
@@ -250,6 +255,22 @@ fn undo_dedup(
     Ok(with_memory(|| undo(&run, &run_id, dry_run, &mut result))?)
 }
 
+/// Undoes a run of `dedup_site_logins`; false where it is none.
+fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<bool> {
+    let run_by = session::as_extension_owner(|| {
+        spi::value::<String>(
+            "SELECT r.run_by::pg_catalog.text FROM identity.site_dedup_runs AS r WHERE r.run_id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid",
+            &[run_id.into()],
+        )
+    })?;
+    let Some(run_by) = run_by else { return Ok(false) };
+    check_undoer(&run_by)?;
+    result.open();
+    let sql = format!("SELECT u.* FROM identity._undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
+    session::as_extension_owner(|| with_system_names(|| result.append(&sql)))?;
+    Ok(true)
+}
+
 /// The record of a run, for those who may undo it.
 fn recorded(run_id: &str) -> Result<Recorded> {
     let run: Option<Recorded> = session::as_extension_owner(|| {
@@ -261,15 +282,21 @@ fn recorded(run_id: &str) -> Result<Recorded> {
     let run = run.ok_or_else(|| {
         Error::new("42704", format!("there is no run {run_id}")).hint("identity.dedup_runs has the runs.")
     })?;
+    check_undoer(&run.run_by)?;
+    Ok(run)
+}
+
+/// A run is undone by the role that made it, or a member of it.
+fn check_undoer(run_by: &str) -> Result<()> {
     let allowed = spi::value::<bool>(
         "SELECT pg_catalog.pg_has_role(r.oid, 'MEMBER') FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) $1",
-        &[run.run_by.as_str().into()],
+        &[run_by.into()],
     )?;
     if allowed == Some(true) {
-        return Ok(run);
+        return Ok(());
     }
     Err(Error::new("42501", "permission denied to undo this run")
-        .detail(format!("It was made by role \"{}\".", run.run_by))
+        .detail(format!("It was made by role \"{run_by}\"."))
         .hint("Undo it as that role, or as a member of it."))
 }
 

@@ -1,5 +1,6 @@
 //! One consolidation: how it runs its statements on the user's table and on its own temporary tables.
 
+use crate::consolidation::plan::Normalize;
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::{Column, Table};
@@ -54,23 +55,9 @@ impl Run<'_> {
         }
     }
 
-    /// Finds a name for each row that waits for one, in rounds.
+    /// Finds a name for each row that waits for one.
     pub fn allocate(&self, max_length: Option<i32>) -> Result<()> {
-        const BREADTH_MOST: i64 = 1 << 16;
-        let mut breadth = 1;
-        loop {
-            if session::with_system_names(|| spi::value::<bool>(statements::ANY_ODD, &[]))? == Some(true) {
-                self.on_target(&self.target.take_odd_names())?;
-                self.own(statements::DROP_ODD)?;
-            }
-            if self.number_of(statements::WAITING)? == 0 {
-                return Ok(());
-            }
-            self.own(statements::TAKE_NEW)?;
-            self.own("ANALYZE pg_temp.pg_identity_pending; ANALYZE pg_temp.pg_identity_taken")?;
-            self.own(&statements::allocate(self.target.normalize, max_length, breadth))?;
-            breadth = (breadth * 2).min(BREADTH_MOST);
-        }
+        allocate(self.target.normalize, max_length, || self.on_target(&self.target.take_odd_names()))
     }
 
     pub fn take_reserved(&self, source: &str) -> Result<()> {
@@ -102,6 +89,27 @@ impl Run<'_> {
             spi::execute_with(statements::REFUSE_UNDO, &[first.into(), failure.message.as_str().into()])
         })?;
         Ok(())
+    }
+}
+
+/// Finds a name for each pending row that waits for one, in rounds. `take_odd` takes, of the new names that do not begin as
+/// their prefix does, those that somebody has.
+pub fn allocate(normalize: Normalize, max_length: Option<i32>, take_odd: impl Fn() -> Result<u64>) -> Result<()> {
+    const BREADTH_MOST: i64 = 1 << 16;
+    let own = |sql: &str| session::with_system_names(|| spi::execute(sql));
+    let mut breadth = 1;
+    loop {
+        if session::with_system_names(|| spi::value::<bool>(statements::ANY_ODD, &[]))? == Some(true) {
+            take_odd()?;
+            own(statements::DROP_ODD)?;
+        }
+        if session::with_system_names(|| spi::number(statements::WAITING, &[]))? == 0 {
+            return Ok(());
+        }
+        own(statements::TAKE_NEW)?;
+        own("ANALYZE pg_temp.pg_identity_pending; ANALYZE pg_temp.pg_identity_taken")?;
+        own(&statements::allocate(normalize, max_length, breadth))?;
+        breadth = (breadth * 2).min(BREADTH_MOST);
     }
 }
 

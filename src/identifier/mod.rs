@@ -14,6 +14,7 @@ pub use key::key;
 pub use kind::Kind;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+pub use phone::Country;
 
 #[pg_extern(sql = false)]
 fn normalize_identifier(kind: &str, value: &str) -> Result<String, ErrorReport> {

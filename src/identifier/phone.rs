@@ -6,7 +6,8 @@
 //! Parsing alone is not enough: it makes +86110 of "110" in China, which nobody can call.
 
 use super::fold;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumberFormat, Region};
+use std::fmt;
 
 /// E.164 has up to 15; a prefix for dialling abroad, or for the trunk, may stand in a number as it is written.
 const DIGITS_MAX: usize = 22;
@@ -64,9 +65,37 @@ fn digit(c: char) -> Option<char> {
 }
 
 fn e164(dialled: &str) -> Option<String> {
-    let number = PHONE_NUMBER_UTIL.parse(dialled, None).ok()?;
+    e164_in(dialled, None)
+}
+
+fn e164_in(dialled: &str, region: Option<Region>) -> Option<String> {
+    let number = PHONE_NUMBER_UTIL.parse(dialled, region).ok()?;
     let valid = PHONE_NUMBER_UTIL.is_valid_number(&number);
     valid.then(|| PHONE_NUMBER_UTIL.format(&number, PhoneNumberFormat::E164).into_owned())
+}
+
+/// A country in which numbers are dialled that do not say it themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Country(Region);
+
+impl Country {
+    /// By its code of ISO 3166-1 alpha-2.
+    pub fn parse(code: &str) -> Option<Self> {
+        let code = code.to_ascii_uppercase();
+        PHONE_NUMBER_UTIL.get_supported_regions().find(|region| *region.as_region_str() == *code).map(Country)
+    }
+
+    /// The E.164 form of a number as it is dialled there, with the trunk's prefix or without; none where it is not valid.
+    pub fn e164(self, value: &str) -> Option<String> {
+        let number = e164_in(&dialled(&fold::name(value))?, Some(self.0))?;
+        (key(&number) == number).then_some(number)
+    }
+}
+
+impl fmt::Display for Country {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0.as_region_str())
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +145,28 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(key(value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_country_completes_its_numbers() {
+        let germany = Country::parse("de").expect("a country");
+        let cases = [
+            ("0170 1234567", Some("+491701234567")),
+            ("1701234567", Some("+491701234567")),
+            ("0049 170 1234567", Some("+491701234567")),
+            ("+33 6 12 34 56 78", Some("+33612345678")),
+            ("12", None),
+            ("call me", None),
+            ("", None),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(germany.e164(value).as_deref(), expected, "{value:?}");
+        }
+        assert_eq!(germany.to_string(), "DE");
+        assert_eq!(Country::parse("CN").expect("a country").e164("13800138000").as_deref(), Some("+8613800138000"));
+        for code in ["", "XX", "Germany", "1", "Ä"] {
+            assert_eq!(Country::parse(code), None, "{code:?}");
         }
     }
 

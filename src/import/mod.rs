@@ -5,7 +5,7 @@
 
 mod check;
 mod contest;
-mod identities;
+pub(crate) mod identities;
 pub(crate) mod job;
 mod mark;
 pub(crate) mod plan;

@@ -2,6 +2,7 @@
 //!
 //! `hash` parses and verifies all families, and knows nothing of Postgres.
 
+mod compose;
 mod crypt;
 mod digest;
 mod draft;
@@ -13,6 +14,7 @@ mod tests;
 
 use crate::db::interrupt;
 use crate::error::{Error, Result};
+pub use compose::SaltedDigest;
 pub use hash::Hash;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -63,6 +65,12 @@ pub fn hash(password: &str) -> Result<std::result::Result<String, String>> {
     let setting = |guc: &GucSetting<i32>| guc.get().unsigned_abs();
     let (memory, passes, lanes) = (setting(&ARGON2_MEMORY), setting(&ARGON2_ITERATIONS), setting(&ARGON2_PARALLELISM));
     interrupt::abandonable(move || kdf::argon2id(password.as_bytes(), memory, passes, lanes))
+}
+
+/// The hash of a new password; NULL where there can be none.
+#[pg_extern(sql = false)]
+fn hash_password(password: &str) -> std::result::Result<Option<String>, ErrorReport> {
+    Ok(hash(password)?.ok())
 }
 
 /// Whether a password is the one that a hash was made of.

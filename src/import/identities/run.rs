@@ -52,9 +52,7 @@ impl<'a> Run<'a> {
     pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let owner = session::extension_owner()?;
-        let target =
-            spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
-        let target = target.unwrap_or(pg_sys::InvalidOid);
+        let target = identities()?;
         let run = Run {
             request,
             total: 0,
@@ -65,7 +63,7 @@ impl<'a> Run<'a> {
             number: RUNS.fetch_add(1, Ordering::Relaxed),
         };
         run.store(|| spi::execute_with("SELECT identity._check_realm($1)", &[request.realm.as_str().into()]))?;
-        session::lock_for_import(target, part_of(&request.realm));
+        lock_realm(&request.realm)?;
         Ok(run)
     }
 
@@ -139,6 +137,17 @@ impl<'a> Run<'a> {
         self.progress.rows_total = self.total;
         self.progress.publish();
     }
+}
+
+fn identities() -> Result<pg_sys::Oid> {
+    let oid = spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
+    Ok(oid.unwrap_or(pg_sys::InvalidOid))
+}
+
+/// Keeps every import into a realm, and its consolidation, waiting until the transaction ends.
+pub fn lock_realm(realm: &str) -> Result<()> {
+    session::lock_for_import(identities()?, part_of(realm));
+    Ok(())
 }
 
 /// Imports into one realm go one after the other: with several unique keys no order of rows avoids deadlocks.

@@ -1,0 +1,314 @@
+-- Migration at the first login: who a name is, whether the password is his, and his way from the layer into the main tables.
+
+ALTER TABLE identity.realms ADD COLUMN password_scheme text COLLATE "C"
+    CHECK (password_scheme OPERATOR(pg_catalog.=) 'argon2id');
+COMMENT ON COLUMN identity.realms.password_scheme IS 'What a password is hashed with anew when its owner logs in: argon2id; NULL: hashes stay as they are';
+
+CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM identity._check_realm(realm);
+    IF scheme <> 'argon2id' THEN
+        RAISE EXCEPTION 'unknown password scheme: "%"', scheme
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use argon2id; or NULL, to leave hashes as they are.';
+    END IF;
+    UPDATE identity.realms AS r SET password_scheme = scheme WHERE r.name = realm;
+END
+$$;
+COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
+'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
+Errors: 42704 no such realm, 22023 unknown scheme.';
+
+CREATE FUNCTION identity._new_id() RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'new_id_wrapper';
+COMMENT ON FUNCTION identity._new_id() IS 'Internal: a time-ordered UUID (version 7, RFC 9562)';
+
+CREATE FUNCTION identity._hash_password(password text) RETURNS text
+LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
+AS 'MODULE_PATHNAME', 'hash_password_wrapper';
+COMMENT ON FUNCTION identity._hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
+
+-- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only
+-- where nobody has it.
+CREATE FUNCTION identity._login_candidates(realm text, login text)
+RETURNS TABLE (layer text, identity_id uuid, site_id int, original_id text, identifier_kind text, via text, hash text, active boolean)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH asked AS MATERIALIZED (SELECT identity.normalize_identifier('username', $2) COLLATE "C" AS key),
+    main AS MATERIALIZED (
+        SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
+    staged AS MATERIALIZED (
+        SELECT n.site_id, n.original_id, n.kind, s.password_hash, s.active
+        FROM asked AS a
+        JOIN identity.staged_identifiers AS n ON n.realm = $1 AND n.key = a.key AND n.logs_in
+        JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+        WHERE s.state = 'staged' AND NOT EXISTS (SELECT FROM main)),
+    former AS MATERIALIZED (
+        SELECT DISTINCT ON (f.site_id, f.original_id) f.site_id, f.original_id, f.kind, s.state, s.identity_id, s.password_hash, s.active
+        FROM asked AS a
+        JOIN identity.former_logins AS f ON f.realm = $1 AND f.old_key = a.key AND f.restored_at IS NULL
+        JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+        WHERE NOT EXISTS (SELECT FROM main) AND NOT EXISTS (SELECT FROM staged) AND s.state <> 'quarantined'
+          AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval
+        ORDER BY f.site_id, f.original_id, f.changed_at DESC),
+    found AS (
+        SELECT 'main' AS layer, m.identity_id, NULL::int AS site_id, NULL AS original_id, m.kind, 'identifier' AS via FROM main AS m
+        UNION ALL
+        SELECT 'staged', NULL, s.site_id, s.original_id, s.kind, 'identifier' FROM staged AS s
+        UNION ALL
+        SELECT CASE WHEN f.identity_id IS NULL THEN 'staged' ELSE 'main' END, f.identity_id, f.site_id, f.original_id, f.kind, 'former name'
+        FROM former AS f)
+    SELECT f.layer, f.identity_id, f.site_id, f.original_id::text, f.kind::text, f.via,
+        CASE f.layer WHEN 'main' THEN c.config ->> 'hashed_password' ELSE s.password_hash END,
+        CASE f.layer WHEN 'main' THEN i.state = 'active' ELSE s.active END
+    FROM found AS f
+    LEFT JOIN identity.identities AS i ON i.realm = $1 AND i.id = f.identity_id
+    LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = f.identity_id AND c.type = 'password'
+    LEFT JOIN identity.staged_identities AS s ON s.realm = $1 AND s.site_id = f.site_id AND s.original_id = f.original_id
+    WHERE f.layer = 'staged' OR i.id IS NOT NULL
+    ORDER BY f.site_id, f.original_id
+$$;
+COMMENT ON FUNCTION identity._login_candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
+
+CREATE FUNCTION identity.login_candidates(realm text, login text)
+RETURNS TABLE (layer text, identity_id uuid, site text, original_id text, identifier_kind text, via text, scheme text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.layer, c.identity_id, t.name::text, c.original_id, c.identifier_kind, c.via, (identity.inspect_password_hash(c.hash)).scheme
+    FROM identity._login_candidates($1, $2) AS c
+    LEFT JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = c.site_id
+$$;
+COMMENT ON FUNCTION identity.login_candidates(text, text) IS
+'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
+layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
+
+CREATE FUNCTION identity._promotion_conflicts(realm text, site_id int, original_id text)
+RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT DISTINCT 'identifiers_pkey', jsonb_build_object('realm', i.realm, 'key', i.key), jsonb_build_object('realm', i.realm, 'id', i.identity_id)
+    FROM identity.staged_identifiers AS n JOIN identity.identifiers AS i USING (realm, key)
+    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+    UNION ALL
+    SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
+    FROM identity.sites AS t JOIN identity.identities AS i ON i.realm = t.realm AND i.external_id = t.name || ':' || $3
+    WHERE t.realm = $1 AND t.site_id = $2
+    ORDER BY 1, 2
+$$;
+COMMENT ON FUNCTION identity._promotion_conflicts(text, int, text) IS 'Internal: what stands against the promotion of a staged user';
+
+-- Writes the identity of a staged user, locked before, and leaves the tombstone.
+CREATE FUNCTION identity._write_promoted(staged identity.staged_identities, hash text) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    new_id CONSTANT uuid := identity._new_id();
+BEGIN
+    INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
+    SELECT staged.realm, new_id, t.name || ':' || staged.original_id, CASE WHEN staged.active THEN 'active' ELSE 'inactive' END,
+        staged.traits || jsonb_strip_nulls(jsonb_build_object('display_name', staged.display_name)) || COALESCE(n.names, '{}'),
+        COALESCE(staged.registered_at, now())
+    FROM identity.sites AS t
+    CROSS JOIN LATERAL (
+        SELECT jsonb_object_agg(m.kind, m.value) AS names FROM identity.staged_identifiers AS m
+        WHERE (m.realm, m.site_id, m.original_id) = (staged.realm, staged.site_id, staged.original_id)) AS n
+    WHERE (t.realm, t.site_id) = (staged.realm, staged.site_id);
+    INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
+    SELECT DISTINCT ON (n.key) n.realm, n.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
+    ORDER BY n.key, n.kind;
+    IF hash IS NOT NULL THEN
+        INSERT INTO identity.credentials (realm, identity_id, type, config)
+        VALUES (staged.realm, new_id, 'password', jsonb_build_object('hashed_password', hash));
+    END IF;
+    -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account.
+    INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
+    SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, new_id, v.verified,
+        CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
+    FROM identity.staged_identifiers AS n
+    CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN staged.email_verified ELSE staged.phone_verified END AS verified) AS v
+    CROSS JOIN (VALUES ('verifiable'), ('recovery')) AS r (role)
+    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.kind <> 'username'
+      AND (r.role = 'verifiable' OR v.verified)
+    ON CONFLICT DO NOTHING;
+    UPDATE identity.staged_identities AS s
+    SET state = 'promoted', identity_id = new_id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
+        display_name = NULL, traits = '{}', changed_at = now()
+    WHERE (s.realm, s.site_id, s.original_id) = (staged.realm, staged.site_id, staged.original_id);
+    DELETE FROM identity.staged_identifiers AS n
+    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id);
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION identity._write_promoted(identity.staged_identities, text) IS 'Internal: a staged user becomes an identity of the main tables';
+
+CREATE FUNCTION identity._promote(realm text, site_id int, original_id text, hash text)
+RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    staged identity.staged_identities;
+    refused text;
+BEGIN
+    -- Of two sessions that promote one user, the second waits here, and finds the tombstone.
+    SELECT s.* INTO staged FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, $2, $3) FOR UPDATE;
+    IF staged.state IN ('promoted', 'linked') THEN
+        RETURN QUERY SELECT CASE staged.state WHEN 'promoted' THEN 'promoted before' ELSE 'linked' END, staged.identity_id, NULL, NULL::jsonb, NULL::jsonb;
+        RETURN;
+    ELSIF staged.state = 'quarantined' THEN
+        RETURN QUERY SELECT 'quarantined', NULL::uuid, NULL, NULL::jsonb, NULL::jsonb;
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT 'conflict', NULL::uuid, c.constraint_name, c.key, c.existing FROM identity._promotion_conflicts($1, $2, $3) AS c;
+    IF FOUND THEN
+        RETURN;
+    END IF;
+    BEGIN
+        RETURN QUERY SELECT 'promoted', identity._write_promoted(staged, COALESCE(hash, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
+    EXCEPTION WHEN unique_violation THEN
+        -- Another session was faster.
+        GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
+        RETURN QUERY
+        SELECT 'conflict', NULL::uuid, COALESCE(c.constraint_name, refused), c.key, c.existing
+        FROM (SELECT) AS one LEFT JOIN identity._promotion_conflicts($1, $2, $3) AS c ON true;
+    END;
+END
+$$;
+COMMENT ON FUNCTION identity._promote(text, int, text, text) IS 'Internal: identity.promote_identity(), with a hash in the place of the site''s own';
+
+CREATE FUNCTION identity.promote_identity(realm text, site text, original_id text)
+RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    number CONSTANT int := identity._site_id(realm, site);
+BEGIN
+    IF NOT EXISTS (SELECT FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, number, $3)) THEN
+        RAISE EXCEPTION 'site "%" has no user "%"', site, COALESCE(original_id, 'NULL')
+            USING ERRCODE = 'undefined_object', HINT = 'identity.stage_site() stages users; original_id is the user''s key at the site.';
+    END IF;
+    RETURN QUERY SELECT p.* FROM identity._promote(realm, number, original_id, NULL) AS p;
+END
+$$;
+COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
+'Makes a staged user an identity of the main tables, with his login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
+status: promoted; promoted before, linked (identity_id is the one he has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
+Errors: 42704 no such realm, site or user.';
+
+-- Who has the next name in the order of keys: always the same one for the same login, with a scheme that others have too.
+CREATE FUNCTION identity._decoy(realm text, login text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH asked AS MATERIALIZED (SELECT identity.normalize_identifier('username', COALESCE($2, '')) COLLATE "C" AS key)
+    SELECT h.hash FROM asked AS a
+    CROSS JOIN (VALUES (1), (2)) AS p (place)
+    CROSS JOIN LATERAL (
+        (SELECT n.key, c.config ->> 'hashed_password' AS hash
+         FROM identity.identifiers AS n JOIN identity.credentials AS c USING (realm, identity_id)
+         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND c.type = 'password' AND c.config ? 'hashed_password'
+         ORDER BY n.key LIMIT 1)
+        UNION ALL
+        (SELECT n.key, s.password_hash
+         FROM identity.staged_identifiers AS n JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND s.password_hash IS NOT NULL
+         ORDER BY n.key LIMIT 1)) AS h
+    ORDER BY p.place, h.key LIMIT 1
+$$;
+COMMENT ON FUNCTION identity._decoy(text, text) IS 'Internal: the password hash of somebody of the realm, the same for the same login; NULL where nobody has one';
+
+CREATE FUNCTION identity._password_matches(hash text, password text) RETURNS boolean
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN h.supported THEN identity.verify_password($1, $2) ELSE false END FROM identity.inspect_password_hash($1) AS h
+$$;
+COMMENT ON FUNCTION identity._password_matches(text, text) IS 'Internal: identity.verify_password(), false for a hash that it does not know';
+
+CREATE FUNCTION identity._current_login(realm text, identity_id uuid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT n.value FROM identity.identifiers AS n WHERE n.realm = $1 AND n.identity_id = $2
+    ORDER BY n.kind <> 'username', n.kind, n.key LIMIT 1
+$$;
+COMMENT ON FUNCTION identity._current_login(text, uuid) IS 'Internal: a name that an identity logs in with: its username, if it has one';
+
+-- The password was right: the way into the main tables, and the notices that need no sending any more.
+CREATE FUNCTION identity._admit(realm text, layer text, identity_id uuid, site_id int, original_id text, hash text, password text)
+RETURNS TABLE (admitted uuid, promoted boolean, problem text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    scheme CONSTANT text := (SELECT r.password_scheme FROM identity.realms AS r WHERE r.name = $1);
+    renewed text;
+    outcome record;
+BEGIN
+    IF scheme <> (SELECT h.scheme FROM identity.inspect_password_hash(hash) AS h) THEN
+        renewed := identity._hash_password(password);
+    END IF;
+    IF layer = 'main' THEN
+        UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
+        WHERE renewed IS NOT NULL AND c.realm = $1 AND c.identity_id = $3 AND c.type = 'password';
+        RETURN QUERY SELECT $3, false, NULL;
+        RETURN;
+    END IF;
+    SELECT p.* INTO outcome FROM identity._promote($1, $4, $5, renewed) AS p LIMIT 1;
+    IF outcome.identity_id IS NOT NULL THEN
+        UPDATE identity.notices AS n SET state = 'acknowledged', changed_at = now()
+        WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced');
+    END IF;
+    RETURN QUERY SELECT outcome.identity_id, outcome.status = 'promoted',
+        CASE outcome.status WHEN 'conflict' THEN 'promotion_conflict' WHEN 'quarantined' THEN 'quarantined' END;
+END
+$$;
+COMMENT ON FUNCTION identity._admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
+
+CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
+RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    candidate record;
+    owner record;
+    admitted record;
+    candidates int := 0;
+    matches int := 0;
+BEGIN
+    PERFORM identity._check_realm(realm);
+    FOR candidate IN SELECT c.* FROM identity._login_candidates(realm, login) AS c LOOP
+        candidates := candidates + 1;
+        -- Who has no password takes as long as who has one.
+        IF identity._password_matches(COALESCE(candidate.hash, identity._decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
+            matches := matches + 1;
+            owner := candidate;
+        END IF;
+    END LOOP;
+    promoted := false;
+    IF candidates = 0 THEN
+        PERFORM identity._password_matches(identity._decoy(realm, login), password);
+        reason := 'unknown_login';
+    ELSIF matches = 0 THEN
+        reason := 'wrong_password';
+    ELSIF matches > 1 THEN
+        reason := 'ambiguous_login';
+    ELSIF NOT owner.active THEN
+        reason := 'identity_inactive';
+    ELSE
+        SELECT a.* INTO admitted FROM identity._admit(realm, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.hash, password) AS a;
+        identity_id := admitted.admitted;
+        promoted := admitted.promoted;
+        reason := admitted.problem;
+        IF owner.via = 'former name' AND reason IS NULL THEN
+            renamed_to := identity._current_login(realm, identity_id);
+            reason := 'former_name';
+        END IF;
+    END IF;
+    verdict := CASE WHEN identity_id IS NULL THEN 'denied' ELSE 'authenticated' END;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
+'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
+verdict: authenticated or denied. promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
+A wrong password never falls through to another person. An unknown login takes as long as a wrong password. context: what identity.resolve_login() takes.
+Errors: 42704 no such realm.';

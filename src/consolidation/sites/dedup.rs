@@ -1,0 +1,54 @@
+//! Duplicate login names across the main tables and the SSO layer.
+
+use crate::consolidation::plan::Normalize;
+use crate::consolidation::run::allocate;
+use crate::consolidation::sites::statements::{self, fill};
+use crate::consolidation::sites::store;
+use crate::db::returns::ResultSet;
+use crate::db::{attempt, session, spi};
+use crate::error::Result;
+use crate::import::identities::lock_realm;
+use crate::import::job::with_memory;
+use pgrx::prelude::*;
+use uuid::Uuid;
+
+/// Characters of a new name: in UTF-8 they fit the limit of an identifier.
+const NAME_MAX: i32 = 255;
+
+pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
+    let caller = session::current_role_name()?;
+    let owner = session::extension_owner()?;
+    store(owner, || spi::execute_with("SELECT identity._check_realm($1)", &[realm.into()]))?;
+    lock_realm(realm)?;
+    result.open();
+    let run_id = Uuid::now_v7().to_string();
+    // A dry run does all of it, and rolls back.
+    attempt::provisional(|| {
+        store(owner, || with_memory(|| run(realm, &run_id, &caller, dry_run, &mut result)))?;
+        Ok(((), !dry_run))
+    })
+}
+
+fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
+    let sql = |template: &str| fill(template, realm, 0);
+    let normalize = Normalize::Username;
+    spi::execute(&sql(statements::FIND_REPEATED))?;
+    spi::execute(&sql(statements::GROUP))?;
+    spi::execute(&sql(&statements::create_pending(normalize)))?;
+    allocate(normalize, Some(NAME_MAX), || spi::execute(&sql(statements::TAKE_ODD)))?;
+    spi::execute_with(statements::RECORD_RUN, &[realm.into(), run_id.into(), caller.into()])?;
+    let mut counts = [0; statements::APPLY.len()];
+    for (count, statement) in counts.iter_mut().zip(statements::APPLY) {
+        *count = spi::execute_with(&sql(statement), &[run_id.into()])?;
+    }
+    let [changed, _, renamed, proposed] = counts;
+    spi::execute_with(&sql(statements::COUNT_RUN), &[run_id.into(), (proposed as i64).into()])?;
+    result.append(&sql(&statements::report_dedup(run_id)))?;
+    spi::execute(statements::DROP_DEDUP)?;
+    let what = if dry_run { "dry run: " } else { "" };
+    let withdrawn = changed - renamed;
+    notice!(
+        "{what}names changed: {renamed}, addresses that log in no more: {withdrawn}, new link proposals: {proposed}"
+    );
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The SSO layer: `identity.stage_site` and `identity.dedup_site_logins`.
+//!
+//! `mapping` and `rules` are a site's description, `convert` applies it to a row; `stage` loads a site, `dedup` finds its
+//! duplicates; `statements` is the SQL. What is only SQL stands in `sql/31_sites.sql` and `sql/32_migration.sql`.
+
+mod convert;
+mod dedup;
+mod mapping;
+mod rules;
+mod stage;
+mod statements;
+
+use crate::consolidation::run::check_session;
+use crate::db::returns::ResultSet;
+use crate::db::session;
+use crate::error::Result;
+use crate::import::plan::Report;
+use crate::import::required;
+use mapping::Mapping;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, JsonB};
+use rules::Rules;
+
+/// Minutes. SQL reads it by its name.
+static FORMER_NAME_GRACE: GucSetting<i32> = GucSetting::<i32>::new(90 * 24 * 60);
+
+pub fn define_settings() {
+    GucRegistry::define_int_guc(
+        c"identity.former_name_grace",
+        c"How long a former login name still logs its owner in.",
+        c"After a renaming, and unless the name belongs to somebody else. 0: not at all.",
+        &FORMER_NAME_GRACE,
+        0,
+        100 * 366 * 24 * 60,
+        GucContext::Suset,
+        GucFlags::UNIT_MIN,
+    );
+}
+
+/// See the comment on `identity.stage_site` in `sql/31_sites.sql`.
+#[allow(clippy::too_many_arguments)]
+#[pg_extern(sql = false)]
+fn stage_site(
+    realm: Option<String>,
+    site: Option<String>,
+    source: Option<String>,
+    mapping: Option<JsonB>,
+    rules: Option<JsonB>,
+    dry_run: Option<bool>,
+    report: Option<String>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let result = unsafe { ResultSet::of(fcinfo)? };
+    check_session("stage_site")?;
+    let request = stage::Request {
+        realm: required("realm", realm)?,
+        site: required("site", site)?,
+        source: required("source", source)?,
+        mapping: Mapping::parse(&required("mapping", mapping)?.0)?,
+        rules: Rules::parse(&required("rules", rules)?.0)?,
+        dry_run: required("dry_run", dry_run)?,
+        report: Report::parse(&required("report", report)?)?,
+    };
+    Ok(stage::stage(request, result)?)
+}
+
+/// See the comment on `identity.dedup_site_logins` in `sql/31_sites.sql`.
+#[pg_extern(sql = false)]
+fn dedup_site_logins(
+    realm: Option<String>,
+    dry_run: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let result = unsafe { ResultSet::of(fcinfo)? };
+    check_session("dedup_site_logins")?;
+    Ok(dedup::dedup(&required("realm", realm)?, required("dry_run", dry_run)?, result)?)
+}
+
+/// A time-ordered identifier.
+#[pg_extern(sql = false)]
+fn new_id() -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(*uuid::Uuid::now_v7().as_bytes())
+}
+
+/// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
+fn store<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    session::as_user(owner, || session::with_system_names(work))
+}

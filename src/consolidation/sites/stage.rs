@@ -1,0 +1,257 @@
+//! One site's users, from the source into the SSO layer.
+
+use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
+use crate::consolidation::sites::mapping::Mapping;
+use crate::consolidation::sites::rules::{Domains, Rules};
+use crate::consolidation::sites::statements::{self, fill};
+use crate::consolidation::sites::store;
+use crate::db::returns::ResultSet;
+use crate::db::spi::{self, Cursor};
+use crate::db::{attempt, session};
+use crate::error::{Error, Result};
+use crate::import::identities::lock_realm;
+use crate::import::identities::reader::Reader;
+use crate::import::job::with_memory;
+use crate::import::plan::Report;
+use crate::import::stage::{source_columns, source_query};
+use pgrx::datum::DatumWithOid;
+use pgrx::prelude::*;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+pub struct Request {
+    pub realm: String,
+    pub site: String,
+    pub source: String,
+    pub mapping: Mapping,
+    pub rules: Rules,
+    pub dry_run: bool,
+    pub report: Report,
+}
+
+/// Rows that are held in memory at a time.
+const BATCH: i64 = 2_000;
+
+pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
+    let owner = session::extension_owner()?;
+    let site = store(owner, || site_id(&request))?;
+    let query = source_query(&request.source)?;
+    let columns: Vec<String> = source_columns(&query)?.into_iter().map(|(name, _)| name).collect();
+    request.mapping.check_columns(&columns)?;
+    if let Domains::Source(source) = &request.rules.disposable_domains {
+        request.rules.disposable_domains = Domains::listed(read_domains(source)?);
+    }
+    lock_realm(&request.realm)?;
+    result.open();
+    let run = Run { request: &request, owner, site };
+    attempt::provisional(|| {
+        with_memory(|| run.stage(&query, &mut result))?;
+        Ok(((), !request.dry_run))
+    })
+}
+
+fn site_id(request: &Request) -> Result<i32> {
+    let site = spi::value::<i32>(
+        "SELECT identity._site_id($1, $2)",
+        &[request.realm.as_str().into(), request.site.as_str().into()],
+    )?;
+    Ok(site.unwrap_or_default())
+}
+
+/// The caller's list of domains.
+fn read_domains(source: &str) -> Result<Vec<String>> {
+    let query = source_query(source)?;
+    let columns = source_columns(&query)?;
+    let [(column, _)] = columns.as_slice() else {
+        return Err(Error::invalid_argument("disposable_domains does not have one column")
+            .detail(format!("It has {} columns.", columns.len()))
+            .hint("Give an array, or a relation or a query with the domains alone: 'SELECT domain FROM disposable'."));
+    };
+    let column = spi::quote_identifier(column);
+    spi::texts(&format!("SELECT d.{column}::pg_catalog.text FROM (\n{query}\n) AS d WHERE d.{column} IS NOT NULL"))
+}
+
+struct Run<'a> {
+    request: &'a Request,
+    owner: pg_sys::Oid,
+    site: i32,
+}
+
+impl Run<'_> {
+    fn stage(&self, query: &str, result: &mut ResultSet) -> Result<()> {
+        self.execute(statements::CREATE)?;
+        let total = self.load(query)?;
+        for statement in statements::DECIDE.iter().chain(statements::WRITE) {
+            self.execute(statement)?;
+        }
+        let counts: BTreeMap<String, i64> = store(self.owner, || spi::document(statements::COUNT, &[]))?;
+        if self.request.report != Report::None {
+            let report = statements::report(self.request.report == Report::All);
+            store(self.owner, || result.append(&report))?;
+        }
+        self.execute(statements::DROP)?;
+        let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
+        let what = if self.request.dry_run { "dry run: " } else { "" };
+        let rows = if total == 1 { "row" } else { "rows" };
+        notice!("{what}site {}: {total} {rows}: {}", self.request.site, counted.join(", "));
+        Ok(())
+    }
+
+    fn execute(&self, statement: &str) -> Result<u64> {
+        store(self.owner, || spi::execute(&fill(statement, &self.request.realm, self.site)))
+    }
+
+    /// Reads the source as the caller, a batch at a time.
+    fn load(&self, query: &str) -> Result<i64> {
+        let columns: Vec<String> =
+            self.request.mapping.columns().into_iter().map(|c| format!("s.{}", spi::quote_identifier(c))).collect();
+        let sql = format!(
+            "SELECT pg_catalog.to_json(r)::pg_catalog.text FROM (SELECT {} FROM (\n{query}\n) AS s) AS r",
+            columns.join(", ")
+        );
+        let mut cursor = Cursor::open(&sql)?;
+        let (mut row, mut more) = (0, true);
+        while more {
+            let mut batch = Batch::default();
+            more = cursor.fetch(BATCH, |tuple| {
+                row += 1;
+                batch.push(row, self.read(&tuple.get::<String>(1)?.unwrap_or_default()), &self.request.rules);
+                Ok(())
+            })?;
+            let Batch { items, faults } = batch;
+            store(self.owner, || {
+                spi::execute_built(statements::ADD_ITEMS, || items.arguments())?;
+                spi::execute_built(statements::ADD_FAULTS, || faults.arguments())
+            })?;
+        }
+        Ok(row)
+    }
+
+    fn read(&self, text: &str) -> Person {
+        let mut reader = Reader::default();
+        if let Some(Value::Object(row)) = reader.parse(text, "") {
+            return convert(&self.request.mapping, &row);
+        }
+        let faults = reader.faults.into_iter().map(|fault| Fault::of_row(fault.path, fault.message, fault.sqlstate));
+        let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+        let original_id = convert(&self.request.mapping, &row).original_id;
+        Person { original_id, faults: faults.collect(), ..Person::default() }
+    }
+}
+
+type Texts = Vec<Option<String>>;
+
+#[derive(Default)]
+struct Batch {
+    items: Items,
+    faults: Faults,
+}
+
+impl Batch {
+    fn push(&mut self, row: i64, mut person: Person, rules: &Rules) {
+        let valid = person.is_valid();
+        for fault in std::mem::take(&mut person.faults) {
+            self.faults.push(row, person.original_id.clone(), fault);
+        }
+        if valid {
+            let quarantine = rules.quarantine(&person);
+            self.items.push(row, person, quarantine);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Items {
+    rn: Vec<i64>,
+    original_id: Texts,
+    username: Texts,
+    username_key: Texts,
+    email: Texts,
+    email_key: Texts,
+    email_verified: Vec<bool>,
+    phone: Texts,
+    phone_key: Texts,
+    phone_verified: Vec<bool>,
+    password_hash: Texts,
+    registered_at: Texts,
+    last_login_at: Texts,
+    display_name: Texts,
+    active: Vec<bool>,
+    traits: Texts,
+    rule: Texts,
+    rule_field: Texts,
+}
+
+impl Items {
+    fn push(&mut self, row: i64, person: Person, quarantine: Option<(&'static str, &'static str)>) {
+        self.rn.push(row);
+        self.original_id.push(person.original_id);
+        let logins = [
+            (person.username, &mut self.username, &mut self.username_key),
+            (person.email, &mut self.email, &mut self.email_key),
+            (person.phone, &mut self.phone, &mut self.phone_key),
+        ];
+        for (login, values, keys) in logins {
+            let (value, key) = login.map(|login| (login.value, login.key)).unzip();
+            values.push(value);
+            keys.push(key);
+        }
+        self.email_verified.push(person.email_verified);
+        self.phone_verified.push(person.phone_verified);
+        self.password_hash.push(person.password_hash);
+        self.registered_at.push(person.registered_at.map(timestamp));
+        self.last_login_at.push(person.last_login_at.map(timestamp));
+        self.display_name.push(person.display_name);
+        self.active.push(person.active);
+        self.traits.push(Some(Value::Object(person.traits).to_string()));
+        let (rule, field) = quarantine.unzip();
+        self.rule.push(rule.map(str::to_string));
+        self.rule_field.push(field.map(str::to_string));
+    }
+
+    fn arguments(self) -> Vec<DatumWithOid<'static>> {
+        vec![
+            self.rn.into(),
+            self.original_id.into(),
+            self.username.into(),
+            self.username_key.into(),
+            self.email.into(),
+            self.email_key.into(),
+            self.email_verified.into(),
+            self.phone.into(),
+            self.phone_key.into(),
+            self.phone_verified.into(),
+            self.password_hash.into(),
+            self.registered_at.into(),
+            self.last_login_at.into(),
+            self.display_name.into(),
+            self.active.into(),
+            self.traits.into(),
+            self.rule.into(),
+            self.rule_field.into(),
+        ]
+    }
+}
+
+#[derive(Default)]
+struct Faults {
+    rn: Vec<i64>,
+    original_id: Texts,
+    field: Texts,
+    reason: Texts,
+    sqlstate: Texts,
+}
+
+impl Faults {
+    fn push(&mut self, row: i64, original_id: Option<String>, fault: Fault) {
+        self.rn.push(row);
+        self.original_id.push(original_id);
+        self.field.push(Some(fault.field));
+        self.reason.push(Some(fault.reason));
+        self.sqlstate.push(Some(fault.sqlstate.to_string()));
+    }
+
+    fn arguments(self) -> Vec<DatumWithOid<'static>> {
+        vec![self.rn.into(), self.original_id.into(), self.field.into(), self.reason.into(), self.sqlstate.into()]
+    }
+}
