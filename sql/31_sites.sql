@@ -236,7 +236,7 @@ $$;
 COMMENT ON FUNCTION identity._site_id(text, text) IS 'Internal: a site''s number; raises where there is no such site';
 
 CREATE FUNCTION identity.add_site(realm text, site_id int, name text, prefix text = NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     given CONSTANT text := NULLIF(CASE WHEN site_id > 1 THEN COALESCE(prefix, name || '_') ELSE prefix END, '');
@@ -254,6 +254,7 @@ BEGIN
                   HINT = 'A prefix has 1 to 64 characters, no white space and no @, and does not begin with +. Give one where the name cannot be part of it; '''' for none.';
     END IF;
     INSERT INTO identity.sites (realm, site_id, name, prefix) VALUES ($1, $2, $3, given);
+    PERFORM identity._audit(realm, 'add_site', name, jsonb_build_object('site_id', site_id, 'prefix', given));
 EXCEPTION WHEN unique_violation THEN
     GET STACKED DIAGNOSTICS taken = CONSTRAINT_NAME;
     RAISE EXCEPTION 'site % exists already', CASE taken WHEN 'sites_pkey' THEN site_id::text ELSE quote_ident(name) END
@@ -288,6 +289,7 @@ BEGIN
     WHERE s.realm = $1 AND s.site_id = number AND s.state = 'quarantined'
       AND (original_ids IS NULL OR s.original_id = ANY (original_ids)) AND ($4 IS NULL OR s.rule = $4);
     GET DIAGNOSTICS released = ROW_COUNT;
+    PERFORM identity._audit(realm, 'release_staged', site, jsonb_build_object('released', released, 'rule', rule));
     RETURN released;
 END
 $$;
@@ -358,6 +360,9 @@ BEGIN
     WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.new_login = u.new_value AND o.state = 'pending'
       AND (o.realm, o.site_id, o.original_id) = (u.realm, u.site_id, u.original_id);
 
+    PERFORM identity._audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored',
+        (SELECT count(*) FROM pg_identity_undone AS u WHERE u.status = 'restored')))
+    FROM identity.site_dedup_runs AS r WHERE r.run_id = _undo_site_dedup.run_id AND NOT dry_run;
     RETURN QUERY
     SELECT t.name::text, u.original_id::text, u.value::text, CASE u.status WHEN 'restored' THEN u.old_value::text END, u.status::text,
         CASE u.status WHEN 'missing' THEN 'the user has no such name any more'
@@ -437,7 +442,7 @@ COMMENT ON FUNCTION identity._decide_link(text, bigint, text) IS 'Internal: a li
 
 CREATE FUNCTION identity.accept_link(realm text, proposal_id bigint)
 RETURNS TABLE (identity_id uuid, login text, status text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'proposed');
@@ -462,6 +467,7 @@ BEGIN
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id);
     UPDATE identity.link_proposals AS q SET state = 'accepted', moved = keys, decided_at = now(), decided_by = session_user
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
+    PERFORM identity._audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
     RETURN QUERY
     SELECT p.identity_id, n.value::text, CASE WHEN n.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had' ELSE 'held by another' END
     FROM identity.staged_identifiers AS n LEFT JOIN identity.identifiers AS i USING (realm, key)
@@ -474,20 +480,21 @@ Returns the user''s names: moved (the identity logs in with it now), had (it did
 Errors: 42704 no such realm or proposal, 55000 it is decided already, or the user is not staged (any more).';
 
 CREATE FUNCTION identity.reject_link(realm text, proposal_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'proposed');
 BEGIN
     UPDATE identity.link_proposals AS q SET state = 'rejected', decided_at = now(), decided_by = session_user
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
+    PERFORM identity._audit(realm, 'reject_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
 COMMENT ON FUNCTION identity.reject_link(text, bigint) IS
 'Decides that a staged user and an identity are two persons: the proposal does not come again. Errors: 42704 no such realm or proposal, 55000 it is decided already.';
 
 CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'accepted,rejected');
@@ -497,6 +504,7 @@ BEGIN
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id) AND s.state = 'linked' AND s.identity_id = p.identity_id;
     UPDATE identity.link_proposals AS q SET state = 'proposed', moved = '{}', decided_at = NULL, decided_by = NULL
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
+    PERFORM identity._audit(realm, 'undo_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
 COMMENT ON FUNCTION identity.undo_link(text, bigint) IS

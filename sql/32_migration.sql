@@ -5,7 +5,7 @@ ALTER TABLE identity.realms ADD COLUMN password_scheme text COLLATE "C"
 COMMENT ON COLUMN identity.realms.password_scheme IS 'What a password is hashed with anew when its owner logs in: argon2id; NULL: hashes stay as they are';
 
 CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity._check_realm(realm);
@@ -14,6 +14,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use argon2id; or NULL, to leave hashes as they are.';
     END IF;
     UPDATE identity.realms AS r SET password_scheme = scheme WHERE r.name = realm;
+    PERFORM identity._audit(realm, 'set_password_scheme', NULL, jsonb_build_object('scheme', scheme));
 END
 $$;
 COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
@@ -139,6 +140,7 @@ BEGIN
     WHERE (s.realm, s.site_id, s.original_id) = (staged.realm, staged.site_id, staged.original_id);
     DELETE FROM identity.staged_identifiers AS n
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id);
+    PERFORM identity._audit(staged.realm, 'promote_identity', new_id::text, jsonb_build_object('site_id', staged.site_id, 'original_id', staged.original_id));
     RETURN new_id;
 END
 $$;
@@ -273,10 +275,12 @@ DECLARE
     admitted record;
     candidates int := 0;
     matches int := 0;
+    subject text;
 BEGIN
     PERFORM identity._check_realm(realm);
     FOR candidate IN SELECT c.* FROM identity._login_candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
+        subject := COALESCE(candidate.identity_id::text, candidate.site_id || ':' || candidate.original_id);
         -- Who has no password takes as long as who has one.
         IF identity._password_matches(COALESCE(candidate.hash, identity._decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
             matches := matches + 1;
@@ -304,6 +308,9 @@ BEGIN
         END IF;
     END IF;
     verdict := CASE WHEN identity_id IS NULL THEN 'denied' ELSE 'authenticated' END;
+    -- The name is not told: people type their password there.
+    PERFORM identity._audit(realm, 'authenticate', COALESCE(identity_id::text, subject),
+        jsonb_strip_nulls(jsonb_build_object('verdict', verdict, 'reason', reason, 'ip', context -> 'ip')));
     RETURN NEXT;
 END
 $$;

@@ -1,5 +1,6 @@
 //! Duplicate login names across the main tables and the SSO layer.
 
+use crate::audit::{self, Event};
 use crate::consolidation::plan::Normalize;
 use crate::consolidation::run::allocate;
 use crate::consolidation::sites::statements::{self, fill};
@@ -10,6 +11,7 @@ use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::job::with_memory;
 use pgrx::prelude::*;
+use serde_json::json;
 use uuid::Uuid;
 
 /// Characters of a new name: in UTF-8 they fit the limit of an identifier.
@@ -45,6 +47,8 @@ fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut Resu
     spi::execute_with(&sql(statements::COUNT_RUN), &[run_id.into(), (proposed as i64).into()])?;
     result.append(&sql(&statements::report_dedup(run_id)))?;
     spi::execute(statements::DROP_DEDUP)?;
+    let detail = json!({"run_id": run_id, "renamed": renamed, "withdrawn": changed - renamed, "proposed": proposed});
+    audit::record(&Event { realm, action: "dedup_site_logins", subject: None, detail: &detail })?;
     let what = if dry_run { "dry run: " } else { "" };
     let withdrawn = changed - renamed;
     notice!(

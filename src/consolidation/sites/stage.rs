@@ -1,5 +1,6 @@
 //! One site's users, from the source into the SSO layer.
 
+use crate::audit::{self, Event};
 use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
 use crate::consolidation::sites::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
@@ -16,7 +17,7 @@ use crate::import::plan::Report;
 use crate::import::stage::{source_columns, source_query};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
 pub struct Request {
@@ -90,6 +91,8 @@ impl Run<'_> {
             store(self.owner, || result.append(&report))?;
         }
         self.execute(statements::DROP)?;
+        let Request { realm, site, .. } = self.request;
+        audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &json!(counts) })?;
         let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
         let what = if self.request.dry_run { "dry run: " } else { "" };
         let rows = if total == 1 { "row" } else { "rows" };

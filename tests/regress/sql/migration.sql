@@ -1,4 +1,5 @@
 -- Logging in: the main tables first, then the layer; who proves himself there moves into the main tables.
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT identity.add_realm('moving');
@@ -98,6 +99,11 @@ SELECT * FROM identity.promote_identity('moving', 'mall', '1');
 UPDATE identity.staged_identities SET state = 'quarantined', rule = 'by hand' WHERE realm = 'moving' AND site_id = 2 AND original_id = '5';
 SELECT status FROM identity.promote_identity('moving', 'forum', '5');
 SELECT * FROM identity.login_candidates('moving', 'nopass');
+
+-- All of it is on record, without a password or a name that somebody typed.
+SELECT action, count(*), count(subject) AS subjects FROM identity.audit_events WHERE realm = 'moving' AND action <> 'insert identity.realms' GROUP BY 1 ORDER BY 1;
+SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip';
+SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody';
 
 -- A checker logs people in, and sees no secret; he promotes nobody by hand.
 CREATE ROLE regress_login;

@@ -1,4 +1,5 @@
 -- The SSO layer: sites are staged through a mapping, duplicates across the main tables and the layer are renamed or withdrawn.
+\set SHOW_CONTEXT never
 SET client_min_messages = warning;
 SET timezone = 'UTC';
 SELECT identity.add_realm('merger');
