@@ -10,6 +10,8 @@ as_root() {
 
 # The client package has pg_regress and pg_isolation_regress; sudo is only needed by an ordinary user.
 packages=(postgresql-15 postgresql-client-15 postgresql-server-dev-15 libclang-dev clang make gcc pkg-config python3-venv)
+# A site's database for the tests, without the service; the foreign data wrapper reads it.
+packages+=(mariadb-server-core mariadb-client-core postgresql-15-mysql-fdw)
 # npm comes with Node where it is not Debian's.
 command -v npm >/dev/null || packages+=(nodejs npm)
 missing=()
