@@ -1,9 +1,14 @@
 //! Consolidation on the user's own table: `identity.find_duplicates`, `dedup_logins` and `undo_dedup`.
 //!
-//! `plan` checks the arguments, `statements` is the SQL, `run` runs it. One pass is final: every key of the table that a new
-//! name could meet, every former and every reserved name is known before the first new one is given.
+//! `plan` checks the arguments; `roll` reads the table, `members` groups what it read, `allot` finds the new names; `report` tells
+//! them; `statements` is the SQL, `run` runs it. One pass is final: every key of the table that a new name could meet, every
+//! former and every reserved name is known before the first new one is given.
 
+mod allot;
+mod members;
 mod plan;
+mod report;
+mod roll;
 mod run;
 mod sites;
 mod statements;
@@ -17,21 +22,23 @@ use crate::db::{attempt, spi};
 use crate::error::{Error, Result};
 use crate::import::job::with_memory;
 use crate::import::required;
-use pgrx::datum::DatumWithOid;
+use members::Member;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{JsonB, Uuid as PgUuid};
 use plan::{Columns, Keep, Normalize};
+use report::Outcome;
 use run::Run;
 use serde::Deserialize;
 use serde_json::json;
 pub use sites::define_settings;
 use statements::Target;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// The arguments of `dedup_logins`.
 struct Request {
-    prefixes: Vec<(String, String)>,
+    prefixes: BTreeMap<String, String>,
     prefixes_json: String,
     flag: Option<String>,
     keep: Keep,
@@ -59,12 +66,8 @@ fn find_duplicates(
         Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
     result.open();
     let run = Run { target: Target { table: &table, columns: &columns, flag: None, normalize } };
-    with_memory(|| {
-        run.find_groups(&[])?;
-        with_system_names(|| result.append(&statements::duplicates()))?;
-        run.own(&statements::drop(&["repeated", "member", "prefix", "grouped"]))?;
-        Ok(())
-    })?;
+    let (groups, _) = with_memory(|| run.find_groups(&BTreeMap::new()))?;
+    report::duplicates(&groups, &mut result);
     Ok(())
 }
 
@@ -90,7 +93,7 @@ fn dedup_logins(
     run::check_session("dedup_logins")?;
     let prefixes = required("prefixes", prefixes)?.0;
     let request = Request {
-        prefixes: plan::prefixes(&prefixes)?.into_iter().collect(),
+        prefixes: plan::prefixes(&prefixes)?,
         prefixes_json: prefixes.to_string(),
         flag,
         keep: Keep::parse(&required("keep", keep)?)?,
@@ -109,50 +112,45 @@ fn dedup_logins(
 }
 
 fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
-    let Target { table, columns, normalize, .. } = &run.target;
+    let Target { table, columns, .. } = &run.target;
     let limit = run::column_limit(table, &columns.login)?;
-    let max_length = plan::max_length(request.max_length, limit, &request.prefixes.iter().cloned().collect())?;
-    let keep_first = request.keep == Keep::First;
+    let max_length = plan::max_length(request.max_length, limit, &request.prefixes)?;
     run.on_target(&run.target.check_rights())?;
     if !request.dry_run {
         run.on_target(&run.target.lock())?;
     }
-    run.find_groups(&request.prefixes)?;
-    run.own(statements::CREATE_TAKEN)?;
+    let (groups, mut taken) = run.find_groups(&request.prefixes)?;
+    let rows = groups.rows();
+    taken.extend(rows.iter().map(|row| groups.members[row.member].hash()));
     if let Some(reserved) = &request.reserved {
-        run.take_reserved(reserved)?;
+        run.take_reserved(reserved, &mut taken)?;
     }
-    take_former(run)?;
-    run.own(&statements::create_pending(*normalize, keep_first, max_length))?;
-    run.allocate(max_length)?;
+    run.take_former(&mut taken)?;
+    let (renamed, kept) = request.keep.divide(&groups, rows);
+    let wishes = renamed.iter().map(|row| groups.wish(row.member)).collect();
+    let allotment = run.allot(wishes, max_length, &mut taken)?;
+    let names: Vec<&str> = allotment.names.iter().flatten().map(|name| name.login.as_str()).collect();
     let run_id = Uuid::now_v7();
-    if !request.dry_run {
-        run.on_target(&run.target.rename())?;
-        record(run, request, run_id)?;
-    }
-    with_system_names(|| result.append(&statements::report(&run_id.to_string(), request.dry_run)))?;
-    let renamed = run.number_of(if request.dry_run { statements::COUNT_PENDING } else { statements::COUNT_DONE })?;
+    let now = if request.dry_run {
+        names.iter().map(|name| Some(name.to_string())).collect()
+    } else {
+        let members: Vec<&Member> = renamed.iter().map(|row| &groups.members[row.member]).collect();
+        let now = run.rename(&members, &names)?;
+        record(run, request, run_id, &Outcome { groups: &groups, renamed: &renamed, kept: &kept, now: &now })?;
+        now
+    };
+    let outcome = Outcome { groups: &groups, renamed: &renamed, kept: &kept, now: &now };
+    report::renamed(run_id, &outcome, &allotment, result);
+    let count = outcome.count();
     let what = if request.dry_run { "dry run: " } else { "" };
-    notice!("{what}{renamed} row{} of {} renamed", if renamed == 1 { "" } else { "s" }, table.name);
-    run.own(&statements::drop(&["repeated", "member", "prefix", "grouped", "pending", "taken", "done"]))?;
+    notice!("{what}{count} row{} of {} renamed", if count == 1 { "" } else { "s" }, table.name);
     Ok(())
 }
 
-/// Former names stand in the records, which only the extension's owner reads.
-fn take_former(run: &Run) -> Result<()> {
-    let owner = session::extension_owner()?;
-    let sql = statements::former(run.target.normalize, &run.target.table.name);
-    in_batches::<1>(owner, &sql, |[keys]| {
-        with_system_names(|| spi::execute_built(statements::TAKE, || vec![keys.into()]))?;
-        Ok(())
-    })
-}
-
-fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
+fn record(run: &Run, request: &Request, run_id: Uuid, outcome: &Outcome) -> Result<()> {
     let Target { table, columns, flag, normalize } = &run.target;
     let caller = session::current_role_name()?;
-    let renamed = run.number_of(statements::COUNT_DONE)?;
-    let owner = session::extension_owner()?;
+    let renamed = outcome.count();
     let arguments = [
         run_id.to_string().into(),
         table.name.as_str().into(),
@@ -166,15 +164,14 @@ fn record(run: &Run, request: &Request, run_id: Uuid) -> Result<()> {
         caller.into(),
         renamed.into(),
     ];
-    session::as_user(owner, || with_system_names(|| spi::execute_with(statements::RECORD_RUN, &arguments)))?;
-    in_batches::<7>(session::current_role(), statements::RECORDED_ROWS, |columns| {
-        let arguments = || {
-            let mut arguments: Vec<DatumWithOid> = vec![run_id.to_string().into()];
-            arguments.extend(columns.into_iter().map(DatumWithOid::from));
-            arguments
-        };
-        session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_ROWS, arguments)))?;
-        Ok(())
+    session::as_extension_owner(|| {
+        with_system_names(|| {
+            spi::execute_with(statements::RECORD_RUN, &arguments)?;
+            for rows in outcome.recorded().chunks(BATCH as usize) {
+                spi::execute_built(statements::RECORD_ROWS, || report::record_arguments(run_id, outcome.groups, rows))?;
+            }
+            Ok(())
+        })
     })?;
     audit("dedup_logins", &table.name, &json!({"run_id": run_id.to_string(), "renamed": renamed}))
 }
@@ -185,13 +182,15 @@ fn audit(action: &str, table: &str, detail: &serde_json::Value) -> Result<()> {
     Ok(())
 }
 
+/// Rows that are handed over at a time.
+const BATCH: i64 = 10_000;
+
 /// Reads texts as one role, and hands them over by columns, a batch at a time.
 fn in_batches<const N: usize>(
     reader: pg_sys::Oid,
     sql: &str,
     mut each: impl FnMut([Vec<Option<String>>; N]) -> Result<()>,
 ) -> Result<()> {
-    const BATCH: i64 = 10_000;
     let mut cursor = session::as_user(reader, || with_system_names(|| Cursor::open(sql)))?;
     let mut more = true;
     while more {

@@ -1,7 +1,10 @@
 //! What a consolidation is to do: its arguments, checked. No SQL is run here.
 
+use crate::consolidation::members::{Groups, Row};
 use crate::db::catalog::{Column, Table};
 use crate::error::{Error, Result};
+use crate::identifier::{self, Kind};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// How names are compared.
@@ -31,6 +34,16 @@ impl Normalize {
         }
     }
 
+    /// A text's key.
+    pub fn key_of(self, text: &str) -> Cow<'_, str> {
+        match self {
+            Self::Exact => Cow::Borrowed(text),
+            Self::Username if is_own_key(text) => Cow::Borrowed(text),
+            Self::Username => Cow::Owned(identifier::key(Kind::Username, text)),
+            Self::Email => Cow::Owned(identifier::key(Kind::Email, text)),
+        }
+    }
+
     /// The SQL of a text's key.
     pub fn key(self, text: &str) -> String {
         match self {
@@ -38,6 +51,11 @@ impl Normalize {
             _ => format!("(identity.normalize_identifier('{}', {text}) COLLATE pg_catalog.\"C\")", self.name()),
         }
     }
+}
+
+/// Most names of a table are: each is asked several times.
+fn is_own_key(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b'@' && b != b'+')
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +78,17 @@ impl Keep {
             Self::First => "first",
             Self::None => "none",
         }
+    }
+}
+
+impl Keep {
+    /// The rows that get another name, and those of the main site that should and keep theirs.
+    pub fn divide(self, groups: &Groups, rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
+        let loses = |row: &Row| {
+            let is_first = row.member == row.keeper;
+            !is_first || (self == Keep::None && groups.site(row.member).prefix.is_some())
+        };
+        rows.into_iter().filter(loses).partition(|row| groups.site(row.member).prefix.is_some())
     }
 }
 
@@ -138,7 +167,15 @@ pub fn max_length(asked: Option<i32>, column: Option<i32>, prefixes: &BTreeMap<S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    proptest! {
+        #[test]
+        fn a_name_that_is_its_own_key_is(name in "[ -~äÄ]{0,8}") {
+            prop_assert_eq!(Normalize::Username.key_of(&name), identifier::key(Kind::Username, &name));
+        }
+    }
 
     #[test]
     fn prefixes_are_texts_by_site() {

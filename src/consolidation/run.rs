@@ -1,6 +1,8 @@
 //! One consolidation: how it runs its statements on the user's table and on its own temporary tables.
 
-use crate::consolidation::plan::Normalize;
+use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
+use crate::consolidation::members::{Groups, Member};
+use crate::consolidation::roll::{self, Roll};
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::{Column, Table};
@@ -8,6 +10,8 @@ use crate::db::{session, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame};
 use crate::import::{job, stage};
+use pgrx::pg_sys;
+use std::collections::BTreeMap;
 
 pub struct Run<'a> {
     pub target: Target<'a>,
@@ -28,18 +32,22 @@ impl Run<'_> {
         session::with_system_names(|| spi::number(sql, &[]))
     }
 
-    /// repeated, member, prefix and grouped.
-    pub fn find_groups(&self, prefixes: &[(String, String)]) -> Result<()> {
-        let (sites, texts): (Vec<String>, Vec<String>) = prefixes.iter().cloned().unzip();
-        self.on_target(&self.target.find_repeated())?;
-        self.on_target(&self.target.find_members(&texts))?;
-        session::with_system_names(|| spi::execute_with(statements::CREATE_PREFIXES, &[sites.into(), texts.into()]))?;
-        self.own(&statements::group())?;
-        self.check_row_ids()
+    /// The rows that share a name, and the keys that begin as a new name would.
+    pub fn find_groups(&self, prefixes: &BTreeMap<String, String>) -> Result<(Groups, Taken)> {
+        let rows = usize::try_from(spi::number(&self.target.count_roughly(), &[])?).unwrap_or(0);
+        let roll = Roll::new(self.target.normalize, prefixes.clone(), rows, session::work_mem_bytes());
+        let roll = roll::with_roll(roll, || {
+            self.on_target(&self.target.note_names())?;
+            self.on_target(&self.target.keep_rows())?;
+            Ok::<_, Error>(())
+        })?;
+        let groups = Groups::new(roll.members, roll.sites);
+        self.check_row_ids(&groups)?;
+        Ok((groups, roll.taken))
     }
 
     /// A column with a unique key tells one row; another one is looked at.
-    fn check_row_ids(&self) -> Result<()> {
+    fn check_row_ids(&self, groups: &Groups) -> Result<()> {
         let row_id = &self.target.columns.row_id;
         let unique = self.target.table.keys.iter().any(|key| {
             !key.exclusion && key.predicate.is_none() && key.parts.len() == 1 && key.parts[0].attnum == row_id.attnum
@@ -47,7 +55,7 @@ impl Run<'_> {
         if unique && row_id.not_null {
             return Ok(());
         }
-        match session::with_system_names(|| spi::value::<String>(statements::AMBIGUOUS_ROW, &[]))? {
+        match groups.ambiguous_row() {
             None => Ok(()),
             Some(row) => Err(Error::invalid_argument("row_id does not tell one row")
                 .detail(format!("Several rows have the value {row} in \"{}\".", row_id.name))
@@ -55,12 +63,8 @@ impl Run<'_> {
         }
     }
 
-    /// Finds a name for each row that waits for one.
-    pub fn allocate(&self, max_length: Option<i32>) -> Result<()> {
-        allocate(self.target.normalize, max_length, || self.on_target(&self.target.take_odd_names()))
-    }
-
-    pub fn take_reserved(&self, source: &str) -> Result<()> {
+    /// Keys of names that are never given: those of a relation or query of the caller's.
+    pub fn take_reserved(&self, source: &str, taken: &mut Taken) -> Result<()> {
         let query = stage::source_query(source)?;
         let columns = stage::source_columns(&query)?;
         let [(column, _)] = columns.as_slice() else {
@@ -68,9 +72,58 @@ impl Run<'_> {
                 .detail(format!("It has {} columns.", columns.len()))
                 .hint("Give a relation or a query with the names alone: 'SELECT name FROM reserved_names'."));
         };
-        let column = spi::quote_identifier(column);
-        self.on_target(&statements::take_reserved(self.target.normalize, &column, &query))?;
-        Ok(())
+        self.take(&statements::reserved(&spi::quote_identifier(column), &query), taken)
+    }
+
+    /// Former names of this table's rows stand in the records, which only the extension's owner reads.
+    pub fn take_former(&self, taken: &mut Taken) -> Result<()> {
+        let sql = statements::former(&self.target.table.name);
+        session::as_extension_owner(|| session::with_system_names(|| self.take(&sql, taken)))
+    }
+
+    fn take(&self, names: &str, taken: &mut Taken) -> Result<()> {
+        spi::stream(names, |row| {
+            let name = row.get::<String>(1)?.unwrap_or_default();
+            taken.insert(hash(&self.target.normalize.key_of(&name)));
+            Ok(())
+        })
+    }
+
+    /// Gives each wish a name that nobody has.
+    pub fn allot<'a>(
+        &self,
+        wishes: Vec<Wish<'a>>,
+        max_length: Option<i32>,
+        taken: &mut Taken,
+    ) -> Result<Allotment<'a>> {
+        let mut allotment = Allotment::new(self.target.normalize, max_length, wishes);
+        allotment.settle(taken, |keys| spi::document(&self.target.find_keys(), &[keys.into()]))?;
+        Ok(allotment)
+    }
+
+    /// Gives rows their new names. For each: the name that it has now; None where the table left it as it was.
+    pub fn rename(&self, rows: &[&Member], names: &[&str]) -> Result<Vec<Option<String>>> {
+        let tables: Vec<pg_sys::Oid> = rows.iter().map(|row| row.table.into()).collect();
+        let places: Vec<String> = rows.iter().map(|row| format!("({},{})", row.place.0, row.place.1)).collect();
+        let given: Vec<String> = names.iter().map(|name| name.to_string()).collect();
+        let arguments = || vec![tables.into(), places.into(), given.into()];
+        // Each row is found by its place.
+        let by_place = [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
+        let mut now = vec![None; rows.len()];
+        session::with_settings(&by_place, || {
+            spi::read_built(&self.target.rename(), arguments, |row| {
+                for n in row.get::<Vec<i64>>(1)?.unwrap_or_default() {
+                    now[n as usize - 1] = Some(names[n as usize - 1].to_string());
+                }
+                let changed = row.get::<Vec<i64>>(2)?.unwrap_or_default();
+                let changed_to = row.get::<Vec<Option<String>>>(3)?.unwrap_or_default();
+                for (n, login) in changed.into_iter().zip(changed_to) {
+                    now[n as usize - 1] = Some(login.unwrap_or_default());
+                }
+                Ok(())
+            })
+        })?;
+        Ok(now)
     }
 
     /// Restores the rows from `first` to `last`; those that the table refuses are found by halves.
@@ -89,27 +142,6 @@ impl Run<'_> {
             spi::execute_with(statements::REFUSE_UNDO, &[first.into(), failure.message.as_str().into()])
         })?;
         Ok(())
-    }
-}
-
-/// Finds a name for each pending row that waits for one, in rounds. `take_odd` takes, of the new names that do not begin as
-/// their prefix does, those that somebody has.
-pub fn allocate(normalize: Normalize, max_length: Option<i32>, take_odd: impl Fn() -> Result<u64>) -> Result<()> {
-    const BREADTH_MOST: i64 = 1 << 16;
-    let own = |sql: &str| session::with_system_names(|| spi::execute(sql));
-    let mut breadth = 1;
-    loop {
-        if session::with_system_names(|| spi::value::<bool>(statements::ANY_ODD, &[]))? == Some(true) {
-            take_odd()?;
-            own(statements::DROP_ODD)?;
-        }
-        if session::with_system_names(|| spi::number(statements::WAITING, &[]))? == 0 {
-            return Ok(());
-        }
-        own(statements::TAKE_NEW)?;
-        own("ANALYZE pg_temp.pg_identity_pending; ANALYZE pg_temp.pg_identity_taken")?;
-        own(&statements::allocate(normalize, max_length, breadth))?;
-        breadth = (breadth * 2).min(BREADTH_MOST);
     }
 }
 
@@ -147,6 +179,6 @@ pub fn column_limit(table: &Table, column: &Column) -> Result<Option<i32>> {
          SELECT pg_catalog.min(t.typmod OPERATOR(pg_catalog.-) 4) FROM t
          WHERE t.oid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.bpchar'::pg_catalog.regtype)
            AND t.typmod OPERATOR(pg_catalog.>) 4",
-        &[pgrx::pg_sys::Oid::from(table.oid).into(), column.attnum.into()],
+        &[pg_sys::Oid::from(table.oid).into(), column.attnum.into()],
     )
 }

@@ -89,6 +89,35 @@ impl ResultSet {
         }
     }
 
+    /// Adds rows, of the types that the function declares. What the values of a row take is freed with it.
+    pub fn put<T>(&mut self, rows: impl Iterator<Item = T>, values: impl Fn(T) -> Vec<Option<pg_sys::Datum>>) {
+        assert!(!self.store.is_null(), "the result is open");
+        let mut context = PgMemoryContexts::new("pg_identity row");
+        for row in rows {
+            pgrx::check_for_interrupts!();
+            // SAFETY: the descriptor has as many columns as there are values; the store copies the row before the context is
+            // emptied.
+            unsafe {
+                context.switch_to(|_| self.put_row(&values(row)));
+                context.reset();
+            }
+        }
+    }
+
+    /// # Safety
+    /// The values are of the types of the result's columns.
+    unsafe fn put_row(&self, values: &[Option<pg_sys::Datum>]) {
+        let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
+        let mut datums: Vec<pg_sys::Datum> =
+            values.iter().map(|value| value.unwrap_or(pg_sys::Datum::null())).collect();
+        // SAFETY: store and descriptor live as long as the call that is being served.
+        unsafe {
+            let columns = (*self.info).setDesc;
+            assert_eq!(datums.len(), (*columns).natts as usize, "a value for each column");
+            pg_sys::tuplestore_putvalues(self.store, columns, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        }
+    }
+
     /// Adds the rows of `query`, whose columns are the function's.
     pub fn append(&mut self, query: &str) -> Result<()> {
         assert!(!self.store.is_null(), "the result is open");

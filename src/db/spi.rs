@@ -20,6 +20,20 @@ pub fn execute_built<'a>(sql: &str, args: impl FnOnce() -> Vec<DatumWithOid<'a>>
     Spi::connect_mut(|client| Ok(client.update(sql, None, &args())?.len() as u64))
 }
 
+/// As `execute_built`, for a statement that returns rows; of few rows.
+pub fn read_built<'a>(
+    sql: &str,
+    args: impl FnOnce() -> Vec<DatumWithOid<'a>>,
+    mut each: impl FnMut(&Row) -> Result<()>,
+) -> Result<()> {
+    Spi::connect_mut(|client| {
+        for tuple in client.update(sql, None, &args())? {
+            each(&Row(tuple))?;
+        }
+        Ok(())
+    })
+}
+
 /// The one value of a query that returns one row with one column.
 pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
     Spi::connect_mut(|client| {

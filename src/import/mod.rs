@@ -10,7 +10,7 @@ pub(crate) mod job;
 mod mark;
 pub(crate) mod plan;
 mod run;
-mod sieve;
+pub(crate) mod sieve;
 pub(crate) mod stage;
 mod statements;
 mod write;

@@ -18,13 +18,13 @@ pub struct Sieve {
 
 impl Sieve {
     /// For `rows` hashes, in at most `max_bytes`; with less room than it would like it lets more through.
-    fn new(rows: usize, max_bytes: usize) -> Self {
+    pub fn new(rows: usize, max_bytes: usize) -> Self {
         let words = (rows.saturating_mul(BITS_PER_ROW) / 64).min(max_bytes / 8).max(1);
         Sieve { words: vec![0; words] }
     }
 
     /// True where the hash may have been added before.
-    fn add(&mut self, hash: u64) -> bool {
+    pub fn add(&mut self, hash: u64) -> bool {
         let (word, bits) = self.place(hash);
         let seen = self.words[word] & bits == bits;
         self.words[word] |= bits;
@@ -32,7 +32,7 @@ impl Sieve {
     }
 
     /// False where the hash has not been added.
-    fn may_hold(&self, hash: u64) -> bool {
+    pub fn may_hold(&self, hash: u64) -> bool {
         let (word, bits) = self.place(hash);
         self.words[word] & bits == bits
     }

@@ -1,8 +1,8 @@
 //! Duplicate login names across the main tables and the SSO layer.
 
 use crate::audit::{self, Event};
+use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
 use crate::consolidation::plan::Normalize;
-use crate::consolidation::run::allocate;
 use crate::consolidation::sites::statements::{self, fill};
 use crate::consolidation::sites::store;
 use crate::db::returns::ResultSet;
@@ -33,11 +33,10 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
 
 fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
     let sql = |template: &str| fill(template, realm, 0);
-    let normalize = Normalize::Username;
     spi::execute(&sql(statements::FIND_REPEATED))?;
     spi::execute(&sql(statements::GROUP))?;
-    spi::execute(&sql(&statements::create_pending(normalize)))?;
-    allocate(normalize, Some(NAME_MAX), || spi::execute(&sql(statements::TAKE_ODD)))?;
+    spi::execute(&sql(statements::CREATE_PENDING))?;
+    allot(sql)?;
     spi::execute_with(statements::RECORD_RUN, &[realm.into(), run_id.into(), caller.into()])?;
     let mut counts = [0; statements::APPLY.len()];
     for (count, statement) in counts.iter_mut().zip(statements::APPLY) {
@@ -54,5 +53,30 @@ fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut Resu
     notice!(
         "{what}names changed: {renamed}, addresses that log in no more: {withdrawn}, new link proposals: {proposed}"
     );
+    Ok(())
+}
+
+/// Finds the new names of the pending users.
+fn allot(sql: impl Fn(&str) -> String) -> Result<()> {
+    let normalize = Normalize::Username;
+    let (mut pending, mut taken) = (Vec::new(), Taken::default());
+    spi::stream(statements::PENDING, |row| {
+        pending.push((row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default()));
+        Ok(())
+    })?;
+    spi::stream(&sql(&statements::taken(normalize)), |row| {
+        taken.insert(hash(&row.get::<String>(1)?.unwrap_or_default()));
+        Ok(())
+    })?;
+    let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
+    let mut allotment = Allotment::new(normalize, Some(NAME_MAX), wishes);
+    allotment.settle(&mut taken, |keys| spi::document(&sql(statements::HELD), &[keys.into()]))?;
+    spi::execute_built(statements::SET_NAMES, || {
+        let names = || allotment.names.iter().flatten();
+        let logins: Vec<String> = names().map(|name| name.login.clone()).collect();
+        let keys: Vec<String> = names().map(|name| name.key.clone()).collect();
+        let counters: Vec<i32> = names().map(|name| name.counter as i32).collect();
+        vec![logins.into(), keys.into(), counters.into()]
+    })?;
     Ok(())
 }

@@ -146,7 +146,9 @@ impl<'a> Options<'a> {
             None | Some("invalid") => false,
             Some("omit") if self.field != "original_id" => true,
             _ => {
-                return Err(self.refuse("on_error", "is neither \"invalid\" nor \"omit\" (which original_id cannot be)"));
+                return Err(
+                    self.refuse("on_error", "is neither \"invalid\" nor \"omit\" (which original_id cannot be)")
+                );
             }
         };
         if let Some(unknown) = self.options.keys().find(|name| !self.used.contains(&name.as_str())) {

@@ -153,36 +153,40 @@ WINDOW w AS (
   PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)"#;
 
 /// pending: the usernames that get another one, in order. A name that reads as an address would be another address with a
-/// prefix: its @ goes. taken: keys that no new name may have, as far as they begin as one.
-pub fn create_pending(normalize: Normalize) -> String {
+/// prefix: its @ goes.
+pub const CREATE_PENDING: &str = r#"
+CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
+SELECT row_number() OVER (ORDER BY g.site_id, g.row_order, g.original_id) AS n, g.site_id, g.original_id, g.prefix,
+  replace(g.original, '@', '.') AS login, NULL::text AS new_login, NULL::text AS new_key, NULL::int AS counter
+FROM pg_temp.pg_identity_grouped AS g
+WHERE g.holder <> g.keeper AND g.kind = 'username' AND g.prefix IS NOT NULL"#;
+
+pub const PENDING: &str = "SELECT p.prefix, p.login FROM pg_temp.pg_identity_pending AS p ORDER BY p.n";
+
+/// Keys that somebody has or had, as far as they begin as a new name would.
+pub fn taken(normalize: Normalize) -> String {
     format!(
-        r#"CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
-           SELECT row_number() OVER (ORDER BY q.site_id, q.row_order, q.original_id) AS n, q.site_id, q.original_id, q.prefix, q.login,
-             {stem} AS stem, 0::int8 AS tried, NULL::text AS new_login, NULL::text COLLATE "C" AS new_key, NULL::int8 AS counter, false AS odd
-           FROM (
-             SELECT g.*, replace(g.original, '@', '.') AS login FROM pg_temp.pg_identity_grouped AS g
-             WHERE g.holder <> g.keeper AND g.kind = 'username' AND g.prefix IS NOT NULL) AS q;
-           CREATE TEMPORARY TABLE pg_temp.pg_identity_taken (key text COLLATE "C") ON COMMIT DROP;
-           INSERT INTO pg_temp.pg_identity_taken (key)
-           SELECT k.key FROM (SELECT DISTINCT {prefix_key} AS prefix FROM identity.sites AS t WHERE t.realm = @realm AND t.prefix IS NOT NULL) AS p
-           CROSS JOIN LATERAL (
-             SELECT i.key FROM identity.identifiers AS i WHERE i.realm = @realm AND starts_with(i.key, p.prefix)
-             UNION ALL
-             SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND starts_with(n.key, p.prefix)
-             UNION ALL
-             SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = @realm AND starts_with(f.old_key, p.prefix)) AS k"#,
-        stem = normalize.key("q.prefix || q.login"),
-        prefix_key = normalize.key("t.prefix"),
+        "SELECT k.key::text FROM (SELECT DISTINCT {} AS prefix FROM identity.sites AS t WHERE t.realm = @realm AND t.prefix IS NOT NULL) AS p
+         CROSS JOIN LATERAL (
+           SELECT i.key FROM identity.identifiers AS i WHERE i.realm = @realm AND starts_with(i.key, p.prefix)
+           UNION ALL
+           SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND starts_with(n.key, p.prefix)
+           UNION ALL
+           SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = @realm AND starts_with(f.old_key, p.prefix)) AS k",
+        normalize.key("t.prefix"),
     )
 }
 
-/// New names that do not begin as their prefix does: composition may change its last character.
-pub const TAKE_ODD: &str = "
-INSERT INTO pg_temp.pg_identity_taken (key)
-SELECT p.new_key FROM pg_temp.pg_identity_pending AS p WHERE p.odd AND (
-  EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = @realm AND i.key = p.new_key)
-  OR EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND n.key = p.new_key)
-  OR EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = @realm AND f.old_key = p.new_key))";
+/// Which of some keys, `$1`, somebody has or had.
+pub const HELD: &str = "
+SELECT COALESCE(jsonb_agg(k.key), '[]') FROM unnest($1) AS k (key) WHERE
+  EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = @realm AND i.key = k.key)
+  OR EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND n.key = k.key)
+  OR EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = @realm AND f.old_key = k.key)";
+
+pub const SET_NAMES: &str = "
+UPDATE pg_temp.pg_identity_pending AS p SET new_login = a.login, new_key = a.key, counter = a.counter
+FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) WITH ORDINALITY AS a (login, key, counter, n) WHERE a.n = p.n";
 
 pub const RECORD_RUN: &str = "
 INSERT INTO identity.site_dedup_runs (realm, run_id, run_by, renamed, withdrawn, proposed) VALUES ($1, $2::uuid, $3, 0, 0, 0)";
@@ -242,5 +246,4 @@ pub fn report_dedup(run_id: &str) -> String {
 }
 
 pub const DROP_DEDUP: &str = "
-DROP TABLE pg_temp.pg_identity_login, pg_temp.pg_identity_repeated, pg_temp.pg_identity_grouped, pg_temp.pg_identity_pending,
-  pg_temp.pg_identity_taken";
+DROP TABLE pg_temp.pg_identity_login, pg_temp.pg_identity_repeated, pg_temp.pg_identity_grouped, pg_temp.pg_identity_pending";

@@ -66,19 +66,22 @@ SET ROLE deduper;
 SELECT site, row_id, old_login, new_login FROM identity.dedup_logins('accounts', 'name', 'site', 'uid', '{"shop": "s.", "club": "c."}');
 SELECT run_id FROM identity.dedup_runs;
 RESET ROLE;
--- A trigger of the caller's cannot make the owner of the records run anything.
+-- A trigger of the caller's cannot make the owner of the records run anything, also not on the tables of an undo.
 CREATE TABLE bait (id int PRIMARY KEY, site int, login text);
 INSERT INTO bait VALUES (1, 1, 'a'), (2, 2, 'a');
 CREATE FUNCTION whoami() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'run as %', current_user; RETURN 'x'; END $$;
 CREATE FUNCTION swap() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-  ALTER TABLE pg_temp.pg_identity_grouped RENAME TO grouped_away;
-  CREATE TEMP VIEW pg_identity_grouped AS SELECT g.oid, g.tid, whoami() AS site, g.row_id, g.site_order, g.row_order, g.login, g.key, g.flag, g.prefix, g.members, g.place FROM grouped_away g;
-  RETURN NEW; END $$;
-CREATE TRIGGER swap BEFORE UPDATE ON bait FOR EACH STATEMENT EXECUTE FUNCTION swap();
-ALTER FUNCTION swap() OWNER TO deduper;
+  ALTER TABLE pg_temp.pg_identity_pending RENAME TO pending_away;
+  CREATE TEMP VIEW pg_identity_pending AS SELECT p.n, whoami() AS row_id, p.site, p.old_login, p.new_login, p.login, p.other, p.status, p.reason FROM pending_away p;
+  RETURN NULL; END $$;
 GRANT SELECT, UPDATE ON bait TO deduper;
+ALTER FUNCTION swap() OWNER TO deduper;
 SET ROLE deduper;
-SELECT site, row_id, new_login FROM identity.dedup_logins('bait', 'login', 'site', 'id', '{"2": "b_"}');
+SELECT run_id AS bait FROM identity.dedup_logins('bait', 'login', 'site', 'id', '{"2": "b_"}') \gset
+RESET ROLE;
+CREATE TRIGGER swap AFTER UPDATE ON bait FOR EACH STATEMENT EXECUTE FUNCTION swap();
+SET ROLE deduper;
+SELECT status FROM identity.undo_dedup(:'bait');
 RESET ROLE;
 DROP TABLE bait;
 DROP FUNCTION whoami, swap;
