@@ -265,57 +265,88 @@ END
 $$;
 COMMENT ON FUNCTION identity._admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
-CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
-RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity._login_subject(realm text, login text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Of a name that nobody has only the hash is kept: people type their password there.
+    SELECT COALESCE(
+        (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity._login_candidates($1, $2) AS c LIMIT 1),
+        'login:' || encode(sha256(convert_to(identity.normalize_identifier('username', COALESCE($2, '')), 'UTF8')), 'hex'))
+$$;
+COMMENT ON FUNCTION identity._login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
+
+CREATE FUNCTION identity._verify_login(realm text, login text, password text)
+RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     candidate record;
     owner record;
-    admitted record;
     candidates int := 0;
     matches int := 0;
-    subject text;
 BEGIN
-    PERFORM identity._check_realm(realm);
     FOR candidate IN SELECT c.* FROM identity._login_candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
-        subject := COALESCE(candidate.identity_id::text, candidate.site_id || ':' || candidate.original_id);
         -- Who has no password takes as long as who has one.
         IF identity._password_matches(COALESCE(candidate.hash, identity._decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
             matches := matches + 1;
             owner := candidate;
         END IF;
     END LOOP;
-    promoted := false;
     IF candidates = 0 THEN
         PERFORM identity._password_matches(identity._decoy(realm, login), password);
-        reason := 'unknown_login';
-    ELSIF matches = 0 THEN
-        reason := 'wrong_password';
-    ELSIF matches > 1 THEN
-        reason := 'ambiguous_login';
-    ELSIF NOT owner.active THEN
-        reason := 'identity_inactive';
+    END IF;
+    IF matches = 1 THEN
+        RETURN QUERY SELECT CASE WHEN NOT owner.active THEN 'identity_inactive' END, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.via, owner.hash;
     ELSE
-        SELECT a.* INTO admitted FROM identity._admit(realm, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.hash, password) AS a;
-        identity_id := admitted.admitted;
-        promoted := admitted.promoted;
-        reason := admitted.problem;
-        IF owner.via = 'former name' AND reason IS NULL THEN
+        problem := CASE WHEN candidates = 0 THEN 'unknown_login' WHEN matches = 0 THEN 'wrong_password' ELSE 'ambiguous_login' END;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity._verify_login(text, text, text) IS 'Internal: who proves himself by a password, or why nobody does';
+
+CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
+RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text, retry_after interval)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    address CONSTANT text := context ->> 'ip';
+    subject CONSTANT text := identity._login_subject(realm, login);
+    who record;
+BEGIN
+    PERFORM identity._check_realm(realm);
+    promoted := false;
+    retry_after := identity._login_wait(realm, subject, address);
+    IF retry_after IS NOT NULL THEN
+        verdict := 'throttled';
+        reason := 'throttled';
+    ELSE
+        SELECT w.* INTO who FROM identity._verify_login(realm, login, password) AS w;
+        reason := who.problem;
+        IF reason IS NULL THEN
+            SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
+            FROM identity._admit(realm, who.layer, who.identity_id, who.site_id, who.original_id, who.hash, password) AS a;
+        END IF;
+        IF identity_id IS NULL THEN
+            verdict := 'denied';
+            PERFORM identity._login_failed(realm, subject, address);
+        ELSE
+            verdict := 'authenticated';
+            PERFORM identity._login_succeeded(realm, subject);
+        END IF;
+        IF verdict = 'authenticated' AND who.via = 'former name' THEN
             renamed_to := identity._current_login(realm, identity_id);
             reason := 'former_name';
         END IF;
     END IF;
-    verdict := CASE WHEN identity_id IS NULL THEN 'denied' ELSE 'authenticated' END;
-    -- The name is not told: people type their password there.
     PERFORM identity._audit(realm, 'authenticate', COALESCE(identity_id::text, subject),
-        jsonb_strip_nulls(jsonb_build_object('verdict', verdict, 'reason', reason, 'ip', context -> 'ip')));
+        jsonb_strip_nulls(jsonb_build_object('verdict', verdict, 'reason', reason, 'ip', address)));
     RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
-verdict: authenticated or denied. promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
-A wrong password never falls through to another person. An unknown login takes as long as a wrong password. context: what identity.resolve_login() takes.
-Errors: 42704 no such realm.';
+verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
+A wrong password never falls through to another person. An unknown login takes as long as a wrong password. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
+Errors: 42704 no such realm, 22023 an "ip" that is none.';

@@ -143,23 +143,25 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     network CONSTANT text := identity._login_address(address);
+    -- A login name stands for whom it logs in.
+    subjects CONSTANT text[] := ARRAY[subject, identity._login_subject(realm, subject)];
     cleared bigint;
 BEGIN
     PERFORM identity._check_realm(realm);
     IF subject IS NULL AND network IS NULL THEN
         RAISE EXCEPTION 'neither subject nor address is given'
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Give the identity''s id, the login name that was tried, or an IP address: clear_login_failures(realm, address => ''192.0.2.7'').';
+                  HINT = 'Give an identity''s id, a login name, or an IP address: clear_login_failures(realm, address => ''192.0.2.7'').';
     END IF;
     DELETE FROM identity.login_failures AS f
-    WHERE f.realm = clear_login_failures.realm AND (f.subject = clear_login_failures.subject OR f.address = network);
+    WHERE f.realm = clear_login_failures.realm AND (clear_login_failures.subject IS NOT NULL AND f.subject = ANY (subjects) OR f.address = network);
     GET DIAGNOSTICS cleared = ROW_COUNT;
     PERFORM identity._audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
     RETURN cleared;
 END
 $$;
 COMMENT ON FUNCTION identity.clear_login_failures(text, text, text) IS
-'Forgets the failed logins of a subject (an identity''s id, or the key of a login name) or from an address, so that the next one is not held back. Returns how many.
+'Forgets the failed logins of a subject (an identity''s id, or a login name) or from an address, so that the next one is not held back. Returns how many.
 Errors: 42704 no such realm, 22023 neither is given, or address is no IP address.';
 
 CREATE FUNCTION identity._organization_settings(settings jsonb) RETURNS jsonb

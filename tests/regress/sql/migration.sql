@@ -100,10 +100,22 @@ UPDATE identity.staged_identities SET state = 'quarantined', rule = 'by hand' WH
 SELECT status FROM identity.promote_identity('moving', 'forum', '5');
 SELECT * FROM identity.login_candidates('moving', 'nopass');
 
+-- Too many failures: then even the right password has to wait, until an administrator or the time clears them.
+SET identity.login_max_failures = 3;
+SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'carol', 'wrong' || n, '{"ip": "192.0.2.7"}');
+SELECT verdict, reason, retry_after > '10 min' AS later FROM identity.authenticate('moving', 'carol@forum.example', 'carol secret');
+SELECT verdict FROM identity.authenticate('moving', 'fz_bob', 'forum secret');
+SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'my password', 'wrong' || n);
+SELECT verdict FROM identity.authenticate('moving', 'my password', 'wrong');
+SELECT identity.clear_login_failures('moving', 'carol'), identity.clear_login_failures('moving', 'my password'), identity.clear_login_failures('moving', '');
+SELECT verdict FROM identity.authenticate('moving', 'carol', 'carol secret');
+SELECT verdict FROM identity.authenticate('moving', 'carol', 'carol secret', '{"ip": "here"}');
+RESET identity.login_max_failures;
+
 -- All of it is on record, without a password or a name that somebody typed.
 SELECT action, count(*), count(subject) AS subjects FROM identity.audit_events WHERE realm = 'moving' AND action <> 'insert identity.realms' GROUP BY 1 ORDER BY 1;
 SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip';
-SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody';
+SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody|my password';
 
 -- A checker logs people in, and sees no secret; he promotes nobody by hand.
 CREATE ROLE regress_login;
