@@ -17,11 +17,20 @@ SELECT identity.grant_access('$role', 'importer');
 SELECT identity.add_organization('acme', 'north', '{"sso_url": "https://sso.example.com", "allowed_networks": ["192.0.2.0/24"], "verified_domains": ["example.com"]}');
 SELECT identity.add_membership('acme', id, 'north') FROM identity.identities WHERE external_id IN ('e1', 'e2');
 SELECT r.decision FROM identity.identities i, identity.resolve_login('acme', i.id, 'north', '{"ip": "192.0.2.1"}') r WHERE i.external_id IN ('e1', 'e3');
+SELECT identity.add_site('acme', 2, 'forum', 'fz_');
+SELECT count(*) FROM identity.stage_site('acme', 'forum', \$\$VALUES (1, 'bob', 'User1@example.com'), (2, 'Bob', 'bob@forum.example')\$\$,
+    '{"original_id": "column1", "username": "column2", "email": "column3", "email_verified": {"constant": true}}');
+UPDATE identity.addresses SET verified = true;
+SELECT count(*) FROM identity.dedup_site_logins('acme');
 SQL
 pg_dump -Fc -f "$db.dump" && psql -Xq -d postgres -c "CREATE DATABASE $restored" && pg_restore --exit-on-error -d "$restored" "$db.dump"
 rm -f "$db.dump"
 there() { ask -d "$restored" "$@"; }
-for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events organizations memberships login_failures; do
+forgotten="SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    JOIN pg_extension e ON e.oid = d.refobjid WHERE e.extname = 'pg_identity' AND c.relkind = 'r' AND c.oid <> ALL (e.extconfig)"
+expect "tables that a dump leaves out" "" "$(ask -c "$forgotten")"
+for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events \
+    sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
     expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
     [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
@@ -36,4 +45,5 @@ expect "an import after the restore" "conflict" "$(there -c "SELECT DISTINCT sta
 expect "the audit after the restore" "t|t" "$(there -c "SELECT bool_and(intact), sum(events) > 2 FROM identity.verify_audit('acme')")"
 expect "the audit goes on" t "$(there -c "BEGIN; INSERT INTO identity.realms VALUES ('later'); SELECT bool_and(intact) FROM identity.verify_audit('later'); COMMIT")"
 expect "a login after the restore" "allow|north" "$(there -c "SELECT r.decision, r.organization FROM identity.identities i, identity.resolve_login('acme', i.id, context => '{\"ip\": \"192.0.2.9\"}') r WHERE i.external_id = 'e1'")"
+expect "numbers go on" t "$(there -c "INSERT INTO identity.notices (realm, site_id, original_id, old_login, new_login) SELECT realm, site_id, original_id, '', '' FROM identity.staged_identities LIMIT 1 RETURNING notice_id > (SELECT max(notice_id) FROM identity.notices)")"
 expect "keys after the restore" 0 "$(there -c "SELECT count(*) FROM identity.recheck_identifiers('acme')")"
