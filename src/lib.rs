@@ -1,6 +1,7 @@
 //! pg_identity: brings identities together inside Postgres.
 
 mod audit;
+mod authorization;
 mod consolidation;
 mod db;
 mod error;
@@ -23,10 +24,13 @@ extension_sql_file!("../sql/30_consolidation.sql", name = "consolidation", requi
 extension_sql_file!("../sql/31_sites.sql", name = "sites", requires = ["consolidation"]);
 extension_sql_file!("../sql/32_migration.sql", name = "migration", requires = ["sites"]);
 extension_sql_file!("../sql/50_login.sql", name = "login", requires = ["store"]);
+extension_sql_file!("../sql/60_authorization.sql", name = "authorization", requires = ["consolidation"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    authorization::define_settings();
+    authorization::register();
     consolidation::define_settings();
     import::define_settings();
     login::define_settings();
