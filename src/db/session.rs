@@ -100,7 +100,6 @@ pub fn read_only() -> bool {
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
-<<<<<<< HEAD
 /// Who is at work: the role that logged in, the one that it works as (SET ROLE), and the application's name for itself.
 pub fn who() -> [String; 3] {
     // SAFETY: both roles are the session's own; their names and the application's are NUL-terminated.
@@ -145,11 +144,11 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 pub fn transaction_number() -> u32 {
     // SAFETY: a writing transaction may ask for its number at any time.
     unsafe { pg_sys::GetTopTransactionId() }.into_inner()
-=======
+}
+
 /// When the client's statement began: microseconds since 1970, in UTC.
 pub fn statement_time() -> i64 {
     const FROM_1970_TO_2000: i64 = 946_684_800_000_000;
     // SAFETY: a plain read of the session's state.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() + FROM_1970_TO_2000 }
->>>>>>> 66b148b (Authorization: permissions, members, containers, implied scopes, policies; checked through a cache that invalidation messages keep exact)
 }
