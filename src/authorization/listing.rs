@@ -87,12 +87,13 @@ pub fn resources(
     most: usize,
 ) -> Result<Vec<(Option<String>, bool)>> {
     let mut page = Vec::new();
+    let asks = subject::is_subject(question.subject);
     if after.is_none() {
-        page.push((None, judge::check_once(store, question, context)?));
+        page.push((None, asks && judge::check_once(store, question, context)?));
     }
     let model = store.model(question.realm)?;
     let graph = Graph::new(&model, question.resource_type, question.scope);
-    let Some(graph) = graph.filter(|_| subject::is_subject(question.subject)) else { return Ok(page) };
+    let Some(graph) = graph.filter(|_| asks) else { return Ok(page) };
     let streams = streams_of_resources(store, question, &model, &graph)?;
     let mut merge = Merge::new(store, streams, after.unwrap_or_default())?;
     while page.len() < most {

@@ -1,0 +1,196 @@
+-- Random realms: identity.check_permission() beside an evaluator written straight from the rules, listings beside checks, with the
+-- cache and without it.
+SET client_min_messages = warning;
+CREATE SCHEMA naive;
+
+-- A policy is true, false, or NULL where it cannot tell.
+CREATE FUNCTION naive.policy(r text, n text, context jsonb, subjects text[]) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    p identity.policies;
+    result boolean;
+    yes int; no int; unknown int;
+BEGIN
+    SELECT * INTO p FROM identity.policies WHERE realm = r AND name = n;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF p.kind = 'attribute' THEN
+        result := context -> (p.config ->> 'attribute') = p.config -> 'equals';
+    ELSIF p.kind = 'subject' THEN
+        result := EXISTS (SELECT FROM jsonb_array_elements_text(p.config -> 'any') s WHERE s = ANY (subjects));
+    ELSE
+        SELECT count(*) FILTER (WHERE o), count(*) FILTER (WHERE NOT o), count(*) FILTER (WHERE o IS NULL) INTO yes, no, unknown
+        FROM (SELECT naive.policy(r, part, context, subjects) o FROM jsonb_array_elements_text(p.config -> 'policies') part) x;
+        result := CASE p.config ->> 'strategy'
+            WHEN 'unanimous' THEN CASE WHEN no > 0 THEN false WHEN unknown > 0 THEN NULL ELSE true END
+            WHEN 'affirmative' THEN CASE WHEN yes > 0 THEN true WHEN unknown > 0 THEN NULL ELSE false END
+            ELSE CASE WHEN yes > no + unknown THEN true WHEN yes + unknown <= no THEN false END END;
+    END IF;
+    RETURN CASE WHEN p.negate THEN NOT result ELSE result END;
+END $$;
+
+-- The subject, and all that it is in.
+CREATE FUNCTION naive.subjects(r text, s text) RETURNS text[] LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE c (n) AS (SELECT s COLLATE "C" UNION SELECT m.container FROM c JOIN identity.members m ON m.realm = r AND m.member = c.n)
+    SELECT array_agg(n::text) FROM c $$;
+
+-- Where permissions can stand, and how far away: the resource, its containers by distance, their types, its type.
+CREATE FUNCTION naive.places(r text, t text, res text) RETURNS TABLE (level int, resource_type text, resource text) LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE p (level, t, res) AS (
+        SELECT 0, t COLLATE "C", res COLLATE "C" WHERE res IS NOT NULL
+        UNION
+        SELECT p.level + 1, c.container_type, c.container FROM p JOIN identity.resource_containers c ON c.realm = r AND c.resource_type = p.t AND c.resource = p.res
+        WHERE p.level < 20),
+    nearest AS (SELECT min(level) AS level, p.t, p.res FROM p GROUP BY 2, 3)
+    SELECT * FROM nearest
+    UNION ALL SELECT DISTINCT 100, n.t, NULL FROM nearest n WHERE n.t <> $2
+    UNION ALL SELECT 200, $2, NULL $$;
+
+-- The level and the effect that a scope of a type gets, for a resource of the type asked about: effects are 1 (deny) and 2 (allow), so that
+-- the least (level, effect) decides.
+CREATE FUNCTION naive.verdict(r text, subjects text[], t text, s text, asked_type text, asked text, context jsonb) RETURNS int[] LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    best int[];
+    i record;
+    v int[];
+BEGIN
+    SELECT ARRAY[l.level, CASE p.effect WHEN 'deny' THEN 1 ELSE 2 END] INTO best
+    FROM identity.permissions p JOIN naive.places(r, asked_type, asked) l ON l.resource_type = p.resource_type AND l.resource IS NOT DISTINCT FROM p.resource
+    WHERE p.realm = r AND p.resource_type = t AND p.scope = s AND (p.subject = '*' OR p.subject = ANY (subjects))
+      AND CASE WHEN p.policy IS NULL THEN true
+               WHEN p.effect = 'allow' THEN COALESCE(naive.policy(r, p.policy, context, subjects), false)
+               ELSE COALESCE(naive.policy(r, p.policy, context, subjects), true) END
+    ORDER BY 1 LIMIT 1;
+    FOR i IN SELECT * FROM identity.implied_scopes x WHERE x.realm = r AND x.resource_type = t AND x.scope = s AND NOT x.fallback LOOP
+        v := naive.verdict(r, subjects, i.by_type, i.by_scope, asked_type, asked, context);
+        IF i.by_type <> t OR v[2] = 2 THEN best := LEAST(best, v); END IF;
+    END LOOP;
+    IF best IS NULL THEN
+        FOR i IN SELECT * FROM identity.implied_scopes x WHERE x.realm = r AND x.resource_type = t AND x.scope = s AND x.fallback LOOP
+            v := naive.verdict(r, subjects, i.by_type, i.by_scope, asked_type, asked, context);
+            IF v[2] = 2 THEN best := LEAST(best, v); END IF;
+        END LOOP;
+    END IF;
+    RETURN best;
+END $$;
+CREATE FUNCTION naive.permitted(r text, subject text, s text, t text, res text, context jsonb) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM identity.resource_types x WHERE x.realm = r AND x.name = t AND s = ANY (x.scopes))
+       AND COALESCE((naive.verdict(r, naive.subjects(r, subject), s => s, t => t, asked_type => t, asked => res, context => context))[2] = 2, false) $$;
+
+-- A realm of three types, where things of type users stand in groups, and both in organizations.
+CREATE FUNCTION naive.any(texts text[]) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT texts[1 + floor(random() * cardinality(texts))]';
+CREATE FUNCTION naive.one(n int) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT (1 + floor(random() * n))::int::text';
+CREATE FUNCTION naive.fill(r text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    scopes text[];
+BEGIN
+    PERFORM identity.add_realm(r);
+    INSERT INTO identity.resource_types VALUES (r, 'users', '{view,manage,reset}'), (r, 'groups', '{view,manage,view-members}'), (r, 'orgs', '{view,audit}');
+    IF random() < 0.7 THEN PERFORM identity.imply_scope(r, 'users', 'view', 'manage'); END IF;
+    IF random() < 0.7 THEN PERFORM identity.imply_scope(r, 'users', 'view', 'view-members', 'groups'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'groups', 'view-members', 'manage'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'users', 'reset', 'manage', fallback => true); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'groups', 'view', 'audit', 'orgs'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'groups', 'view', 'view-members', fallback => random() < 0.5); END IF;
+    INSERT INTO identity.policies VALUES
+        (r, 'a', 'attribute', '{"attribute": "a", "equals": 1}', random() < 0.3), (r, 'b', 'attribute', '{"attribute": "b", "equals": 1}', false),
+        (r, 's', 'subject', jsonb_build_object('any', ARRAY['user:1', 'group:' || naive.one(3)]), random() < 0.3),
+        (r, 'all', 'aggregate', jsonb_build_object('policies', '{a,b,s}'::text[], 'strategy', naive.any('{unanimous,affirmative,consensus}')), random() < 0.3);
+    -- Members only of what has a greater number: no circles.
+    INSERT INTO identity.members SELECT DISTINCT r, m, c FROM (
+        SELECT naive.any('{user:1,user:2,user:3,client:1}') AS m, naive.any('{group:1,group:2,group:3,role:1,role:2}') AS c FROM generate_series(1, 5)
+        UNION ALL SELECT * FROM (VALUES ('group:1', 'group:2'), ('group:2', 'group:3'), ('group:1', 'role:1'), ('group:3', 'role:2'), ('role:1', 'role:2'), ('role:2', 'role:3')) v WHERE random() < 0.6) x;
+    INSERT INTO identity.resource_containers SELECT DISTINCT r, t, n, ct, c FROM (
+        SELECT 'users' AS t, 'u' || naive.one(5) AS n, 'groups' AS ct, 'g' || naive.one(4) AS c FROM generate_series(1, 5)
+        UNION ALL SELECT * FROM (VALUES ('groups', 'g1', 'groups', 'g2'), ('groups', 'g2', 'groups', 'g3'), ('groups', 'g4', 'groups', 'g3'), ('groups', 'g3', 'orgs', 'o1'), ('groups', 'g2', 'orgs', 'o2'), ('users', 'u1', 'orgs', 'o2')) v WHERE random() < 0.6) x;
+    INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, effect, policy)
+    SELECT r, naive.any('{user:1,user:2,group:1,group:2,group:3,role:1,role:2,role:3,client:1,user:4}' || CASE WHEN random() < 0.3 THEN '{*}'::text[] END), t,
+           CASE WHEN random() < 0.7 THEN left(t, 1) || naive.one(5) END, naive.any(scopes_of), naive.any('{allow,allow,deny}'),
+           CASE WHEN random() < 0.3 THEN naive.any('{a,b,s,all,missing}') END
+    FROM (SELECT x.name AS t, x.scopes || CASE WHEN random() < 0.1 THEN '{unknown}'::text[] END AS scopes_of FROM generate_series(1, 8) CROSS JOIN identity.resource_types x WHERE x.realm = r ORDER BY 1, 2 OFFSET 0) y
+    ON CONFLICT DO NOTHING;
+END $$;
+
+CREATE TABLE naive.questions AS
+SELECT s AS subject, t AS type, c AS scope, CASE WHEN n > 0 THEN left(t, 1) || n END AS resource, x AS context
+FROM unnest('{user:1,user:2,user:3,user:4,user:stranger,client:1,group:1,group:3,role:1,role:3,nobody}'::text[]) s,
+     (VALUES ('users', 'view'), ('users', 'manage'), ('users', 'reset'), ('groups', 'view'), ('groups', 'view-members'), ('orgs', 'audit'), ('orgs', 'unknown')) k (t, c),
+     generate_series(0, 5) n, (VALUES (NULL::jsonb), ('{"a": 1, "b": 2}')) v (x);
+
+-- Pages of three, one after the other.
+CREATE FUNCTION naive.resources(r text, s text, c text, t text, x jsonb) RETURNS TABLE (resource text, permitted boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    last text;
+    rows int := 0;
+BEGIN
+    LOOP
+        RETURN QUERY SELECT * FROM identity.permitted_resources(r, s, c, t, after => last, max_rows => 3, context => x);
+        SELECT max(p.resource COLLATE "C"), count(*) INTO last, rows FROM identity.permitted_resources(r, s, c, t, after => last, max_rows => 3, context => x) p;
+        EXIT WHEN rows < 3;
+    END LOOP;
+END $$;
+CREATE FUNCTION naive.listed_subjects(r text, c text, t text, res text, x jsonb) RETURNS TABLE (subject text) LANGUAGE plpgsql AS $$
+DECLARE
+    last text;
+    rows int := 0;
+BEGIN
+    LOOP
+        RETURN QUERY SELECT * FROM identity.permitted_subjects(r, c, t, res, after => last, max_rows => 3, context => x);
+        SELECT max(p.subject COLLATE "C"), count(*) INTO last, rows FROM identity.permitted_subjects(r, c, t, res, after => last, max_rows => 3, context => x) p;
+        EXIT WHEN rows < 3;
+    END LOOP;
+END $$;
+
+SELECT setseed(0.5);
+SELECT count(naive.fill('random ' || n)) FROM generate_series(1, 25) n;
+CREATE TABLE naive.answers AS
+SELECT r, q.*, naive.permitted(r, subject, scope, type, resource, context) AND subject <> 'nobody' AS wanted
+FROM naive.questions q, (SELECT 'random ' || n FROM generate_series(1, 25) n) x (r);
+SELECT count(*), count(*) FILTER (WHERE wanted) > 2000 AS many_permitted FROM naive.answers;
+
+-- Checks, without and with the cache; with it, each question twice.
+SET identity.permission_cache = off;
+SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+SET identity.permission_cache = on;
+SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+SET identity.permission_cache_size = '64kB';
+SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+RESET identity.permission_cache_size;
+SELECT count(*) AS wrong FROM (SELECT DISTINCT r, subject, type, context FROM naive.answers) a
+CROSS JOIN LATERAL identity.check_permissions(r, subject, type, '{view,manage,reset,view-members,audit,unknown}', ARRAY[left(type, 1) || 1, left(type, 1) || 2, NULL], context) c
+JOIN naive.answers n USING (r, subject, type, context, scope) WHERE n.resource IS NOT DISTINCT FROM c.resource AND c.permitted IS DISTINCT FROM n.wanted;
+-- The explanation says the same.
+SELECT count(*) AS wrong FROM naive.answers a
+WHERE (SELECT outcome LIKE 'permitted%' FROM identity.explain_permission(r, subject, scope, type, resource, context) ORDER BY step DESC LIMIT 1) IS DISTINCT FROM wanted;
+
+-- Listings of resources: a listed one has its answer, the others that of the type.
+CREATE TABLE naive.listed AS
+SELECT DISTINCT r, subject, type, scope, context FROM naive.answers;
+CREATE TABLE naive.resource_lists AS
+SELECT l.*, p.resource, p.permitted, p.n FROM naive.listed l CROSS JOIN LATERAL naive.resources(r, subject, scope, type, context) WITH ORDINALITY AS p (resource, permitted, n);
+SELECT count(*) FILTER (WHERE COALESCE(p.permitted, t.permitted) IS DISTINCT FROM wanted) AS wrong, count(p.permitted) > 2000 AS many_listed
+FROM naive.answers a
+LEFT JOIN naive.resource_lists p ON (a.r, a.subject, a.type, a.scope) = (p.r, p.subject, p.type, p.scope) AND a.context IS NOT DISTINCT FROM p.context AND a.resource = p.resource
+LEFT JOIN naive.resource_lists t ON (a.r, a.subject, a.type, a.scope) = (t.r, t.subject, t.type, t.scope) AND a.context IS NOT DISTINCT FROM t.context AND t.resource IS NULL;
+SELECT count(*) AS out_of_order FROM (SELECT resource COLLATE "C" <= lag(resource COLLATE "C") OVER (PARTITION BY r, subject, type, scope, context ORDER BY n) AS bad FROM naive.resource_lists) x WHERE bad;
+
+-- Listings of subjects: all that may and are known, and * for the others.
+CREATE TABLE naive.subject_lists AS
+SELECT l.*, p.subject, p.n FROM (SELECT DISTINCT r, type, scope, resource, context FROM naive.answers) l
+CROSS JOIN LATERAL naive.listed_subjects(r, scope, type, resource, context) WITH ORDINALITY AS p (subject, n);
+SELECT count(*) FILTER (WHERE (p.subject IS NOT NULL) IS DISTINCT FROM wanted) AS wrong, count(p.subject) > 2000 AS many_listed
+FROM (SELECT a.*, EXISTS (SELECT FROM identity.members m WHERE m.realm = r AND a.subject IN (m.member, m.container))
+             OR EXISTS (SELECT FROM identity.permissions p WHERE p.realm = r AND p.subject = a.subject) AS known FROM naive.answers a WHERE subject <> 'nobody') a
+LEFT JOIN naive.subject_lists p ON (a.r, a.type, a.scope) = (p.r, p.type, p.scope) AND a.resource IS NOT DISTINCT FROM p.resource AND a.context IS NOT DISTINCT FROM p.context
+    AND p.subject = CASE WHEN known THEN a.subject ELSE '*' END;
+SELECT count(*) AS out_of_order FROM (SELECT subject COLLATE "C" <= lag(subject COLLATE "C") OVER (PARTITION BY r, type, scope, resource, context ORDER BY n) AS bad FROM naive.subject_lists) x WHERE bad;
+SELECT count(*) AS not_permitted FROM naive.subject_lists WHERE subject <> '*' AND NOT identity.check_permission(r, subject, scope, type, resource, context);
+
+-- In parallel workers, who remember nothing, the answers are the same.
+SET min_parallel_table_scan_size = 0; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0;
+EXPLAIN (COSTS OFF) SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
+RESET min_parallel_table_scan_size; RESET parallel_setup_cost; RESET parallel_tuple_cost;
+
+DROP SCHEMA naive CASCADE;
+TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types;
+DELETE FROM identity.realms WHERE name LIKE 'random %';
