@@ -3,6 +3,7 @@
 //! Two halves: what is used moves to the young one; when that is full, it becomes the old one, and what was left in the old one
 //! goes. So it costs a look-up or two, and keeps at least what was used within the last half of its size.
 
+use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 type Key = Box<[u8]>;
@@ -19,13 +20,13 @@ pub struct Cache<V> {
 }
 
 struct Half<V> {
-    entries: HashMap<Key, (V, usize)>,
+    entries: HashMap<Key, (V, usize), RandomState>,
     bytes: usize,
 }
 
 impl<V> Default for Half<V> {
     fn default() -> Self {
-        Half { entries: HashMap::new(), bytes: 0 }
+        Half { entries: HashMap::default(), bytes: 0 }
     }
 }
 

@@ -6,10 +6,12 @@ use crate::authorization::plan::{self, Graph, Level, Match, Model};
 use crate::authorization::policy::{Circumstances, Outcome, Policy};
 use crate::authorization::store::{Closure, Permission, Store};
 use crate::authorization::subject;
-use crate::db::session;
+use crate::db::{json, session};
 use crate::error::Result;
 use chrono::{DateTime, Utc};
+use pgrx::AnyElement;
 use serde_json::Value;
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 /// May the subject do this?
@@ -51,19 +53,20 @@ pub struct Places {
 }
 
 /// The context of a question: parsed when a policy asks for it.
-pub struct Context<'a> {
-    text: Box<dyn Fn() -> Option<String> + 'a>,
-    parsed: std::cell::OnceCell<Value>,
+pub struct Context {
+    given: Option<AnyElement>,
+    parsed: OnceCell<Value>,
 }
 
-impl<'a> Context<'a> {
-    pub fn new(text: impl Fn() -> Option<String> + 'a) -> Self {
-        Context { text: Box::new(text), parsed: std::cell::OnceCell::new() }
+impl Context {
+    /// `given`: a jsonb value.
+    pub fn new(given: Option<AnyElement>) -> Self {
+        Context { given, parsed: OnceCell::new() }
     }
 
     pub fn value(&self) -> &Value {
-        self.parsed
-            .get_or_init(|| (self.text)().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null))
+        let parse = |given| serde_json::from_str(&json::jsonb_text(given)).ok();
+        self.parsed.get_or_init(|| self.given.and_then(parse).unwrap_or(Value::Null))
     }
 
     /// The time of the question: the statement's, unless the context says another.
@@ -171,15 +174,17 @@ fn rows(store: &mut Store, realm: &str, graph: &Graph, asker: &Closure, places: 
             places.on_resources.iter().filter(|place| place.resource_type == resource_type).collect();
         if !here.is_empty() {
             let resources: Vec<&str> = here.iter().map(|place| place.resource.as_str()).collect();
-            store.on_resources(realm, &subjects, resource_type, &scopes, &resources, |permission| {
+            for permission in store.on_resources(realm, &subjects, resource_type, &scopes, &resources)? {
                 let place = here.iter().find(|place| permission.resource.as_deref() == Some(&place.resource));
                 if let Some(place) = place {
                     add(place.level, permission);
                 }
-            })?;
+            }
         }
         if let Some((level, _)) = places.on_types.iter().find(|(_, name)| name == resource_type) {
-            store.on_type(realm, &subjects, resource_type, &scopes, |permission| add(*level, permission))?;
+            for permission in store.on_type(realm, &subjects, resource_type, &scopes)? {
+                add(*level, permission);
+            }
         }
     }
     for row in &mut found {

@@ -4,7 +4,7 @@ use crate::authorization::cache::Cache;
 use crate::authorization::judge::Findings;
 use crate::authorization::plan::Model;
 use crate::authorization::policy::Policy;
-use crate::authorization::store::{Closure, TABLES};
+use crate::authorization::store::{Closure, Permission, TABLES};
 use crate::db::invalidation;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::cell::RefCell;
@@ -53,6 +53,8 @@ pub enum Entry {
     /// Names above a group or a role, or types and names of a resource's containers.
     Parents(Rc<[(String, String)]>),
     Policy(Rc<Policy>),
+    /// The permissions of a scope on a whole type, ordered by subject; `None` where they are too many to be kept.
+    OnType(Option<Rc<[Permission]>>),
 }
 
 /// What an entry is about; the texts follow.
@@ -66,6 +68,7 @@ pub enum Tag {
     Groups,
     Containers,
     Policy,
+    TypeRows,
 }
 
 #[derive(Default)]

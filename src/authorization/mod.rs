@@ -13,7 +13,8 @@ mod policy;
 mod store;
 mod subject;
 
-use crate::db::{invalidation, json};
+use crate::db::call::Call;
+use crate::db::invalidation;
 use crate::error::{Error, Result};
 use judge::{Context, Question};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -28,27 +29,19 @@ pub fn register() {
     invalidation::register();
 }
 
-/// The context as it was given: a policy that asks for it has it parsed.
-fn context(value: Option<AnyElement>) -> Context<'static> {
-    Context::new(move || value.map(json::jsonb_text))
-}
-
 /// See the comment on `identity.check_permission` in `sql/60_authorization.sql`.
 #[pg_extern(sql = false)]
-fn check_permission(
-    realm: Option<&str>,
-    subject: Option<&str>,
-    scope: Option<&str>,
-    resource_type: Option<&str>,
-    resource: Option<&str>,
-    context_value: Option<AnyElement>,
-) -> std::result::Result<bool, ErrorReport> {
-    let (Some(realm), Some(subject), Some(scope), Some(resource_type)) = (realm, subject, scope, resource_type) else {
+fn check_permission(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<bool, ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let call = unsafe { Call::of(fcinfo) };
+    let (Some(realm), Some(subject), Some(scope), Some(resource_type)) =
+        (call.text(0), call.text(1), call.text(2), call.text(3))
+    else {
         return Ok(false);
     };
     memory::refresh();
-    let question = Question { realm, subject, scope, resource_type, resource };
-    Ok(judge::check(&mut Store::new(), &question, &context(context_value))?)
+    let question = Question { realm, subject, scope, resource_type, resource: call.text(4) };
+    Ok(judge::check(&mut Store::new(), &question, &Context::new(call.jsonb(5)))?)
 }
 
 /// See the comment on `identity.check_permissions` in `sql/60_authorization.sql`.
@@ -66,7 +59,7 @@ fn check_permissions(
     ErrorReport,
 > {
     memory::refresh();
-    let (mut store, context) = (Store::new(), context(context_value));
+    let (mut store, context) = (Store::new(), Context::new(context_value));
     let mut rows = Vec::new();
     for resource in resources.unwrap_or_default() {
         for scope in scopes.as_deref().unwrap_or_default() {
@@ -115,7 +108,7 @@ fn explain_permission(
 > {
     memory::refresh();
     let asked = explain::Asked { realm, subject, scope, resource_type, resource };
-    let steps = explain::explain(&mut Store::new(), &asked, &context(context_value))?;
+    let steps = explain::explain(&mut Store::new(), &asked, &Context::new(context_value))?;
     Ok(TableIterator::new(steps.into_iter().zip(1..).map(|(s, n)| {
         (
             n,
@@ -152,7 +145,7 @@ fn permitted_resources(
     };
     memory::refresh();
     let question = Question { realm, subject, scope, resource_type, resource: None };
-    let page = listing::resources(&mut Store::new(), &question, &context(context_value), after, most)?;
+    let page = listing::resources(&mut Store::new(), &question, &Context::new(context_value), after, most)?;
     Ok(TableIterator::new(page))
 }
 
@@ -173,7 +166,7 @@ fn permitted_subjects(
     };
     memory::refresh();
     let question = Question { realm, subject: subject::EVERYBODY, scope, resource_type, resource };
-    let page = listing::subjects(&mut Store::new(), &question, &context(context_value), after, most)?;
+    let page = listing::subjects(&mut Store::new(), &question, &Context::new(context_value), after, most)?;
     Ok(TableIterator::new(page.into_iter().map(|subject| (subject,))))
 }
 

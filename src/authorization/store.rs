@@ -62,6 +62,7 @@ pub mod column {
 }
 
 /// A row of `identity.permissions`.
+#[derive(Clone)]
 pub struct Permission {
     pub id: i64,
     pub subject: String,
@@ -70,6 +71,9 @@ pub struct Permission {
     pub effect: Effect,
     pub policy: Option<String>,
 }
+
+/// So many rows are rather read than looked up one by one.
+const FEW: usize = 100;
 
 /// A subject, and all that it is in; each with what it was reached from, along a shortest way.
 #[derive(Debug)]
@@ -322,13 +326,28 @@ impl Store {
         resource_type: &str,
         scopes: &[&str],
         resources: &[&str],
-        mut each: impl FnMut(Permission),
-    ) -> Result<()> {
-        let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
-        self.reader().rows(&BY_SUBJECT, &keys, |row| {
-            each(permission(row));
-            true
-        })
+    ) -> Result<Vec<Permission>> {
+        // Few subjects have permissions on one resource: to read them all is one descent in the index, not one for each subject
+        // that the asker is or is in.
+        let keys = [Key::Is(realm), Key::Is(resource_type), any(resources), any(scopes)];
+        let mut found = Vec::new();
+        let mut read = 0;
+        self.reader().rows(&BY_RESOURCE, &keys, |row| {
+            read += 1;
+            if row.text_is_one_of(column::permission::SUBJECT, subjects) {
+                found.push(permission(row));
+            }
+            read <= FEW
+        })?;
+        if read > FEW {
+            found.clear();
+            let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
+            self.reader().rows(&BY_SUBJECT, &keys, |row| {
+                found.push(permission(row));
+                true
+            })?;
+        }
+        Ok(found)
     }
 
     /// The permissions of subjects on a whole type.
@@ -338,13 +357,43 @@ impl Store {
         subjects: &[&str],
         resource_type: &str,
         scopes: &[&str],
-        mut each: impl FnMut(Permission),
-    ) -> Result<()> {
-        let keys = [Key::Is(realm), Key::Is(resource_type), any(scopes), any(subjects)];
-        self.reader().rows(&BY_TYPE, &keys, |row| {
-            each(permission(row));
-            true
-        })
+    ) -> Result<Vec<Permission>> {
+        let mut found = Vec::new();
+        for scope in scopes {
+            match self.type_rows(realm, resource_type, scope)? {
+                Some(rows) => {
+                    for subject in subjects {
+                        let first = rows.partition_point(|row| row.subject.as_str() < *subject);
+                        found.extend(rows[first..].iter().take_while(|row| row.subject == *subject).cloned());
+                    }
+                }
+                None => {
+                    let keys = [Key::Is(realm), Key::Is(resource_type), Key::Is(scope), any(subjects)];
+                    self.reader().rows(&BY_TYPE, &keys, |row| {
+                        found.push(permission(row));
+                        true
+                    })?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All permissions of a scope on a whole type, where they are few: most questions come to them, and find nothing.
+    fn type_rows(&mut self, realm: &str, resource_type: &str, scope: &str) -> Result<Option<Rc<[Permission]>>> {
+        let texts = [realm, resource_type, scope];
+        if let Some(Entry::OnType(rows)) = memory::recall(Tag::TypeRows, &texts) {
+            return Ok(rows);
+        }
+        let mut found = Vec::new();
+        self.reader().rows(&BY_TYPE, &texts.map(Key::Is), |row| {
+            found.push(permission(row));
+            found.len() <= FEW
+        })?;
+        let bytes = found.iter().map(|row| row.subject.len() + row.scope.len() + 192).sum();
+        let rows: Option<Rc<[Permission]>> = (found.len() <= FEW).then(|| found.into());
+        memory::remember(Tag::TypeRows, &texts, Entry::OnType(rows.clone()), bytes);
+        Ok(rows)
     }
 }
 

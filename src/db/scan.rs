@@ -38,7 +38,7 @@ impl Reader {
 
     /// Hands over the rows that fit `keys`, in the order of the index, until `each` has seen enough and says false.
     pub fn rows(&mut self, index: &Index, keys: &[Key], mut each: impl FnMut(&Row) -> bool) -> Result<()> {
-        let (table, name) = (self.oid(index.table)?, self.oid_of_index(index)?);
+        let (table, name) = (self.oid(index.table)?, self.oid(index.name)?);
         let snapshot = self.snapshot;
         // SAFETY: opened and closed in pairs; the keys live in the memory context that is reset after the scan. On an error
         // Postgres' abort closes what is open.
@@ -63,10 +63,6 @@ impl Reader {
             self.memory.reset();
         }
         Ok(())
-    }
-
-    fn oid_of_index(&self, index: &Index) -> Result<pg_sys::Oid> {
-        self.oid(index.name)
     }
 
     fn oid(&self, name: &CStr) -> Result<pg_sys::Oid> {
@@ -102,6 +98,16 @@ impl Row {
     /// A column that is never NULL.
     pub fn name(&self, column: i16) -> String {
         self.text(column).unwrap_or_default()
+    }
+
+    /// Without a copy of it.
+    pub fn text_is_one_of(&self, column: i16, texts: &[&str]) -> bool {
+        // SAFETY: the column is one of the table's, and of type text; it is looked at while the row is in hand.
+        let text = unsafe {
+            let (value, null) = self.datum(column);
+            <&str>::from_datum(value, null)
+        };
+        text.is_some_and(|text| texts.contains(&text))
     }
 
     pub fn number(&self, column: i16) -> i64 {
