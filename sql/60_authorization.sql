@@ -133,7 +133,8 @@ CREATE TABLE identity.permissions (
 -- its resources.
 CREATE UNIQUE INDEX permissions_subject_key ON identity.permissions
     (realm, subject, resource_type, scope, resource, effect, (COALESCE(policy, ''))) WHERE resource IS NOT NULL;
-CREATE INDEX permissions_resource_idx ON identity.permissions (realm, resource_type, resource, scope, subject) WHERE resource IS NOT NULL;
+CREATE INDEX permissions_resource_idx ON identity.permissions (realm, resource_type, resource, scope, subject)
+    INCLUDE (effect, policy, id) WHERE resource IS NOT NULL;
 CREATE UNIQUE INDEX permissions_type_key ON identity.permissions
     (realm, resource_type, scope, subject, effect, (COALESCE(policy, ''))) WHERE resource IS NULL;
 CREATE INDEX permissions_type_subject_idx ON identity.permissions (realm, subject) WHERE resource IS NULL;

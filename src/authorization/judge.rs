@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-/// May the subject do this?
+/// May the subject do this? The subject `*` stands for one of whom nothing is known.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
     pub realm: &'a str,
@@ -25,7 +25,7 @@ pub struct Question<'a> {
     pub resource: Option<&'a str>,
 }
 
-/// The permissions that a question is about.
+/// The permissions that decide a question.
 pub struct Findings {
     pub graph: Graph,
     pub asker: Rc<Closure>,
@@ -85,20 +85,20 @@ pub fn check(store: &mut Store, question: &Question, context: &Context) -> Resul
         None => (Tag::OnType, &[realm, subject, scope, resource_type][..]),
         Some(resource) => (Tag::OnResource, &[realm, subject, scope, resource_type, resource][..]),
     };
+    if !subject::is_subject(subject) {
+        return Ok(false);
+    }
     match memory::recall(tag, texts) {
         Some(Entry::Answer(permitted)) => return Ok(permitted),
         Some(Entry::Findings(findings)) => return Ok(findings.permit(context)),
         _ => {}
     }
-    let findings = if subject::is_subject(subject) { find(store, question)? } else { None };
-    let (permitted, entry, payload) = match findings {
-        Some(findings) if findings.rows.iter().any(|row| row.policy.is_some()) => {
-            let (permitted, payload, findings) = (findings.permit(context), findings.bytes(), Rc::new(findings));
-            (permitted, Entry::Findings(findings), payload)
-        }
-        findings => {
-            let permitted = findings.is_some_and(|findings| findings.permit(context));
-            (permitted, Entry::Answer(permitted), 0)
+    let (permitted, entry, payload) = match answer(store, question)? {
+        Answer::Known(permitted) => (permitted, Entry::Answer(permitted), 0),
+        Answer::Findings(findings) => {
+            let (permitted, payload) = (findings.permit(context), findings.bytes());
+            let depends = findings.rows.iter().any(|row| row.policy.is_some());
+            (permitted, if depends { Entry::Findings(Rc::new(findings)) } else { Entry::Answer(permitted) }, payload)
         }
     };
     memory::remember(tag, texts, entry, payload);
@@ -107,18 +107,79 @@ pub fn check(store: &mut Store, question: &Question, context: &Context) -> Resul
 
 /// The same, and nothing is remembered of the answer: for listings, which ask about everything once.
 pub fn check_once(store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
-    Ok(find(store, question)?.is_some_and(|findings| findings.permit(context)))
+    Ok(match answer(store, question)? {
+        Answer::Known(permitted) => permitted,
+        Answer::Findings(findings) => findings.permit(context),
+    })
 }
 
-/// `None` where there is nothing to ask: no such realm, type or scope. The subject `*` stands for one of whom nothing is known.
+enum Answer {
+    Known(bool),
+    Findings(Findings),
+}
+
+fn answer(store: &mut Store, question: &Question) -> Result<Answer> {
+    let Some(search) = search(store, question)? else { return Ok(Answer::Known(false)) };
+    match evident(question, &search) {
+        Some(permitted) => Ok(Answer::Known(permitted)),
+        None => Ok(Answer::Findings(search.complete(store, question)?)),
+    }
+}
+
+/// The permissions that a question is about. `None` where there is nothing to ask: no such realm, type or scope.
 pub fn find(store: &mut Store, question: &Question) -> Result<Option<Findings>> {
-    let Question { realm, subject: asker, scope, resource_type, resource } = *question;
+    search(store, question)?.map(|search| search.complete(store, question)).transpose()
+}
+
+/// What is known of a question before it is known what the asker is in.
+struct Search {
+    graph: Graph,
+    places: Places,
+    /// Everybody's permissions on the resource, and on containers of its type, where they are few.
+    near: Option<Vec<Permission>>,
+}
+
+fn search(store: &mut Store, question: &Question) -> Result<Option<Search>> {
+    let Question { realm, scope, resource_type, resource, .. } = *question;
     let model = store.model(realm)?;
     let Some(graph) = Graph::new(&model, resource_type, scope) else { return Ok(None) };
-    let asker = store.closure(realm, asker)?;
     let places = places(store, &model, realm, resource_type, resource)?;
-    let rows = rows(store, realm, &graph, &asker, &places)?;
-    Ok(Some(Findings { graph, asker, rows }))
+    let resources = places.resources_of(resource_type);
+    let near = if resources.is_empty() {
+        Some(Vec::new())
+    } else {
+        store.few_on_resources(realm, resource_type, &graph.scopes_of(resource_type), &resources)?
+    };
+    Ok(Some(Search { graph, places, near }))
+}
+
+/// The answer, where permissions of the asker himself, or of everybody, give it on the resource: then it does not matter what he is in.
+fn evident(question: &Question, search: &Search) -> Option<bool> {
+    let resource = question.resource?;
+    let on_it = |p: &&Permission| p.resource.as_deref() == Some(resource) && p.scope == question.scope;
+    let here: Vec<&Permission> = search.near.as_ref()?.iter().filter(on_it).collect();
+    let concern =
+        |p: &&&Permission| p.policy.is_none() && [question.subject, subject::EVERYBODY].contains(&p.subject.as_str());
+    if here.iter().filter(concern).any(|p| p.effect == Effect::Deny) {
+        return Some(false);
+    }
+    let denied = here.iter().any(|p| p.effect == Effect::Deny);
+    (!denied && here.iter().any(|p| concern(&p))).then_some(true)
+}
+
+impl Search {
+    fn complete(self, store: &mut Store, question: &Question) -> Result<Findings> {
+        let asker = store.closure(question.realm, question.subject)?;
+        let rows = rows(store, question, &self, &asker)?;
+        Ok(Findings { graph: self.graph, asker, rows })
+    }
+}
+
+impl Places {
+    /// The resource and its containers, as far as they are of this type.
+    fn resources_of(&self, resource_type: &str) -> Vec<&str> {
+        self.on_resources.iter().filter(|p| p.resource_type == resource_type).map(|p| p.resource.as_str()).collect()
+    }
 }
 
 /// The resource, its containers from the nearest on, their types, and the type of the resource.
@@ -160,7 +221,8 @@ pub fn places(
     Ok(Places { on_resources, on_types })
 }
 
-fn rows(store: &mut Store, realm: &str, graph: &Graph, asker: &Closure, places: &Places) -> Result<Vec<Found>> {
+fn rows(store: &mut Store, question: &Question, search: &Search, asker: &Closure) -> Result<Vec<Found>> {
+    let Search { graph, places, near } = search;
     let subjects = asker.subjects();
     let mut found = Vec::new();
     for resource_type in graph.types() {
@@ -170,26 +232,30 @@ fn rows(store: &mut Store, realm: &str, graph: &Graph, asker: &Closure, places: 
                 found.push(Found { level, node, permission, policy: None });
             }
         };
-        let here: Vec<&Place> =
-            places.on_resources.iter().filter(|place| place.resource_type == resource_type).collect();
-        if !here.is_empty() {
-            let resources: Vec<&str> = here.iter().map(|place| place.resource.as_str()).collect();
-            for permission in store.on_resources(realm, &subjects, resource_type, &scopes, &resources)? {
-                let place = here.iter().find(|place| permission.resource.as_deref() == Some(&place.resource));
-                if let Some(place) = place {
+        let resources = places.resources_of(resource_type);
+        if !resources.is_empty() {
+            let his = |p: &&Permission| subjects.contains(&p.subject.as_str());
+            let permissions = match near {
+                Some(near) if resource_type == question.resource_type => near.iter().filter(his).cloned().collect(),
+                _ => store.on_resources(question.realm, &subjects, resource_type, &scopes, &resources)?,
+            };
+            for permission in permissions {
+                let here =
+                    |p: &&Place| p.resource_type == resource_type && permission.resource.as_ref() == Some(&p.resource);
+                if let Some(place) = places.on_resources.iter().find(here) {
                     add(place.level, permission);
                 }
             }
         }
         if let Some((level, _)) = places.on_types.iter().find(|(_, name)| name == resource_type) {
-            for permission in store.on_type(realm, &subjects, resource_type, &scopes)? {
+            for permission in store.on_type(question.realm, &subjects, resource_type, &scopes)? {
                 add(*level, permission);
             }
         }
     }
     for row in &mut found {
         if let Some(name) = &row.permission.policy {
-            row.policy = Some(store.policy(realm, name)?);
+            row.policy = Some(store.policy(question.realm, name)?);
         }
     }
     found.sort_by_key(|row| (row.level, row.permission.effect == Effect::Allow, row.permission.id));

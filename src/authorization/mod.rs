@@ -4,6 +4,7 @@
 //! what was read until something changes, `judge` answers a question with them; `explain` and `listing` are made of it.
 
 mod cache;
+mod collapse;
 mod explain;
 mod judge;
 mod listing;
@@ -15,7 +16,9 @@ mod subject;
 
 use crate::db::call::Call;
 use crate::db::invalidation;
+use crate::db::returns::ResultSet;
 use crate::error::{Error, Result};
+use crate::import::required;
 use judge::{Context, Question};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -254,4 +257,21 @@ fn stands_in(
     let places = judge::places(&mut store, &model, realm, resource_type, Some(resource))?;
     let is_it = |place: &judge::Place| place.resource_type == container_type && place.resource == container;
     Ok(places.on_resources.iter().any(is_it))
+}
+
+/// See the comment on `identity.collapse_permissions` in `sql/62_collapse.sql`.
+#[pg_extern(sql = false)]
+fn collapse_permissions(
+    realm: Option<&str>,
+    resource_type: Option<&str>,
+    resources: Option<&str>,
+    dry_run: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
+    let (realm, resource_type) = (required("realm", realm)?, required("resource_type", resource_type)?);
+    let (resources, dry_run) = (required("resources", resources)?, required("dry_run", dry_run)?);
+    result.open();
+    Ok(collapse::collapse(realm, resource_type, resources, dry_run, &mut result)?)
 }

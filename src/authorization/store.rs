@@ -15,26 +15,30 @@ pub const TABLES: [&CStr; 6] =
     [c"permissions", c"members", c"resource_containers", c"resource_types", c"implied_scopes", c"policies"];
 
 const fn index(table: &'static CStr, name: &'static CStr) -> Index {
-    Index { table, name }
+    Index { table, name, covers: None }
 }
 
-// Each with its columns.
+const fn covering(table: &'static CStr, name: &'static CStr, columns: &'static [i16]) -> Index {
+    Index { table, name, covers: Some(columns) }
+}
+
+// Each with the columns by which it is ordered.
 /// realm, subject, resource_type, scope, resource
 pub const BY_SUBJECT: Index = index(c"permissions", c"permissions_subject_key");
 /// realm, resource_type, resource, scope, subject
-pub const BY_RESOURCE: Index = index(c"permissions", c"permissions_resource_idx");
+pub const BY_RESOURCE: Index = covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2]);
 /// realm, resource_type, scope, subject
 pub const BY_TYPE: Index = index(c"permissions", c"permissions_type_key");
 /// realm, subject
 pub const BY_TYPE_SUBJECT: Index = index(c"permissions", c"permissions_type_subject_idx");
 /// realm, member, container
-pub const MEMBERS: Index = index(c"members", c"members_pkey");
+pub const MEMBERS: Index = covering(c"members", c"members_pkey", &[1, 2, 3]);
 /// realm, container, member
-pub const MEMBERS_OF: Index = index(c"members", c"members_container_idx");
+pub const MEMBERS_OF: Index = covering(c"members", c"members_container_idx", &[1, 3, 2]);
 /// realm, resource_type, resource, container_type, container
-pub const CONTAINERS: Index = index(c"resource_containers", c"resource_containers_pkey");
+pub const CONTAINERS: Index = covering(c"resource_containers", c"resource_containers_pkey", &[1, 2, 3, 4, 5]);
 /// realm, container_type, container, resource_type, resource
-pub const CONTENTS: Index = index(c"resource_containers", c"resource_containers_container_idx");
+pub const CONTENTS: Index = covering(c"resource_containers", c"resource_containers_container_idx", &[1, 4, 5, 2, 3]);
 const TYPES: Index = index(c"resource_types", c"resource_types_pkey");
 const IMPLIED: Index = index(c"implied_scopes", c"implied_scopes_pkey");
 const POLICIES: Index = index(c"policies", c"policies_pkey");
@@ -318,6 +322,24 @@ impl Store {
         Ok(policy)
     }
 
+    /// Everybody's permissions on resources of a type; `None` where they are many. To read few is one descent in the index, not one for
+    /// each subject that an asker is or is in.
+    pub fn few_on_resources(
+        &mut self,
+        realm: &str,
+        resource_type: &str,
+        scopes: &[&str],
+        resources: &[&str],
+    ) -> Result<Option<Vec<Permission>>> {
+        let keys = [Key::Is(realm), Key::Is(resource_type), any(resources), any(scopes)];
+        let mut found = Vec::new();
+        self.reader().rows(&BY_RESOURCE, &keys, |row| {
+            found.push(permission(row));
+            found.len() <= FEW
+        })?;
+        Ok((found.len() <= FEW).then_some(found))
+    }
+
     /// The permissions of subjects on resources of a type.
     pub fn on_resources(
         &mut self,
@@ -327,26 +349,12 @@ impl Store {
         scopes: &[&str],
         resources: &[&str],
     ) -> Result<Vec<Permission>> {
-        // Few subjects have permissions on one resource: to read them all is one descent in the index, not one for each subject
-        // that the asker is or is in.
-        let keys = [Key::Is(realm), Key::Is(resource_type), any(resources), any(scopes)];
+        let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
         let mut found = Vec::new();
-        let mut read = 0;
-        self.reader().rows(&BY_RESOURCE, &keys, |row| {
-            read += 1;
-            if row.text_is_one_of(column::permission::SUBJECT, subjects) {
-                found.push(permission(row));
-            }
-            read <= FEW
+        self.reader().rows(&BY_SUBJECT, &keys, |row| {
+            found.push(permission(row));
+            true
         })?;
-        if read > FEW {
-            found.clear();
-            let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
-            self.reader().rows(&BY_SUBJECT, &keys, |row| {
-                found.push(permission(row));
-                true
-            })?;
-        }
         Ok(found)
     }
 

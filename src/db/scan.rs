@@ -10,6 +10,9 @@ use std::ffi::CStr;
 pub struct Index {
     pub table: &'static CStr,
     pub name: &'static CStr,
+    /// The table's columns in the order of the index, where that has all that is wanted: then rows of pages that all can see are read from
+    /// the index alone.
+    pub covers: Option<&'static [i16]>,
 }
 
 /// What a column of the index must be: the first key is about its first column, and so on.
@@ -44,21 +47,14 @@ impl Reader {
         // Postgres' abort closes what is open.
         unsafe {
             self.memory.switch_to(|_| {
-                let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-                let heap = pg_sys::table_open(table, lock);
-                let index = pg_sys::index_open(name, lock);
-                let mut keys: Vec<pg_sys::ScanKeyData> = (1..).zip(keys).map(|(n, key)| scan_key(n, key)).collect();
-                let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
-                let scan = begin_scan(heap, index, snapshot, keys.len() as i32);
-                pg_sys::index_rescan(scan, keys.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);
-                let forward = pg_sys::ScanDirection::ForwardScanDirection;
-                while pg_sys::index_getnext_slot(scan, forward, slot) && each(&Row(slot)) {
+                let mut scan = Scan::open(table, name, snapshot, keys, index.covers.is_some());
+                while let Some(row) = scan.next(index.covers) {
+                    if !each(&row) {
+                        break;
+                    }
                     check_for_interrupts!();
                 }
-                pg_sys::index_endscan(scan);
-                pg_sys::ExecDropSingleTupleTableSlot(slot);
-                pg_sys::index_close(index, lock);
-                pg_sys::table_close(heap, lock);
+                scan.close();
             });
             self.memory.reset();
         }
@@ -83,10 +79,106 @@ impl Drop for Reader {
     }
 }
 
-/// A row in hand; columns are numbered from 1, as in the table.
-pub struct Row(*mut pg_sys::TupleTableSlot);
+const LOCK: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
-impl Row {
+/// An open index scan.
+struct Scan {
+    heap: pg_sys::Relation,
+    index: pg_sys::Relation,
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+    /// The page of the visibility map that was looked at last.
+    visible: pg_sys::Buffer,
+    /// The tuple of the index in hand, taken apart.
+    values: [pg_sys::Datum; MOST_COLUMNS],
+    nulls: [bool; MOST_COLUMNS],
+}
+
+impl Scan {
+    /// # Safety
+    /// The snapshot is registered; the keys fit the index.
+    unsafe fn open(
+        table: pg_sys::Oid,
+        index: pg_sys::Oid,
+        snapshot: pg_sys::Snapshot,
+        keys: &[Key],
+        wants_index: bool,
+    ) -> Self {
+        // SAFETY: as the caller promises; the relations are locked while they are open.
+        unsafe {
+            let heap = pg_sys::table_open(table, LOCK);
+            let index = pg_sys::index_open(index, LOCK);
+            let mut keys: Vec<pg_sys::ScanKeyData> = (1..).zip(keys).map(|(n, key)| scan_key(n, key)).collect();
+            let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
+            let scan = begin_scan(heap, index, snapshot, keys.len() as i32);
+            // Before the scan begins: then the index makes room for its tuples.
+            (*scan).xs_want_itup = wants_index;
+            pg_sys::index_rescan(scan, keys.as_mut_ptr(), keys.len() as i32, std::ptr::null_mut(), 0);
+            Scan {
+                heap,
+                index,
+                scan,
+                slot,
+                visible: pg_sys::InvalidBuffer as pg_sys::Buffer,
+                values: [pg_sys::Datum::null(); MOST_COLUMNS],
+                nulls: [false; MOST_COLUMNS],
+            }
+        }
+    }
+
+    /// # Safety
+    /// `covers` are the columns of the index, one for each of its.
+    unsafe fn next(&mut self, covers: Option<&'static [i16]>) -> Option<Row<'_>> {
+        let forward = pg_sys::ScanDirection::ForwardScanDirection;
+        // SAFETY: the scan is open; an index tuple is handed out where it was asked for.
+        unsafe {
+            let Some(columns) = covers else {
+                return pg_sys::index_getnext_slot(self.scan, forward, self.slot).then_some(Row::Heap(self.slot));
+            };
+            loop {
+                let tid = pg_sys::index_getnext_tid(self.scan, forward);
+                if tid.is_null() {
+                    return None;
+                }
+                let page = pgrx::itemptr::item_pointer_get_block_number_no_check(*tid);
+                let all_visible = pg_sys::VISIBILITYMAP_ALL_VISIBLE as u8;
+                let seen_by_all =
+                    pg_sys::visibilitymap_get_status(self.heap, page, &mut self.visible) & all_visible != 0;
+                if seen_by_all || pg_sys::index_fetch_heap(self.scan, self.slot) {
+                    let (tuple, descriptor) = ((*self.scan).xs_itup, (*self.scan).xs_itupdesc);
+                    pg_sys::index_deform_tuple(tuple, descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());
+                    return Some(Row::Index { columns, values: &self.values, nulls: &self.nulls });
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// To be called once, and nothing after it.
+    unsafe fn close(self) {
+        // SAFETY: what `open` opened, in the reverse order.
+        unsafe {
+            if self.visible != pg_sys::InvalidBuffer as pg_sys::Buffer {
+                pg_sys::ReleaseBuffer(self.visible);
+            }
+            pg_sys::index_endscan(self.scan);
+            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+            pg_sys::index_close(self.index, LOCK);
+            pg_sys::table_close(self.heap, LOCK);
+        }
+    }
+}
+
+/// No index has more.
+const MOST_COLUMNS: usize = pg_sys::INDEX_MAX_KEYS as usize;
+
+/// A row in hand; columns are numbered from 1, as in the table.
+pub enum Row<'a> {
+    Heap(*mut pg_sys::TupleTableSlot),
+    Index { columns: &'static [i16], values: &'a [pg_sys::Datum], nulls: &'a [bool] },
+}
+
+impl Row<'_> {
     pub fn text(&self, column: i16) -> Option<String> {
         // SAFETY: the column is one of the table's, and of type text.
         unsafe {
@@ -98,16 +190,6 @@ impl Row {
     /// A column that is never NULL.
     pub fn name(&self, column: i16) -> String {
         self.text(column).unwrap_or_default()
-    }
-
-    /// Without a copy of it.
-    pub fn text_is_one_of(&self, column: i16, texts: &[&str]) -> bool {
-        // SAFETY: the column is one of the table's, and of type text; it is looked at while the row is in hand.
-        let text = unsafe {
-            let (value, null) = self.datum(column);
-            <&str>::from_datum(value, null)
-        };
-        text.is_some_and(|text| texts.contains(&text))
     }
 
     pub fn number(&self, column: i16) -> i64 {
@@ -145,13 +227,19 @@ impl Row {
     /// # Safety
     /// `column` is one of the table's.
     unsafe fn datum(&self, column: i16) -> (pg_sys::Datum, bool) {
-        // SAFETY: the slot holds a tuple, which is taken apart as far as the column.
-        unsafe {
-            if (*self.0).tts_nvalid < column {
-                pg_sys::slot_getsomeattrs_int(self.0, i32::from(column));
+        match self {
+            // SAFETY: the slot holds a tuple, which is taken apart as far as the column.
+            Row::Heap(slot) => unsafe {
+                if (**slot).tts_nvalid < column {
+                    pg_sys::slot_getsomeattrs_int(*slot, i32::from(column));
+                }
+                let at = column as usize - 1;
+                (*(**slot).tts_values.add(at), *(**slot).tts_isnull.add(at))
+            },
+            Row::Index { columns, values, nulls } => {
+                let at = columns.iter().position(|c| *c == column).expect("the index has the column");
+                (values[at], nulls[at])
             }
-            let at = column as usize - 1;
-            (*(*self.0).tts_values.add(at), *(*self.0).tts_isnull.add(at))
         }
     }
 }

@@ -191,6 +191,19 @@ EXPLAIN (COSTS OFF) SELECT count(*) AS wrong FROM naive.answers WHERE identity.c
 SELECT count(*) AS wrong FROM naive.answers WHERE identity.check_permission(r, subject, scope, type, resource, context) IS DISTINCT FROM wanted;
 RESET min_parallel_table_scan_size; RESET parallel_setup_cost; RESET parallel_tuple_cost;
 
+-- What identity.collapse_permissions() replaces changes no answer: in each realm somebody gets a scope on every resource first.
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope)
+SELECT r.name, s, v.t, left(v.t, 1) || n, v.c FROM (SELECT name, naive.any('{user:1,group:1,group:2,role:1,role:2}') AS s FROM identity.realms WHERE name LIKE 'random %' ORDER BY name) r,
+    (VALUES ('users', 'view'), ('users', 'manage'), ('groups', 'view-members'), ('groups', 'manage'), ('orgs', 'audit')) v (t, c), generate_series(1, 5) n
+ON CONFLICT DO NOTHING;
+CREATE TABLE naive.before AS SELECT *, identity.check_permission(r, subject, scope, type, resource, context) AS permitted FROM naive.answers WHERE resource IS NOT NULL;
+CREATE TABLE naive.collapsed AS SELECT r.name, t, c.* FROM identity.realms r, unnest('{users,groups,orgs}'::text[]) t
+CROSS JOIN LATERAL identity.collapse_permissions(r.name, t, format('SELECT %L || n FROM generate_series(1, 5) n', left(t, 1)), false) c WHERE r.name LIKE 'random %';
+SELECT count(*) FILTER (WHERE action = 'replaced') > 20 AS many_replaced, count(*) FILTER (WHERE action = 'kept') > 20 AS many_kept FROM naive.collapsed;
+SELECT count(*) AS changed FROM naive.before WHERE identity.check_permission(r, subject, scope, type, resource, context) <> permitted;
+SELECT count(*) FROM (SELECT DISTINCT run_id FROM naive.collapsed WHERE run_id IS NOT NULL) c CROSS JOIN LATERAL identity.undo_collapse(c.run_id) HAVING count(*) <> (SELECT count(*) FROM naive.collapsed WHERE action = 'replaced');
+SELECT count(*) AS changed FROM naive.before WHERE identity.check_permission(r, subject, scope, type, resource, context) <> permitted;
+
 DROP SCHEMA naive CASCADE;
-TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types;
+TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types, identity.collapse_runs, identity.collapsed_permissions;
 DELETE FROM identity.realms WHERE name LIKE 'random %';

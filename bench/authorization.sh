@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# check_permission beside the usual ways, from a thousand permissions on resources to ten million. Times are of one call in the server,
+# in microseconds: a statement that calls it many times, less the same statement without it. Draws docs/authorization.svg.
+. "$(dirname "$0")/lib.sh"
+rows=${ROWS:-10000000}
+db=bench_authorization
+run -d postgres -c "DROP DATABASE IF EXISTS $db" -c "CREATE DATABASE $db" 2>/dev/null
+run -d $db <<'SQL'
+CREATE EXTENSION pg_identity;
+SELECT identity.add_realm('acme'), identity.add_realm('pages') \g /dev/null
+SELECT identity.add_keycloak_types('acme'), identity.add_keycloak_types('pages') \g /dev/null
+-- Users are in groups, and some of these in roles that may create clients.
+INSERT INTO identity.members SELECT 'acme', 'user:' || n, 'group:' || n % 100 FROM generate_series(0, 99999) n;
+SELECT identity.add_member('acme', 'group:' || n, 'role:admin') FROM generate_series(0, 9) n \g /dev/null
+SELECT identity.grant_permission('acme', 'role:admin', 'clients', '{create,view}') \g /dev/null
+-- What is usual: a function with a query whose plan is kept. It knows neither groups nor levels.
+CREATE FUNCTION exists_on_type(who text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM identity.permissions AS p WHERE p.realm = 'acme' AND p.resource_type = 'clients' AND p.scope = 'create'
+                   AND p.subject = who AND p.resource IS NULL AND p.effect = 'allow');
+END $$;
+CREATE FUNCTION exists_on_resource(who text, what text) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM identity.permissions AS p WHERE p.realm = 'acme' AND p.resource_type = 'clients' AND p.scope = 'view'
+                   AND p.subject = who AND p.resource = what AND p.effect = 'allow');
+END $$;
+SQL
+
+milliseconds() { # psql's arguments; the best of three
+    for _ in 1 2 3; do
+        run -d $db -At -c "SELECT identity.check_permission('acme', 'user:1', 'create', 'clients')" "${settings[@]}" -c '\timing on' "$@" |
+            sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'
+    done | sort -n | head -n 1
+}
+settings=()
+microseconds() { # calls, the condition, the same without the call
+    local with without
+    with=$(milliseconds -c "SELECT count(*) FROM generate_series(1, $1) AS n WHERE $2")
+    without=$(milliseconds -c "SELECT count(*) FROM generate_series(1, $1) AS n WHERE $3")
+    awk -v a="$with" -v b="$without" -v n="$1" 'BEGIN { printf "%.3f", (a - b) * 1000 / n }'
+}
+# Arguments that no planner takes for constants.
+who="CASE WHEN n > 0 THEN 'user:1' END"
+type_check="identity.check_permission('acme', $who, 'create', 'clients')"
+resource_check="identity.check_permission('acme', 'user:' || (k % 100000), 'view', 'clients', 'c' || k)"
+picked() { # how many resources are asked for, each once: a multiplier that shares no factor with the number of rows visits them in no order
+    echo "(SELECT (n * 7919 % $1)::bigint AS k) AS x"
+}
+on_resource() { # calls, rows, the condition
+    local from="generate_series(1, $1) AS n, LATERAL $(picked "$2")" with without
+    with=$(milliseconds -c "SELECT count(*) FROM $from WHERE $3")
+    without=$(milliseconds -c "SELECT count(*) FROM $from WHERE ('user:' || (k % 100000)) <> ('c' || k)")
+    awk -v a="$with" -v b="$without" -v n="$1" 'BEGIN { printf "%.3f", (a - b) * 1000 / n }'
+}
+
+points=$(mktemp)
+loaded=0
+for size in 1000 10000 100000 1000000 10000000; do
+    [ "$size" -le "$rows" ] || break
+    load=$(seconds $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope)
+        SELECT 'acme', 'user:' || (n % 100000), 'clients', 'c' || n, 'view' FROM generate_series($loaded, $size - 1) AS n")
+    added=$((size - loaded))
+    loaded=$size
+    run -d $db -c 'VACUUM ANALYZE identity.permissions' -c 'CHECKPOINT'
+    calls=$((size < 100000 ? size : 100000))
+    warm=$(microseconds 1000000 "$type_check" "$who <> 'x'")
+    settings=(-c 'SET identity.permission_cache = off')
+    cold=$(microseconds 50000 "$type_check" "$who <> 'x'")
+    settings=()
+    asked=$(on_resource $calls "$size" "$resource_check")
+    usual=$(on_resource $calls "$size" "exists_on_resource('user:' || (k % 100000), 'c' || k)")
+    echo "$size $warm $cold $asked $usual" | tee -a "$points" |
+        awk '{ printf "%10d rows: on the type %s us, the same without the cache %s us, on a resource not asked before %s us, PL/pgSQL EXISTS %s us\n", $1, $2, $3, $4, $5 }'
+done
+read -r _ first_warm _ < <(head -n 1 "$points")
+read -r _ warm _ cold usual < <(tail -n 1 "$points")
+usual_type=$(microseconds 200000 "exists_on_type($who)" "$who <> 'x'")
+again=$(microseconds 1000000 "identity.check_permission('acme', $who, 'view', 'clients', CASE WHEN n > 0 THEN 'c1' END)" "$who <> 'x'")
+run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'user:old', 'clients', 'c' || n, 'manage' FROM generate_series(1, 100000) AS n" -c 'VACUUM ANALYZE identity.permissions'
+scan=$(milliseconds -c "SELECT bool_or(p.scope = 'create') FROM identity.permissions AS p WHERE p.realm = 'acme' AND p.subject = 'user:old' AND p.resource_type = 'clients' AND p.resource IS NOT NULL")
+first=$(for _ in 1 2 3 4 5; do run -d $db -At -c '\timing on' -c "SELECT identity.check_permission('acme', 'user:1', 'create', 'clients')" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p'; done | sort -n | sed -n 3p)
+
+echo "last load: $added rows in $load s"
+echo "type-level, warm: $warm us; PL/pgSQL with an indexed EXISTS: $usual_type us: $(ratio "$usual_type" "$warm") times as fast (goal 20; at most 0.6 us)"
+echo "type-level at $loaded rows / at 1000: $(ratio "$warm" "$first_warm") (goal at most 1.2)"
+echo "instance-level, not asked before, $loaded rows: $cold us; prepared indexed EXISTS: $usual us: ratio $(ratio "$cold" "$usual") (goal at most 1.5)"
+echo "instance-level, warm: $again us (goal at most 1)"
+echo "scan of 100000 permissions on single clients: $scan ms: $(awk -v a="$scan" -v b="$warm" 'BEGIN { printf "%d", a * 1000 / b }') times as long as the type-level answer (goal 10000)"
+echo "first check of a new connection: $first ms (goal at most 5)"
+
+# Pages of a list of all resources.
+run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'pages', 'user:1', 'clients', 'c' || lpad(n::text, 8, '0'), 'view' FROM generate_series(1, $rows) AS n" -c 'VACUUM identity.permissions'
+page() { milliseconds -c "SELECT count(*) FROM identity.permitted_resources('pages', 'user:1', 'view', 'clients', after => 'c' || lpad('$1', 8, '0'))"; }
+one=$(page 0)
+last=$(page $((rows - 1000)))
+echo "permitted_resources, pages of 1000 of $rows: the first $one ms, the last $last ms: ratio $(ratio "$last" "$one")"
+
+# Two clients, prepared statements.
+transactions() { pgbench -n -M prepared -c 2 -j 2 -T "${SECONDS_EACH:-10}" -f <(printf '%s\n' '\set k random(0, 99999)' "$1") $db 2>/dev/null | sed -n 's/^tps = \([0-9]*\).*/\1/p'; }
+pgbench_check=$(transactions "SELECT identity.check_permission('acme', 'user:' || :k, 'create', 'clients');")
+pgbench_resource=$(transactions "SELECT identity.check_permission('acme', 'user:' || :k, 'view', 'clients', 'c' || :k);")
+pgbench_exists=$(transactions "SELECT EXISTS (SELECT FROM identity.permissions AS p WHERE p.realm = 'acme' AND p.resource_type = 'clients' AND p.scope = 'view' AND p.subject = 'user:' || :k AND p.resource = 'c' || :k AND p.effect = 'allow');")
+echo "pgbench, 2 clients, prepared, transactions a second: type-level $pgbench_check, instance-level $pgbench_resource, plain indexed EXISTS $pgbench_exists: ratios $(ratio "$pgbench_check" "$pgbench_exists"), $(ratio "$pgbench_resource" "$pgbench_exists")"
+
+awk -f "$(dirname "$0")/curve.awk" "$points" >"$(dirname "$0")/../docs/authorization.svg"
+rm -f "$points"

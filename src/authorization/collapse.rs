@@ -1,0 +1,43 @@
+//! `identity.collapse_permissions`: the list is read as the caller reads it; the rest is SQL.
+
+use crate::db::returns::ResultSet;
+use crate::db::session::with_system_names;
+use crate::db::spi::{self, literal, quote_identifier};
+use crate::error::{Error, Result};
+use crate::import::stage;
+use uuid::Uuid;
+
+pub fn collapse(
+    realm: &str,
+    resource_type: &str,
+    resources: &str,
+    dry_run: bool,
+    result: &mut ResultSet,
+) -> Result<()> {
+    let query = stage::source_query(resources)?;
+    let columns = stage::source_columns(&query)?;
+    let [(column, _)] = columns.as_slice() else {
+        return Err(Error::invalid_argument("the list of resources does not have one column")
+            .detail(format!("It has {} columns.", columns.len()))
+            .hint("Give a relation or a query with the names alone: 'SELECT client_id FROM clients'."));
+    };
+    let column = quote_identifier(column);
+    spi::execute(&format!(
+        "CREATE TEMPORARY TABLE identity_collapse_list ON COMMIT DROP AS
+         SELECT DISTINCT s.{column}::pg_catalog.text COLLATE pg_catalog.\"C\" AS resource FROM (\n{query}\n) AS s WHERE s.{column} IS NOT NULL"
+    ))?;
+    let run_id = Uuid::now_v7().to_string();
+    with_system_names(|| {
+        spi::execute("ANALYZE pg_temp.identity_collapse_list")?;
+        result.append(&format!(
+            "SELECT CASE WHEN c.action OPERATOR(pg_catalog.=) 'replaced' THEN {run}::pg_catalog.uuid END, c.subject, c.scope, c.instance_rows,
+                    c.resources, c.action, c.equivalent, c.reason
+             FROM identity._collapse({realm}, {resource_type}, {dry_run}, {run}::pg_catalog.uuid) AS c",
+            run = literal(&run_id),
+            realm = literal(realm),
+            resource_type = literal(resource_type),
+        ))?;
+        spi::execute("DROP TABLE pg_temp.identity_collapse_list")?;
+        Ok(())
+    })
+}

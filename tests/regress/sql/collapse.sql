@@ -1,0 +1,55 @@
+-- From permissions on every single client to one on the type, where that changes no answer; and back.
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+ALTER SEQUENCE identity.permissions_id_seq RESTART;
+SELECT identity.add_realm('acme');
+SELECT identity.add_keycloak_types('acme');
+CREATE TABLE clients (client text);
+INSERT INTO clients SELECT 'c' || n FROM generate_series(1, 100) n;
+SELECT identity.add_member('acme', 'user:1', 'group:staff'), identity.add_member('acme', 'user:2', 'group:staff'), identity.add_member('acme', 'user:3', 'group:other');
+-- The group may view and manage all; user:9 all but one; user:7 under a policy; user:5 all, and he is denied the type.
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'group:staff', 'clients', client, s FROM clients, unnest('{view,manage,map-roles}'::text[]) s;
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', s, 'clients', client, 'view' FROM clients, unnest('{user:5,user:6,user:9}'::text[]) s WHERE (client, s) <> ('c50', 'user:9');
+SELECT identity.add_policy('acme', 'p', 'time', '{"hours": [[8, 18]]}');
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, policy) SELECT 'acme', 'user:7', 'clients', client, 'view', 'p' FROM clients;
+SELECT identity.grant_permission('acme', 'user:6', 'clients', '{view}');
+SELECT identity.deny_permission('acme', 'user:5', 'clients', '{view}'), identity.deny_permission('acme', 'user:2', 'clients', '{view}', 'c3'),
+       identity.deny_permission('acme', 'user:2', 'clients', '{manage}'), identity.deny_permission('acme', 'user:3', 'clients', '{map-roles}');
+CREATE VIEW answers AS SELECT s AS subject, x AS scope, c.client, identity.check_permission('acme', s, x, 'clients', c.client) AS permitted
+FROM (SELECT 'user:' || n FROM generate_series(1, 9) n UNION ALL SELECT 'group:staff') u (s), unnest('{view,manage,map-roles}'::text[]) x, clients c;
+CREATE TABLE before AS SELECT * FROM answers;
+SELECT run_id IS NULL AS dry, subject, scope, instance_rows, resources, action, equivalent, reason FROM identity.collapse_permissions('acme', 'clients', 'clients');
+SELECT count(*) FROM identity.permissions;
+CREATE TABLE told AS SELECT * FROM identity.collapse_permissions('acme', 'clients', 'SELECT client FROM clients', dry_run => false);
+SELECT run_id IS NULL AS kept, subject, scope, instance_rows, action, equivalent FROM told;
+SELECT count(*) FROM identity.permissions;
+SELECT subject, scope FROM identity.permissions WHERE resource IS NULL AND effect = 'allow' ORDER BY 1, 2;
+SELECT count(*) AS changed FROM (TABLE answers EXCEPT TABLE before) x;
+SELECT identity.check_permission('acme', 'user:1', 'view', 'clients', 'to come') AS holds_for_new_ones;
+-- Once more: what is left is kept.
+SELECT subject, scope, action FROM identity.collapse_permissions('acme', 'clients', 'clients', false);
+SELECT DISTINCT run_id AS run FROM told WHERE run_id IS NOT NULL \gset
+SELECT * FROM identity.undo_collapse(:'run');
+SELECT * FROM identity.undo_collapse(:'run');
+SELECT count(*) AS permissions, count(DISTINCT id) AS ids FROM identity.permissions;
+SELECT count(*) AS changed FROM (TABLE answers EXCEPT TABLE before) x;
+SELECT identity.check_permission('acme', 'user:1', 'view', 'clients', 'to come') AS no_longer;
+-- A deny on a container of a resource is farther away than the resource, and nearer than the type; one on a listed resource that contains others is one.
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'user:boss', 'groups', 'g' || n, 'view-members' FROM generate_series(1, 3) n;
+SELECT identity.add_container('acme', 'groups', 'g1', 'groups', 'g2'), identity.add_container('acme', 'users', 'u1', 'groups', 'g1');
+SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+SELECT identity.deny_permission('acme', 'user:boss', 'groups', '{view-members}', 'g3');
+SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+SELECT identity.deny_permission('acme', 'user:boss', 'users', '{view}');
+SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+SELECT identity.revoke_permission('acme', 'user:boss', 'users', '{view}'), identity.deny_permission('acme', '*', 'groups', '{view-members}', 'g2');
+SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+-- What is refused.
+SELECT * FROM identity.collapse_permissions('acme', 'planets', 'clients');
+SELECT * FROM identity.collapse_permissions('acme', 'clients', 'SELECT 1 WHERE false');
+SELECT * FROM identity.collapse_permissions('acme', 'clients', 'SELECT 1, 2');
+SELECT * FROM identity.collapse_permissions('acme', 'clients', NULL);
+SELECT * FROM identity.undo_collapse('00000000-0000-0000-0000-000000000000');
+DROP TABLE before, told, clients CASCADE;
+TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types, identity.collapse_runs, identity.collapsed_permissions;
+DELETE FROM identity.realms;
