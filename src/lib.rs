@@ -26,6 +26,7 @@ extension_sql_file!("../sql/32_migration.sql", name = "migration", requires = ["
 extension_sql_file!("../sql/50_login.sql", name = "login", requires = ["store"]);
 extension_sql_file!("../sql/60_authorization.sql", name = "authorization", requires = ["consolidation"]);
 extension_sql_file!("../sql/62_collapse.sql", name = "collapse", requires = ["authorization"]);
+extension_sql_file!("../sql/64_keycloak.sql", name = "keycloak", requires = ["collapse"]);
 extension_sql_file!("../sql/90_access.sql", name = "access", finalize);
 
 #[pg_guard]
