@@ -13,6 +13,12 @@ SELECT count(*) FROM identity.import_identities('acme', (SELECT jsonb_agg(jsonb_
     'metadata_admin', jsonb_build_object('n', n), 'credentials', jsonb_build_object('password', jsonb_build_object('config', jsonb_build_object('hashed_password', md5(n::text))))))
     FROM generate_series(1, 500) n));
 SELECT count(*) FROM identity.import_identities('Ünïcode "quoted"', '[{"traits": {"username": "ＢＯＢ"}}, {"traits": {"username": "bob"}}]');
+SELECT identity.add_keycloak_types('acme');
+SELECT identity.add_policy('acme', 'z', 'subject', '{"any": ["user:1"]}'), identity.add_policy('acme', 'a', 'aggregate', '{"policies": ["z"]}');
+SELECT identity.add_member('acme', 'user:1', 'group:1'), identity.add_container('acme', 'users', 'u1', 'groups', 'g1');
+SELECT identity.grant_permission('acme', 'group:1', 'groups', '{view-members}', 'g1', 'a'), identity.grant_permission('acme', 'user:9', 'clients', '{create}');
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'user:9', 'roles', n::text, 'map-role' FROM generate_series(1, 10) n;
+SELECT identity.collapse_permissions('acme', 'roles', 'SELECT n::text FROM generate_series(1, 10) n', false);
 SELECT identity.grant_access('$role', 'importer');
 SELECT identity.add_organization('acme', 'north', '{"sso_url": "https://sso.example.com", "allowed_networks": ["192.0.2.0/24"], "verified_domains": ["example.com"]}');
 SELECT identity.add_membership('acme', id, 'north') FROM identity.identities WHERE external_id IN ('e1', 'e2');
@@ -31,7 +37,8 @@ forgotten="SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_depend d ON
     AND c.oid <> ALL (e.extconfig)"
 expect "tables that a dump leaves out" "" "$(ask -c "$forgotten")"
 for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events \
-    sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures; do
+    sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures \
+    resource_types implied_scopes members resource_containers policies permissions collapse_runs collapsed_permissions; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
     expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
     [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
@@ -48,3 +55,8 @@ expect "the audit goes on" t "$(there -c "BEGIN; INSERT INTO identity.realms VAL
 expect "a login after the restore" "allow|north" "$(there -c "SELECT r.decision, r.organization FROM identity.identities i, identity.resolve_login('acme', i.id, context => '{\"ip\": \"192.0.2.9\"}') r WHERE i.external_id = 'e1'")"
 expect "numbers go on" t "$(there -c "INSERT INTO identity.notices (realm, site_id, original_id, old_login, new_login) SELECT realm, site_id, original_id, '', '' FROM identity.staged_identities LIMIT 1 RETURNING notice_id > (SELECT max(notice_id) FROM identity.notices)")"
 expect "keys after the restore" 0 "$(there -c "SELECT count(*) FROM identity.recheck_identifiers('acme')")"
+expect "permissions after the restore" "t|f" "$(there -c "SELECT identity.check_permission('acme', 'user:1', 'view', 'users', 'u1'), identity.check_permission('acme', 'user:2', 'view', 'users', 'u1')")"
+expect "a grant after the restore" t "$(there -c "SELECT identity.grant_permission('acme', 'user:2', 'users', '{view}') = 1 AND identity.check_permission('acme', 'user:2', 'view', 'users', 'u1')")"
+expect "a collapse undone after the restore" 10 "$(there -c "SELECT restored FROM identity.undo_collapse((SELECT run_id FROM identity.collapse_runs))")"
+triggers="SELECT string_agg(tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text, ',' ORDER BY 1) FROM (SELECT * FROM pg_trigger WHERE NOT tgisinternal) t"
+expect "modes of triggers" "$(ask -c "$triggers" | md5sum)" "$(there -c "$triggers" | md5sum)"
