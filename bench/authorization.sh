@@ -98,7 +98,11 @@ last=$(page $((rows - 1000)))
 echo "permitted_resources, pages of 1000 of $rows: the first $one ms, the last $last ms: ratio $(ratio "$last" "$one")"
 
 # Two clients, prepared statements.
-transactions() { pgbench -n -M prepared -c 2 -j 2 -T "${SECONDS_EACH:-10}" -f <(printf '%s\n' '\set k random(0, 99999)' "$1") $db 2>/dev/null | sed -n 's/^tps = \([0-9]*\).*/\1/p'; }
+transactions() { # of the second run: the first brings the pages in
+    for _ in 1 2; do
+        pgbench -n -M prepared -c 2 -j 2 -T "${SECONDS_EACH:-10}" -f <(printf '%s\n' '\set k random(0, 99999)' "$1") $db 2>/dev/null | sed -n 's/^tps = \([0-9]*\).*/\1/p'
+    done | tail -n 1
+}
 pgbench_check=$(transactions "SELECT identity.check_permission('acme', 'user:' || :k, 'create', 'clients');")
 pgbench_resource=$(transactions "SELECT identity.check_permission('acme', 'user:' || :k, 'view', 'clients', 'c' || :k);")
 pgbench_exists=$(transactions "SELECT EXISTS (SELECT FROM identity.permissions AS p WHERE p.realm = 'acme' AND p.resource_type = 'clients' AND p.scope = 'view' AND p.subject = 'user:' || :k AND p.resource = 'c' || :k AND p.effect = 'allow');")

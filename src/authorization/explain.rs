@@ -1,9 +1,11 @@
 //! `identity.explain_permission`: why the answer is what it is.
 
-use crate::authorization::judge::{self, Context, Findings, Found, Question};
-use crate::authorization::plan::{self, Effect, Graph, Level, Match};
+use crate::authorization::findings::{Finding, Findings, Found, Search};
+use crate::authorization::judge::{Context, Question};
+use crate::authorization::places::Places;
+use crate::authorization::plan::{Effect, Graph, Level, Match};
 use crate::authorization::policy::Outcome;
-use crate::authorization::store::{BY_RESOURCE, BY_TYPE, Permission, Store, any, permission};
+use crate::authorization::store::{BY_RESOURCE, BY_TYPE, Closure, Permission, Store, any, permission};
 use crate::authorization::subject;
 use crate::db::scan::Key;
 use crate::error::Result;
@@ -39,21 +41,19 @@ pub fn explain(store: &mut Store, asked: &Asked, context: &Context) -> Result<Ve
         Ok(question) => question,
         Err(reason) => return Ok(vec![answer(asked, &format!("not permitted: {reason}"))]),
     };
-    let Some(findings) = judge::find(store, &question)? else {
+    let Some(search) = Search::of(store, &question)? else {
         return Ok(vec![answer(asked, "not permitted: there is nothing to ask about")]);
     };
-    let outcomes = findings.outcomes(context);
-    let matches: Vec<Match> = outcomes.iter().filter(|(_, matched, _)| *matched).map(|(m, _, _)| *m).collect();
-    let decided = plan::decide(&findings.graph, &matches);
-    let mut steps: Vec<Step> = findings
-        .rows
-        .iter()
-        .zip(&outcomes)
-        .map(|(found, (m, matched, outcome))| step(&findings, found, &reading(m, *matched, outcome.as_ref(), decided)))
-        .collect();
-    let permitted = decided.is_some_and(|m| m.effect == Effect::Allow);
-    if !permitted {
-        steps.extend(missing(store, &question, &findings, decided)?);
+    let asker = store.closure(question.realm, question.subject)?;
+    let findings = search.complete(store, &question)?;
+    let evaluated = findings.evaluate(store, &question, context)?;
+    let decided = findings.decide(&evaluated);
+    let mut steps: Vec<Step> = Vec::new();
+    for ((row, found), finding) in findings.rows.iter().enumerate().zip(&evaluated) {
+        steps.push(step(&findings, &asker, found, &reading(row, found, finding, decided)));
+    }
+    if decided.is_none_or(|decided| decided.effect == Effect::Deny) {
+        steps.extend(missing(store, &question, &findings, &asker, decided)?);
     }
     steps.push(answer(asked, &verdict(&findings, decided)));
     Ok(steps)
@@ -83,26 +83,28 @@ fn question<'a>(store: &mut Store, asked: &Asked<'a>) -> Result<std::result::Res
 }
 
 /// What became of a permission.
-fn reading(m: &Match, matched: bool, outcome: Option<&Outcome>, decided: Option<Match>) -> String {
-    let because = match outcome {
+fn reading(row: usize, found: &Found, finding: &Finding, decided: Option<Match>) -> String {
+    let because = match &finding.outcome {
         None => String::new(),
         Some(Outcome::Holds) => ": its policy holds".to_string(),
         Some(Outcome::Fails) => ": its policy does not hold".to_string(),
         Some(Outcome::Unknown(why)) => format!(": its policy cannot tell, {why}"),
     };
     let standing = match decided {
-        _ if !matched => "does not count",
-        Some(decided) if decided.row == m.row => "decides",
-        Some(decided) if decided.level < m.level => "not reached, a nearer level decides",
-        Some(decided) if decided.level == m.level && decided.effect != m.effect => "overridden by a deny",
-        Some(decided) if decided.level == m.level => "says the same",
+        _ if finding.matched.is_none() => "does not count",
+        Some(decided) if decided.row == row => "decides",
+        Some(decided) if decided.level < found.level => "not reached, a nearer level decides",
+        Some(decided) if decided.level == found.level && decided.effect != found.permission.effect => {
+            "overridden by a deny"
+        }
+        Some(decided) if decided.level == found.level => "says the same",
         _ => "does not imply the scope here",
     };
     format!("{standing}{because}")
 }
 
-fn step(findings: &Findings, found: &Found, outcome: &str) -> Step {
-    let path = findings.asker.path(&found.permission.subject);
+fn step(findings: &Findings, asker: &Closure, found: &Found, outcome: &str) -> Step {
+    let path = asker.path(&found.permission.subject);
     Step {
         level: found.level.name().to_string(),
         via: (!path.is_empty()).then_some(path),
@@ -125,10 +127,16 @@ fn of_permission(graph: &Graph, node: usize, permission: &Permission) -> Step {
 }
 
 /// Permissions of others that would permit it, from the nearest on: nearer than the deny that decided, if one did.
-fn missing(store: &mut Store, question: &Question, findings: &Findings, decided: Option<Match>) -> Result<Vec<Step>> {
+fn missing(
+    store: &mut Store,
+    question: &Question,
+    findings: &Findings,
+    asker: &Closure,
+    decided: Option<Match>,
+) -> Result<Vec<Step>> {
     let model = store.model(question.realm)?;
-    let places = judge::places(store, &model, question.realm, question.resource_type, question.resource)?;
-    let mine = findings.asker.subjects();
+    let places = Places::of(store, &model, question.realm, question.resource_type, question.resource)?;
+    let mine = asker.subjects();
     let mut steps: Vec<Step> = Vec::new();
     let graph = &findings.graph;
     let decides = |level: Level| decided.is_none_or(|decided| level < decided.level);

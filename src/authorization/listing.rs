@@ -2,6 +2,7 @@
 //! indexes that are merged. What a page costs depends on its size and on the number of pieces, not on where it stands.
 
 use crate::authorization::judge::{self, Context, Question};
+use crate::authorization::places::Places;
 use crate::authorization::plan::{Graph, Model};
 use crate::authorization::store::{
     BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, MEMBERS, MEMBERS_OF, Store, any, column,
@@ -221,7 +222,7 @@ pub fn subjects(
 
 fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, graph: &Graph) -> Result<Vec<Stream>> {
     let Question { realm, resource_type, resource, .. } = *question;
-    let places = judge::places(store, model, realm, resource_type, resource)?;
+    let places = Places::of(store, model, realm, resource_type, resource)?;
     let mut streams = Vec::new();
     for place in &places.on_resources {
         for scope in graph.scopes_of(&place.resource_type) {

@@ -1,7 +1,7 @@
 //! What this session remembers of permissions, and until when.
 
 use crate::authorization::cache::Cache;
-use crate::authorization::judge::Findings;
+use crate::authorization::findings::Findings;
 use crate::authorization::plan::Model;
 use crate::authorization::policy::Policy;
 use crate::authorization::store::{Closure, Permission, TABLES};

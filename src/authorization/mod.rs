@@ -1,14 +1,17 @@
 //! Authorization: `identity.check_permission` and its kin.
 //!
-//! `plan` decides from the permissions found, `policy` evaluates conditions, both without Postgres. `store` reads, `memory` remembers
-//! what was read until something changes, `judge` answers a question with them; `explain` and `listing` are made of it.
+//! `plan` decides from the permissions found, `policy` evaluates conditions, both without Postgres. `store` reads the tables, `memory`
+//! remembers what was read until something changes; `places` and `findings` collect what a question is about, `judge` answers it.
+//! `explain`, `listing` and `collapse` are made of these.
 
 mod cache;
 mod collapse;
 mod explain;
+mod findings;
 mod judge;
 mod listing;
 mod memory;
+mod places;
 mod plan;
 mod policy;
 mod store;
@@ -23,6 +26,7 @@ use judge::{Context, Question};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
+use places::Places;
 use store::Store;
 
 pub use memory::define_settings;
@@ -254,9 +258,8 @@ fn stands_in(
     memory::forget();
     let mut store = Store::new();
     let model = store.model(realm)?;
-    let places = judge::places(&mut store, &model, realm, resource_type, Some(resource))?;
-    let is_it = |place: &judge::Place| place.resource_type == container_type && place.resource == container;
-    Ok(places.on_resources.iter().any(is_it))
+    let places = Places::of(&mut store, &model, realm, resource_type, Some(resource))?;
+    Ok(places.level_of(container_type, container).is_some())
 }
 
 /// See the comment on `identity.collapse_permissions` in `sql/62_collapse.sql`.

@@ -1,5 +1,6 @@
 //! The decision, from rows that have been found. It knows nothing of Postgres.
 
+use crate::authorization::policy::Outcome;
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +170,28 @@ pub struct Match {
     pub row: usize,
 }
 
+/// Whether a permission with a policy counts: what the policy cannot tell counts against the asker.
+pub fn counts(effect: Effect, outcome: &Outcome) -> bool {
+    match effect {
+        Effect::Allow => *outcome == Outcome::Holds,
+        Effect::Deny => *outcome != Outcome::Fails,
+    }
+}
+
+/// The answer, where permissions on the resource itself give it that are surely the asker's: his own, or everybody's, under no policy.
+/// The others count against him if he is in their subjects and their policies hold. `here`: effects, and whether it is surely his.
+pub fn evident(here: impl Iterator<Item = (Effect, bool)>) -> Option<bool> {
+    let (mut allowed, mut perhaps_denied) = (false, false);
+    for (effect, surely_his) in here {
+        match (effect, surely_his) {
+            (Effect::Deny, true) => return Some(false),
+            (Effect::Deny, false) => perhaps_denied = true,
+            (Effect::Allow, _) => allowed |= surely_his,
+        }
+    }
+    (allowed && !perhaps_denied).then_some(true)
+}
+
 /// The permission that decides: the nearest, and of the nearest a deny; `None` where nothing matches.
 pub fn decide(graph: &Graph, matches: &[Match]) -> Option<Match> {
     verdict(graph, 0, matches, &mut vec![false; graph.nodes.len()])
@@ -304,6 +327,16 @@ mod tests {
         assert_eq!(ask(&m, "view", &[(Type, "users", "manage", Allow)]), Some(true));
         assert_eq!(ask(&m, "manage", &[(Type, "users", "view", Allow)]), Some(true));
         assert_eq!(ask(&m, "view", &[]), None);
+    }
+
+    #[test]
+    fn what_is_surely_his_is_evident_unless_another_may_deny_it() {
+        let evident = |here: &[(Effect, bool)]| super::evident(here.iter().copied());
+        assert_eq!(evident(&[]), None);
+        assert_eq!(evident(&[(Allow, true)]), Some(true));
+        assert_eq!(evident(&[(Allow, false)]), None);
+        assert_eq!(evident(&[(Allow, true), (Deny, false)]), None);
+        assert_eq!(evident(&[(Deny, false), (Allow, true), (Deny, true)]), Some(false));
     }
 
     #[test]

@@ -185,14 +185,15 @@ impl Policy {
         if self.negate { outcome.negated() } else { outcome }
     }
 
-    /// The memory that it takes, roughly; parts are counted for themselves.
+    /// The memory that it takes, roughly, with its parts.
     pub fn bytes(&self) -> usize {
         match &self.test {
             Test::Attribute(attribute) => attribute.bytes(),
             Test::Subject(subject) => {
                 500 + subject.any.iter().chain(&subject.all).flatten().map(|s| s.len() + 50).sum::<usize>()
             }
-            _ => 1000,
+            Test::Aggregate(_, parts) => 500 + parts.iter().map(|part| part.bytes()).sum::<usize>(),
+            Test::Time(_) | Test::Broken(_) => 1000,
         }
     }
 }
