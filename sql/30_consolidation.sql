@@ -45,7 +45,7 @@ CREATE TABLE identity.dedup_rows (
     PRIMARY KEY (run_id, row_id)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.dedup_rows', '');
-COMMENT ON TABLE identity.dedup_rows IS 'The rows that a run renamed, and rows of the main site that it left with a name that others have';
+COMMENT ON TABLE identity.dedup_rows IS 'The rows that a run renamed, and those that it left with a name that others have';
 COMMENT ON COLUMN identity.dedup_rows.run_id IS 'The run';
 COMMENT ON COLUMN identity.dedup_rows.row_id IS 'The row of the target, as text';
 COMMENT ON COLUMN identity.dedup_rows.site IS 'Its site';

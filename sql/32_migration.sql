@@ -41,11 +41,13 @@ AS $$
     main AS MATERIALIZED (
         SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
     staged AS MATERIALIZED (
-        SELECT n.site_id, n.original_id, n.kind, s.password_hash, s.active
+        -- His username may be his address too.
+        SELECT DISTINCT ON (n.site_id, n.original_id) n.site_id, n.original_id, n.kind, s.password_hash, s.active
         FROM asked AS a
         JOIN identity.staged_identifiers AS n ON n.realm = $1 AND n.key = a.key AND n.logs_in
         JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-        WHERE s.state = 'staged' AND NOT EXISTS (SELECT FROM main)),
+        WHERE s.state = 'staged' AND NOT EXISTS (SELECT FROM main)
+        ORDER BY n.site_id, n.original_id, n.kind),
     former AS MATERIALIZED (
         SELECT DISTINCT ON (f.site_id, f.original_id) f.site_id, f.original_id, f.kind, s.state, s.identity_id, s.password_hash, s.active
         FROM asked AS a
@@ -146,7 +148,7 @@ END
 $$;
 COMMENT ON FUNCTION identity._write_promoted(identity.staged_identities, text) IS 'Internal: a staged user becomes an identity of the main tables';
 
-CREATE FUNCTION identity._promote(realm text, site_id int, original_id text, hash text)
+CREATE FUNCTION identity._promote(realm text, site_id int, original_id text, proved text = NULL, renewed text = NULL)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -154,6 +156,7 @@ DECLARE
     staged identity.staged_identities;
     refused text;
 BEGIN
+    PERFORM identity._lock_staged(realm, false);
     -- Of two sessions that promote one user, the second waits here, and finds the tombstone.
     SELECT s.* INTO staged FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, $2, $3) FOR UPDATE;
     IF staged.state IN ('promoted', 'linked') THEN
@@ -163,12 +166,16 @@ BEGIN
         RETURN QUERY SELECT 'quarantined', NULL::uuid, NULL, NULL::jsonb, NULL::jsonb;
         RETURN;
     END IF;
+    IF staged.password_hash <> proved THEN
+        RETURN QUERY SELECT 'changed', NULL::uuid, NULL, NULL::jsonb, NULL::jsonb;
+        RETURN;
+    END IF;
     RETURN QUERY SELECT 'conflict', NULL::uuid, c.constraint_name, c.key, c.existing FROM identity._promotion_conflicts($1, $2, $3) AS c;
     IF FOUND THEN
         RETURN;
     END IF;
     BEGIN
-        RETURN QUERY SELECT 'promoted', identity._write_promoted(staged, COALESCE(hash, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
+        RETURN QUERY SELECT 'promoted', identity._write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
     EXCEPTION WHEN unique_violation THEN
         -- Another session was faster.
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
@@ -178,7 +185,8 @@ BEGIN
     END;
 END
 $$;
-COMMENT ON FUNCTION identity._promote(text, int, text, text) IS 'Internal: identity.promote_identity(), with a hash in the place of the site''s own';
+COMMENT ON FUNCTION identity._promote(text, int, text, text, text) IS
+'Internal: identity.promote_identity(). proved: the hash that his password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
 
 CREATE FUNCTION identity.promote_identity(realm text, site text, original_id text)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
@@ -191,7 +199,7 @@ BEGIN
         RAISE EXCEPTION 'site "%" has no user "%"', site, COALESCE(original_id, 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'identity.stage_site() stages users; original_id is the user''s key at the site.';
     END IF;
-    RETURN QUERY SELECT p.* FROM identity._promote(realm, number, original_id, NULL) AS p;
+    RETURN QUERY SELECT p.* FROM identity._promote(realm, number, original_id) AS p;
 END
 $$;
 COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
@@ -250,17 +258,25 @@ BEGIN
     END IF;
     IF layer = 'main' THEN
         UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
-        WHERE renewed IS NOT NULL AND c.realm = $1 AND c.identity_id = $3 AND c.type = 'password';
+        WHERE renewed IS NOT NULL AND c.realm = $1 AND c.identity_id = $3 AND c.type = 'password'
+          AND c.config ->> 'hashed_password' = hash;
         RETURN QUERY SELECT $3, false, NULL;
         RETURN;
     END IF;
-    SELECT p.* INTO outcome FROM identity._promote($1, $4, $5, renewed) AS p LIMIT 1;
-    IF outcome.identity_id IS NOT NULL THEN
+    SELECT p.* INTO outcome FROM identity._promote($1, $4, $5, hash, renewed) AS p LIMIT 1;
+    IF outcome.status = 'promoted before' AND NOT EXISTS (
+        SELECT FROM identity.identities AS i WHERE i.realm = $1 AND i.id = outcome.identity_id AND i.state = 'active') THEN
+        RETURN QUERY SELECT NULL::uuid, false, 'identity_inactive';
+        RETURN;
+    END IF;
+    IF outcome.status IN ('promoted', 'promoted before') THEN
         UPDATE identity.notices AS n SET state = 'acknowledged', changed_at = now()
         WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced');
     END IF;
-    RETURN QUERY SELECT outcome.identity_id, outcome.status = 'promoted',
-        CASE outcome.status WHEN 'conflict' THEN 'promotion_conflict' WHEN 'quarantined' THEN 'quarantined' END;
+    -- A linked identity has a password of its own.
+    RETURN QUERY SELECT CASE WHEN outcome.status IN ('promoted', 'promoted before') THEN outcome.identity_id END, outcome.status = 'promoted',
+        CASE outcome.status WHEN 'conflict' THEN 'promotion_conflict' WHEN 'quarantined' THEN 'quarantined'
+                            WHEN 'linked' THEN 'wrong_password' WHEN 'changed' THEN 'wrong_password' END;
 END
 $$;
 COMMENT ON FUNCTION identity._admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';

@@ -1,6 +1,6 @@
 //! New names for rows that cannot keep theirs: prefix and old name, with a counter where that is taken. No SQL is run here.
 
-use crate::consolidation::plan::Normalize;
+use crate::consolidation::plan::{Normalize, Room};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasherDefault, DefaultHasher, Hasher};
@@ -51,17 +51,17 @@ pub struct Name {
 /// The names of all wishes, in the order in which they come.
 pub struct Allotment<'a> {
     normalize: Normalize,
-    max_length: Option<i32>,
+    room: Room,
     wishes: Vec<Wish<'a>>,
     pub names: Vec<Option<Name>>,
-    /// By the hash of the plain name's key: the counter to be tried next.
-    next: HashMap<u64, u32, BuildHasherDefault<Itself>>,
+    /// By the hash of the key that stands before a counter, and the counter's digits: the counter to be tried next.
+    next: HashMap<(u64, u32), u32>,
 }
 
 impl<'a> Allotment<'a> {
-    pub fn new(normalize: Normalize, max_length: Option<i32>, wishes: Vec<Wish<'a>>) -> Self {
+    pub fn new(normalize: Normalize, room: Room, wishes: Vec<Wish<'a>>) -> Self {
         let names = vec![None; wishes.len()];
-        Allotment { normalize, max_length, wishes, names, next: HashMap::default() }
+        Allotment { normalize, room, wishes, names, next: HashMap::default() }
     }
 
     /// Gives every wish a name that nobody has; `held` says which of some keys, of which nobody knows yet, somebody has.
@@ -84,27 +84,38 @@ impl<'a> Allotment<'a> {
             if self.names[i].is_some() {
                 continue;
             }
-            let plain = self.name(wish, 1)?;
-            let stem = hash(&plain.key);
-            if taken.insert(stem) {
+            let plain = self.name(*wish, 1)?;
+            if taken.insert(hash(&plain.key)) {
                 self.names[i] = Some(plain);
             } else {
-                waiting.push((i, stem));
+                waiting.push(i);
             }
         }
-        for (i, stem) in waiting {
-            let mut counter = self.next.get(&stem).copied().unwrap_or(2);
-            let name = loop {
-                let name = self.name(&self.wishes[i], counter)?;
-                counter += 1;
-                if taken.insert(hash(&name.key)) {
-                    break name;
-                }
-            };
-            self.next.insert(stem, counter);
-            self.names[i] = Some(name);
+        for i in waiting {
+            self.names[i] = Some(self.counted(self.wishes[i], taken)?);
         }
         Ok(())
+    }
+
+    /// The first name with a counter that is free. Names that are equal once they are cut for a counter share their counters.
+    fn counted(&mut self, wish: Wish<'a>, taken: &mut Taken) -> Result<Name> {
+        let mut digits = 1;
+        loop {
+            let (least, most) = (if digits == 1 { 2 } else { 10_u32.pow(digits - 1) }, 10_u32.pow(digits) - 1);
+            let stem = [wish.prefix, self.base(wish, digits as usize)?].concat();
+            let pool = (hash(&self.normalize.key_of(&stem)), digits);
+            let mut counter = self.next.get(&pool).copied().unwrap_or(least);
+            while counter <= most {
+                let name = self.name(wish, counter)?;
+                counter += 1;
+                if taken.insert(hash(&name.key)) {
+                    self.next.insert(pool, counter);
+                    return Ok(name);
+                }
+            }
+            self.next.insert(pool, counter);
+            digits += 1;
+        }
     }
 
     /// Keys of names that do not begin as their prefix does, for composition may change its last character: nobody has asked
@@ -126,22 +137,28 @@ impl<'a> Allotment<'a> {
         }
     }
 
-    /// Cut in the old name, so that prefix and counter stay.
-    fn name(&self, wish: &Wish, counter: u32) -> Result<Name> {
+    fn name(&self, wish: Wish<'a>, counter: u32) -> Result<Name> {
         let suffix = if counter == 1 { String::new() } else { counter.to_string() };
-        let base = match self.max_length {
-            None => wish.login,
-            Some(most) => {
-                let room = most - wish.prefix.chars().count() as i32 - suffix.len() as i32;
-                if room < 0 {
-                    return Err(no_room(wish, most));
-                }
-                first(wish.login, room as usize)
-            }
-        };
-        let login = [wish.prefix, base, &suffix].concat();
+        let mut login = [wish.prefix, self.base(wish, suffix.len())?, &suffix].concat();
+        if self.room.trims {
+            login.truncate(login.trim_end_matches(' ').len());
+        }
         let key = self.normalize.key_of(&login).into_owned();
         Ok(Name { login, key, counter })
+    }
+
+    /// The old name, cut so that prefix and counter stay.
+    fn base(&self, wish: Wish<'a>, suffix: usize) -> Result<&'a str> {
+        let mut base = wish.login;
+        if let Some(most) = self.room.characters {
+            let room = (most as usize).checked_sub(wish.prefix.chars().count() + suffix);
+            base = first(base, room.ok_or_else(|| no_room(wish))?);
+        }
+        if let Some(most) = self.room.bytes {
+            let room = most.checked_sub(wish.prefix.len() + suffix).ok_or_else(|| no_room(wish))?;
+            base = &base[..base.floor_char_boundary(room)];
+        }
+        Ok(base)
     }
 }
 
@@ -150,8 +167,8 @@ fn first(text: &str, characters: usize) -> &str {
     text.char_indices().nth(characters).map_or(text, |(end, _)| &text[..end])
 }
 
-fn no_room(wish: &Wish, most: i32) -> Error {
-    Error::invalid_argument(format!("no name of {most} characters is free for \"{}\"", wish.login))
+fn no_room(wish: Wish) -> Error {
+    Error::invalid_argument(format!("no name that fits is free for \"{}\"", wish.login))
         .detail(format!("All names that begin with \"{}\" are taken, with every counter that fits.", wish.prefix))
         .hint("Give a shorter prefix, or widen the column or max_length.")
 }
@@ -162,9 +179,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn allot(max_length: Option<i32>, taken: &[&str], wishes: &[(&str, &str)]) -> Result<Vec<String>> {
+        allot_in(Room { characters: max_length, ..Room::default() }, taken, wishes)
+    }
+
+    fn allot_in(room: Room, taken: &[&str], wishes: &[(&str, &str)]) -> Result<Vec<String>> {
         let mut hashes: Taken = taken.iter().map(|key| hash(key)).collect();
         let wishes = wishes.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
-        let mut allotment = Allotment::new(Normalize::Username, max_length, wishes);
+        let mut allotment = Allotment::new(Normalize::Username, room, wishes);
         allotment.assign(&mut hashes)?;
         Ok(allotment.names.into_iter().flatten().map(|name| name.login).collect())
     }
@@ -191,10 +212,31 @@ mod tests {
     }
 
     #[test]
+    fn names_fit_bytes_and_lose_blanks_at_the_end() {
+        let bytes = Room { bytes: Some(6), ..Room::default() };
+        assert_eq!(
+            allot_in(bytes, &[], &[("fz_", "äöü"), ("fz_", "abcd"), ("fz_", "abce")]).unwrap(),
+            ["fz_ä", "fz_abc", "fz_ab2"]
+        );
+        let padded = Room { characters: Some(6), trims: true, ..Room::default() };
+        assert_eq!(allot_in(padded, &["fz_ab"], &[("fz_", "ab cd")]).unwrap(), ["fz_ab2"]);
+    }
+
+    #[test]
+    fn names_that_are_cut_share_their_counters() {
+        let logins: Vec<String> = ('\u{4e00}'..).take(3000).map(|c| format!("aaaaa{c}")).collect();
+        let wishes: Vec<(&str, &str)> = logins.iter().map(|login| ("fz_", login.as_str())).collect();
+        let plain: Vec<String> = logins.iter().map(|login| format!("fz_{login}")).collect();
+        let plain: Vec<&str> = plain.iter().map(String::as_str).collect();
+        let names = allot(Some(9), &plain, &wishes).unwrap();
+        assert_eq!((names[0].as_str(), names[2999].as_str()), ("fz_aaaaa2", "fz_aa3001"));
+    }
+
+    #[test]
     fn odd_keys_are_asked_for_and_withdrawn() {
         // The diaeresis goes together with the prefix's last letter.
         let wishes = vec![Wish { prefix: "fa", login: "\u{308}x" }];
-        let mut allotment = Allotment::new(Normalize::Username, None, wishes);
+        let mut allotment = Allotment::new(Normalize::Username, Room::default(), wishes);
         let mut taken = Taken::default();
         allotment.assign(&mut taken).unwrap();
         assert_eq!(allotment.odd_keys(), ["fäx"]);

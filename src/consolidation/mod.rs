@@ -113,10 +113,10 @@ fn dedup_logins(
 
 fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
     let Target { table, columns, .. } = &run.target;
-    let limit = run::column_limit(table, &columns.login)?;
-    let max_length = plan::max_length(request.max_length, limit, &request.prefixes)?;
+    let room = run::room(table, &columns.login)?.within(request.max_length, &request.prefixes)?;
     run.on_target(&run.target.check_rights())?;
     if !request.dry_run {
+        run::check_isolation("dedup_logins")?;
         run.on_target(&run.target.lock())?;
     }
     let (groups, mut taken) = run.find_groups(&request.prefixes)?;
@@ -128,7 +128,7 @@ fn dedup(run: &Run, request: &Request, result: &mut ResultSet) -> Result<()> {
     run.take_former(&mut taken)?;
     let (renamed, kept) = request.keep.divide(&groups, rows);
     let wishes = renamed.iter().map(|row| groups.wish(row.member)).collect();
-    let allotment = run.allot(wishes, max_length, &mut taken)?;
+    let allotment = run.allot(wishes, room, &mut taken)?;
     let names: Vec<&str> = allotment.names.iter().flatten().map(|name| name.login.as_str()).collect();
     let run_id = Uuid::now_v7();
     let now = if request.dry_run {
@@ -264,6 +264,9 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
     })?;
     let Some(run_by) = run_by else { return Ok(false) };
     check_undoer(&run_by)?;
+    if !dry_run {
+        run::check_isolation("undo_dedup")?;
+    }
     result.open();
     let sql = format!("SELECT u.* FROM identity._undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
     session::as_extension_owner(|| with_system_names(|| result.append(&sql)))?;
@@ -285,10 +288,11 @@ fn recorded(run_id: &str) -> Result<Recorded> {
     Ok(run)
 }
 
-/// A run is undone by the role that made it, or a member of it.
+/// A run is undone by the role that made it, a member of it, or a superuser.
 fn check_undoer(run_by: &str) -> Result<()> {
     let allowed = spi::value::<bool>(
-        "SELECT pg_catalog.pg_has_role(r.oid, 'MEMBER') FROM pg_catalog.pg_roles AS r WHERE r.rolname OPERATOR(pg_catalog.=) $1",
+        "SELECT pg_catalog.bool_or(r.rolname OPERATOR(pg_catalog.=) $1 AND pg_catalog.pg_has_role(r.oid, 'MEMBER')
+           OR r.rolname OPERATOR(pg_catalog.=) CURRENT_USER AND r.rolsuper) FROM pg_catalog.pg_roles AS r",
         &[run_by.into()],
     )?;
     if allowed == Some(true) {
@@ -310,6 +314,7 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
     })?;
     run.on_target(&run.target.check_rights())?;
     if !dry_run {
+        run::check_isolation("undo_dedup")?;
         run.on_target(&run.target.lock())?;
     }
     run.on_target(&run.target.find_present())?;

@@ -145,23 +145,34 @@ pub fn prefixes(value: &serde_json::Value) -> Result<BTreeMap<String, String>> {
     Ok(prefixes)
 }
 
-/// Characters that a name may have: what is asked for, within what the column takes.
-pub fn max_length(asked: Option<i32>, column: Option<i32>, prefixes: &BTreeMap<String, String>) -> Result<Option<i32>> {
-    if asked.is_some_and(|n| n < 1) {
-        return Err(Error::invalid_argument("max_length is less than 1").hint("Leave it out for no limit."));
+/// What fits the column of names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Room {
+    pub characters: Option<i32>,
+    pub bytes: Option<usize>,
+    /// Its type drops blanks at the end.
+    pub trims: bool,
+}
+
+impl Room {
+    /// What is asked for, within what the column takes.
+    pub fn within(self, asked: Option<i32>, prefixes: &BTreeMap<String, String>) -> Result<Room> {
+        if asked.is_some_and(|n| n < 1) {
+            return Err(Error::invalid_argument("max_length is less than 1").hint("Leave it out for no limit."));
+        }
+        let most = match (asked, self.characters) {
+            (Some(asked), Some(column)) => Some(asked.min(column)),
+            (asked, column) => asked.or(column),
+        };
+        if let Some(most) = most
+            && let Some((site, prefix)) = prefixes.iter().find(|(_, p)| p.chars().count() as i32 >= most)
+        {
+            return Err(Error::invalid_argument(format!("the prefix of site \"{site}\" leaves no room for a name"))
+                .detail(format!("The prefix has {} characters, and a name at most {most}.", prefix.chars().count()))
+                .hint("Give a shorter prefix, or widen the column."));
+        }
+        Ok(Room { characters: most, ..self })
     }
-    let most = match (asked, column) {
-        (Some(asked), Some(column)) => Some(asked.min(column)),
-        (asked, column) => asked.or(column),
-    };
-    if let Some(most) = most
-        && let Some((site, prefix)) = prefixes.iter().find(|(_, p)| p.chars().count() as i32 >= most)
-    {
-        return Err(Error::invalid_argument(format!("the prefix of site \"{site}\" leaves no room for a name"))
-            .detail(format!("The prefix has {} characters, and a name at most {most}.", prefix.chars().count()))
-            .hint("Give a shorter prefix, or widen the column."));
-    }
-    Ok(most)
 }
 
 #[cfg(test)]
@@ -189,9 +200,11 @@ mod tests {
     #[test]
     fn the_smaller_limit_counts_and_a_prefix_must_fit() {
         let prefixes = BTreeMap::from([("2".to_string(), "fz_".to_string())]);
-        assert_eq!(max_length(Some(20), Some(10), &prefixes), Ok(Some(10)));
-        assert_eq!(max_length(None, None, &prefixes), Ok(None));
-        assert!(max_length(Some(3), None, &prefixes).is_err());
-        assert!(max_length(Some(0), None, &prefixes).is_err());
+        let ten = Room { characters: Some(10), ..Room::default() };
+        assert_eq!(ten.within(Some(20), &prefixes), Ok(ten));
+        assert_eq!(Room::default().within(Some(10), &prefixes), Ok(ten));
+        assert_eq!(Room::default().within(None, &prefixes), Ok(Room::default()));
+        assert!(Room::default().within(Some(3), &prefixes).is_err());
+        assert!(Room::default().within(Some(0), &prefixes).is_err());
     }
 }

@@ -1,6 +1,6 @@
 //! What came of a run: for the caller's result, and for the record.
 
-use crate::consolidation::allot::{Allotment, Name};
+use crate::consolidation::allot::{Allotment, Name, Wish};
 use crate::consolidation::members::{Groups, Row};
 use crate::db::plan;
 use crate::db::returns::ResultSet;
@@ -20,7 +20,7 @@ pub struct Outcome<'a> {
     pub now: &'a [Option<String>],
 }
 
-/// A row of the record; a row of the main site has no new name, and no keeper.
+/// A row of the record; one that kept its name has no new one, and no keeper.
 pub struct Recorded<'a> {
     row: Row,
     new_login: Option<&'a str>,
@@ -34,7 +34,7 @@ impl Outcome<'_> {
     /// In the order of the record's key.
     pub fn recorded(&self) -> Vec<Recorded<'_>> {
         let renamed = self.renamed.iter().zip(self.now);
-        let renamed = renamed.filter_map(|(row, now)| Some(Recorded { row: *row, new_login: Some(now.as_ref()?) }));
+        let renamed = renamed.map(|(row, now)| Recorded { row: *row, new_login: now.as_deref() });
         let kept = self.kept.iter().map(|row| Recorded { row: *row, new_login: None });
         let mut rows: Vec<Recorded> = renamed.chain(kept).collect();
         rows.sort_by_cached_key(|recorded| self.groups.members[recorded.row.member].row_id.text());
@@ -88,8 +88,8 @@ struct Line<'a> {
 fn lines<'a>(outcome: &'a Outcome, allotment: &Allotment) -> Vec<Line<'a>> {
     let renamed = outcome.renamed.iter().zip(outcome.now).zip(allotment.names.iter().flatten());
     let renamed = renamed.map(|((row, now), name)| {
-        let login = &outcome.groups.members[row.member].login;
-        Line { row: *row, new_login: now.as_deref(), reason: reason(login, now.as_deref(), name) }
+        let plain = outcome.groups.wish(row.member);
+        Line { row: *row, new_login: now.as_deref(), reason: reason(plain, now.as_deref(), name) }
     });
     let kept = outcome.kept.iter().map(|row| Line {
         row: *row,
@@ -101,9 +101,10 @@ fn lines<'a>(outcome: &'a Outcome, allotment: &Allotment) -> Vec<Line<'a>> {
     lines
 }
 
-fn reason(old: &str, now: Option<&str>, name: &Name) -> Cow<'static, str> {
+fn reason(wish: Wish, now: Option<&str>, name: &Name) -> Cow<'static, str> {
     let counter = if name.counter > 1 { ", and a counter: the name was taken" } else { "" };
-    let cut = if name.login.contains(old) { "" } else { "; cut to the limit" };
+    let whole = name.login.strip_prefix(wish.prefix).is_some_and(|rest| rest.starts_with(wish.login));
+    let cut = if whole { "" } else { "; cut to the limit" };
     match now {
         None => "a trigger or a policy left the row as it was".into(),
         Some(now) if now != name.login => "a trigger changed the new name".into(),

@@ -2,6 +2,7 @@
 
 use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
 use crate::consolidation::members::{Groups, Member};
+use crate::consolidation::plan::Room;
 use crate::consolidation::roll::{self, Roll};
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
@@ -50,7 +51,11 @@ impl Run<'_> {
     fn check_row_ids(&self, groups: &Groups) -> Result<()> {
         let row_id = &self.target.columns.row_id;
         let unique = self.target.table.keys.iter().any(|key| {
-            !key.exclusion && key.predicate.is_none() && key.parts.len() == 1 && key.parts[0].attnum == row_id.attnum
+            !key.exclusion
+                && !key.deferrable
+                && key.predicate.is_none()
+                && key.parts.len() == 1
+                && key.parts[0].attnum == row_id.attnum
         });
         if unique && row_id.not_null {
             return Ok(());
@@ -90,18 +95,14 @@ impl Run<'_> {
     }
 
     /// Gives each wish a name that nobody has.
-    pub fn allot<'a>(
-        &self,
-        wishes: Vec<Wish<'a>>,
-        max_length: Option<i32>,
-        taken: &mut Taken,
-    ) -> Result<Allotment<'a>> {
-        let mut allotment = Allotment::new(self.target.normalize, max_length, wishes);
+    pub fn allot<'a>(&self, wishes: Vec<Wish<'a>>, room: Room, taken: &mut Taken) -> Result<Allotment<'a>> {
+        let mut allotment = Allotment::new(self.target.normalize, room, wishes);
         allotment.settle(taken, |keys| spi::document(&self.target.find_keys(), &[keys.into()]))?;
         Ok(allotment)
     }
 
-    /// Gives rows their new names. For each: the name that it has now; None where the table left it as it was.
+    /// Gives rows their new names. For each: the name that it has now; None where the table left it as it was. Where it made
+    /// something else of one, that must be nobody else's.
     pub fn rename(&self, rows: &[&Member], names: &[&str]) -> Result<Vec<Option<String>>> {
         let tables: Vec<pg_sys::Oid> = rows.iter().map(|row| row.table.into()).collect();
         let places: Vec<String> = rows.iter().map(|row| format!("({},{})", row.place.0, row.place.1)).collect();
@@ -118,12 +119,28 @@ impl Run<'_> {
                 let changed = row.get::<Vec<i64>>(2)?.unwrap_or_default();
                 let changed_to = row.get::<Vec<Option<String>>>(3)?.unwrap_or_default();
                 for (n, login) in changed.into_iter().zip(changed_to) {
-                    now[n as usize - 1] = Some(login.unwrap_or_default());
+                    let n = n as usize - 1;
+                    let login = login.unwrap_or_default();
+                    now[n] = (*login != *rows[n].login).then_some(login);
                 }
                 Ok(())
             })
         })?;
+        self.check_changed(names, &now)?;
         Ok(now)
+    }
+
+    fn check_changed(&self, names: &[&str], now: &[Option<String>]) -> Result<()> {
+        let key = |name: &String| self.target.normalize.key_of(name).into_owned();
+        let changed = names.iter().zip(now).filter_map(|(name, now)| now.as_ref().filter(|now| now != name));
+        let keys: Vec<String> = changed.map(key).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let Some(shared) = spi::value::<String>(&self.target.find_shared_key(), &[keys.into()])? else { return Ok(()) };
+        Err(Error::new("23505", "the table made of a new name one that another row has")
+            .detail(format!("Two rows have the name \"{shared}\" now. A trigger or the column's type changes names."))
+            .hint("Nothing was renamed. Give max_length, so that names fit as they are, or change the trigger."))
     }
 
     /// Restores the rows from `first` to `last`; those that the table refuses are found by halves.
@@ -143,6 +160,16 @@ impl Run<'_> {
         })?;
         Ok(())
     }
+}
+
+/// Names that others have given since a snapshot would not be seen: under a lock as well.
+pub fn check_isolation(function: &str) -> Result<()> {
+    if !session::keeps_snapshot() {
+        return Ok(());
+    }
+    Err(Error::new("0A000", format!("{function}() does not run under REPEATABLE READ or SERIALIZABLE"))
+        .detail("It has to see every name that others have given by the time it has its lock.")
+        .hint("Run it in a transaction of isolation level READ COMMITTED; a dry run may take any."))
 }
 
 pub fn check_session(function: &str) -> Result<()> {
@@ -167,8 +194,18 @@ pub fn flag_column(table: &Table, name: Option<&str>) -> Result<Option<Column>> 
         .hint("Name an int or a boolean column."))
 }
 
+/// What fits a column of names.
+pub fn room(table: &Table, column: &Column) -> Result<Room> {
+    let base = pg_sys::Oid::from(column.base_oid);
+    Ok(Room {
+        characters: column_limit(table, column)?,
+        bytes: (base == pg_sys::NAMEOID).then_some(pg_sys::NAMEDATALEN as usize - 1),
+        trims: base == pg_sys::BPCHAROID,
+    })
+}
+
 /// The most characters that a column takes.
-pub fn column_limit(table: &Table, column: &Column) -> Result<Option<i32>> {
+fn column_limit(table: &Table, column: &Column) -> Result<Option<i32>> {
     spi::value::<i32>(
         "WITH RECURSIVE t (oid, typmod) AS (
            SELECT a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute AS a

@@ -73,6 +73,16 @@ impl Target<'_> {
         )
     }
 
+    /// One of some keys, `$1`, that several rows have.
+    pub fn find_shared_key(&self) -> String {
+        format!(
+            "SELECT k.key FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k WHERE k.key OPERATOR(pg_catalog.=) ANY ($1)
+             GROUP BY k.key HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
+            key = self.normalize.key(&self.login()),
+            from = self.table.in_from(),
+        )
+    }
+
     /// Gives the rows at `$1` and `$2` the names `$3`. It says how many rows there were, and of which the table made something else.
     pub fn rename(&self) -> String {
         let flag = self.flag.map(|f| format!(", {} = {}", f.quoted, if is_boolean(f) { "true" } else { "1" }));
@@ -82,8 +92,8 @@ impl Target<'_> {
                FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS p (oid, tid, login, n)
                WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid::pg_catalog.tid
                RETURNING p.n, {login} AS login, p.login AS wanted)
-             SELECT pg_catalog.array_agg(g.n), pg_catalog.array_agg(g.n) FILTER (WHERE g.login IS DISTINCT FROM g.wanted),
-               pg_catalog.array_agg(g.login) FILTER (WHERE g.login IS DISTINCT FROM g.wanted)
+             SELECT pg_catalog.array_agg(g.n), pg_catalog.array_agg(g.n) FILTER (WHERE (g.login OPERATOR(pg_catalog.=) g.wanted) IS NOT TRUE),
+               pg_catalog.array_agg(g.login) FILTER (WHERE (g.login OPERATOR(pg_catalog.=) g.wanted) IS NOT TRUE)
              FROM given AS g",
             from = self.table.in_from(),
             column = self.columns.login.quoted,
@@ -117,7 +127,8 @@ impl Target<'_> {
             "CREATE TEMPORARY TABLE pg_temp.pg_identity_member ON COMMIT DROP AS
              SELECT m.* FROM (SELECT t.tableoid AS oid, t.ctid AS tid, t.{row}::pg_catalog.text AS row_id, {login} AS login, {key} AS key
                    FROM {from} AS t OFFSET 0) AS m
-             WHERE m.row_id IN (SELECT u.row_id FROM pg_temp.pg_identity_undo AS u) OR m.key IN (SELECT u.login_key FROM pg_temp.pg_identity_undo AS u WHERE u.todo)",
+             WHERE m.row_id OPERATOR(pg_catalog.=) ANY (SELECT u.row_id FROM pg_temp.pg_identity_undo AS u)
+               OR m.key OPERATOR(pg_catalog.=) ANY (SELECT u.login_key FROM pg_temp.pg_identity_undo AS u WHERE u.todo)",
             row = self.columns.row_id.quoted,
             login = self.login(),
             key = self.normalize.key(&self.login()),
@@ -163,7 +174,7 @@ CREATE TEMPORARY TABLE pg_temp.pg_identity_done (n int8, login text) ON COMMIT D
 CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY u.site COLLATE \"C\", length(u.row_id), u.row_id COLLATE \"C\") AS n, m.oid, m.tid, u.row_id, u.site, u.old_login, u.new_login, u.old_flag,
   m.login AS login, o.row_id AS other,
-  CASE WHEN m.row_id IS NULL THEN 'missing' WHEN m.login <> u.new_login THEN 'changed'
+  CASE WHEN m.row_id IS NULL THEN 'missing' WHEN m.login IS DISTINCT FROM u.new_login THEN 'changed'
        WHEN o.row_id IS NOT NULL THEN 'taken' ELSE 'restored' END AS status,
   NULL::text AS reason
 FROM pg_temp.pg_identity_undo AS u
@@ -208,4 +219,6 @@ fn temporary(tables: &[&str]) -> String {
 /// Rows that a trigger or a policy kept as they were.
 pub const REFUSE_KEPT: &str = "
 UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = 'a trigger or a policy left the row as it was'
-WHERE p.status = 'restored' AND NOT EXISTS (SELECT FROM pg_temp.pg_identity_done AS d WHERE d.n = p.n)";
+WHERE p.status = 'restored' AND NOT EXISTS (SELECT FROM pg_temp.pg_identity_done AS d WHERE d.n = p.n);
+UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = concat('the table made \"', d.login, '\" of it'), login = d.login
+FROM pg_temp.pg_identity_done AS d WHERE p.status = 'restored' AND d.n = p.n AND d.login IS DISTINCT FROM p.old_login";

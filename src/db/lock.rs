@@ -14,15 +14,20 @@ pub fn number(names: &[&[u8]]) -> u64 {
 
 /// Takes a lock if it is free, or held by this transaction already.
 pub fn try_lock(number: u64) -> bool {
-    acquire(number, true) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    acquire(number, pg_sys::ExclusiveLock, true) != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
 /// Waits for a lock.
 pub fn lock(number: u64) {
-    acquire(number, false);
+    acquire(number, pg_sys::ExclusiveLock, false);
 }
 
-fn acquire(number: u64, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
+/// Waits for a lock that many can hold, and that keeps `lock` waiting.
+pub fn share(number: u64) {
+    acquire(number, pg_sys::ShareLock, false);
+}
+
+fn acquire(number: u64, mode: u32, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
     // SAFETY: the tag is filled as SET_LOCKTAG_ADVISORY fills it; Postgres releases the lock with the transaction.
     unsafe {
         let tag = pg_sys::LOCKTAG {
@@ -33,6 +38,6 @@ fn acquire(number: u64, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
             locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
             locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
         };
-        pg_sys::LockAcquire(&tag, pg_sys::ExclusiveLock as i32, false, no_wait)
+        pg_sys::LockAcquire(&tag, mode as i32, false, no_wait)
     }
 }

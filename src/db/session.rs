@@ -100,6 +100,12 @@ pub fn read_only() -> bool {
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
+/// True where all statements of the transaction see the snapshot of the first.
+pub fn keeps_snapshot() -> bool {
+    // SAFETY: a plain read of the server's state.
+    unsafe { pg_sys::XactIsoLevel >= pg_sys::XACT_REPEATABLE_READ as i32 }
+}
+
 /// Who is at work: the role that logged in, the one that it works as (SET ROLE), and the application's name for itself.
 pub fn who() -> [String; 3] {
     // SAFETY: both roles are the session's own; their names and the application's are NUL-terminated.

@@ -227,7 +227,8 @@ impl Person {
     fn set_text(&mut self, field: &str, text: String) -> Result<(), (String, &'static str)> {
         let most = if field == "original_id" { ID_MAX } else { identifier::LENGTH_MAX };
         if text.len() > most {
-            return Err((shown(&text, &format!("is longer than {most} bytes")), TOO_LONG));
+            let problem = format!("is longer than {most} bytes");
+            return Err((if field == "password_salt" { problem } else { shown(&text, &problem) }, TOO_LONG));
         }
         match field {
             "original_id" => self.original_id = Some(text),
@@ -457,6 +458,10 @@ mod tests {
         let mapping = json!({"original_id": "id", "password_hash": "pw"});
         let nobody = person(mapping, json!({"id": 1, "pw": "hunter2"}));
         assert!(!nobody.faults[0].reason.contains("hunter2"));
+        let digest = json!({"column": "pw", "scheme": "md5", "format": "{SALT}{PASSWORD}"});
+        let mapping = json!({"original_id": "id", "password_hash": digest, "password_salt": "salt"});
+        let nobody = person(mapping, json!({"id": 1, "pw": "x", "salt": "hunter2".repeat(200)}));
+        assert!(nobody.faults.iter().all(|fault| !fault.reason.contains("hunter2")));
     }
 
     proptest! {

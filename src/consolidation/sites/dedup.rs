@@ -2,9 +2,9 @@
 
 use crate::audit::{self, Event};
 use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
-use crate::consolidation::plan::Normalize;
+use crate::consolidation::plan::{Normalize, Room};
 use crate::consolidation::sites::statements::{self, fill};
-use crate::consolidation::sites::store;
+use crate::consolidation::sites::{lock_staged, store};
 use crate::db::returns::ResultSet;
 use crate::db::{attempt, session, spi};
 use crate::error::Result;
@@ -14,14 +14,15 @@ use pgrx::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Characters of a new name: in UTF-8 they fit the limit of an identifier.
-const NAME_MAX: i32 = 255;
+/// In UTF-8, so many characters fit the limit of an identifier.
+const ROOM: Room = Room { characters: Some(255), bytes: None, trims: false };
 
 pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
     store(owner, || spi::execute_with("SELECT identity._check_realm($1)", &[realm.into()]))?;
     lock_realm(realm)?;
+    lock_staged(realm, true);
     result.open();
     let run_id = Uuid::now_v7().to_string();
     // A dry run does all of it, and rolls back.
@@ -69,7 +70,7 @@ fn allot(sql: impl Fn(&str) -> String) -> Result<()> {
         Ok(())
     })?;
     let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
-    let mut allotment = Allotment::new(normalize, Some(NAME_MAX), wishes);
+    let mut allotment = Allotment::new(normalize, ROOM, wishes);
     allotment.settle(&mut taken, |keys| spi::document(&sql(statements::HELD), &[keys.into()]))?;
     spi::execute_built(statements::SET_NAMES, || {
         let names = || allotment.names.iter().flatten();

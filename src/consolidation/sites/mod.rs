@@ -10,9 +10,9 @@ mod rules;
 mod stage;
 mod statements;
 
-use crate::consolidation::run::check_session;
+use crate::consolidation::run::{check_isolation, check_session};
 use crate::db::returns::ResultSet;
-use crate::db::session;
+use crate::db::{lock, session};
 use crate::error::Result;
 use crate::import::plan::Report;
 use crate::import::required;
@@ -76,7 +76,18 @@ fn dedup_site_logins(
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("dedup_site_logins")?;
-    Ok(dedup::dedup(&required("realm", realm)?, required("dry_run", dry_run)?, result)?)
+    let dry_run = required("dry_run", dry_run)?;
+    if !dry_run {
+        check_isolation("dedup_site_logins")?;
+    }
+    Ok(dedup::dedup(&required("realm", realm)?, dry_run, result)?)
+}
+
+/// See the comment on `identity._lock_staged` in `sql/31_sites.sql`.
+#[pg_extern(sql = false)]
+fn lock_staged(realm: &str, alone: bool) {
+    let number = lock::number(&[b"staged", realm.as_bytes()]);
+    if alone { lock::lock(number) } else { lock::share(number) }
 }
 
 /// A time-ordered identifier.

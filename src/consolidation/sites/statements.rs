@@ -60,6 +60,12 @@ pub const DECIDE: &[&str] = &[
      WHERE n.rn = i.rn",
     "UPDATE pg_temp.pg_identity_item AS i
      SET status = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, todo = 'insert' WHERE i.status IS NULL",
+    // Who has moved on since, at his first login, is left alone.
+    "WITH locked AS MATERIALIZED (
+       SELECT s.original_id, s.state FROM identity.staged_identities AS s JOIN pg_temp.pg_identity_item AS i ON i.original_id = s.original_id
+       WHERE s.realm = @realm AND s.site_id = @site AND i.todo = 'update' FOR UPDATE OF s)
+     UPDATE pg_temp.pg_identity_item AS i SET status = l.state, todo = NULL
+     FROM locked AS l WHERE l.original_id = i.original_id AND i.todo = 'update' AND l.state IN ('promoted', 'linked')",
 ];
 
 /// Writes what is new, and what changed. A name that the site has changed logs in as it is now; one that it has not changed
@@ -84,7 +90,7 @@ pub const WRITE: &[&str] = &[
      SET state = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, rule = i.rule, username = i.username, email = i.email,
        email_verified = i.email_verified, phone = i.phone, phone_verified = i.phone_verified, password_hash = i.password_hash,
        registered_at = i.registered_at, last_login_at = i.last_login_at, display_name = i.display_name, active = i.active,
-       traits = i.traits, changed_at = now()
+       traits = i.traits, changed_at = clock_timestamp()
      FROM pg_temp.pg_identity_item AS i
      WHERE i.todo = 'update' AND s.realm = @realm AND s.site_id = @site AND s.original_id = i.original_id",
     "INSERT INTO identity.staged_identifiers (realm, site_id, original_id, kind, value, key)
@@ -157,7 +163,7 @@ WINDOW w AS (
 pub const CREATE_PENDING: &str = r#"
 CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY g.site_id, g.row_order, g.original_id) AS n, g.site_id, g.original_id, g.prefix,
-  replace(g.original, '@', '.') AS login, NULL::text AS new_login, NULL::text AS new_key, NULL::int AS counter
+  CASE WHEN strpos(g.key, '@') > 0 THEN replace(normalize(g.original, NFKC), '@', '.') ELSE g.original END AS login, NULL::text AS new_login, NULL::text AS new_key, NULL::int AS counter
 FROM pg_temp.pg_identity_grouped AS g
 WHERE g.holder <> g.keeper AND g.kind = 'username' AND g.prefix IS NOT NULL"#;
 
@@ -203,8 +209,8 @@ pub const APPLY: &[&str] = &[
      FROM identity.former_logins AS f
      WHERE f.realm = @realm AND f.run_id = $1::uuid AND n.realm = @realm AND n.site_id = f.site_id AND n.original_id = f.original_id
        AND n.kind = f.kind",
-    "INSERT INTO identity.notices (realm, site_id, original_id, channel, address, old_login, new_login, state)
-     SELECT @realm, f.site_id, f.original_id, a.kind, a.value, f.old_value, f.new_value, CASE WHEN a.kind IS NULL THEN 'skipped' ELSE 'pending' END
+    "INSERT INTO identity.notices (realm, site_id, original_id, run_id, channel, address, old_login, new_login, state)
+     SELECT @realm, f.site_id, f.original_id, f.run_id, a.kind, a.value, f.old_value, f.new_value, CASE WHEN a.kind IS NULL THEN 'skipped' ELSE 'pending' END
      FROM identity.former_logins AS f
      LEFT JOIN LATERAL (
        SELECT n.kind, n.value FROM identity.staged_identifiers AS n

@@ -85,6 +85,39 @@ SELECT status FROM identity.undo_dedup(:'bait');
 RESET ROLE;
 DROP TABLE bait;
 DROP FUNCTION whoami, swap;
+-- Types that shorten names, and triggers that do.
+CREATE TABLE short (id int PRIMARY KEY, s int, login name);
+INSERT INTO short SELECT n, n % 2 + 1, repeat('a', 62) || chr(98 + (n - 1) / 2) FROM generate_series(1, 4) n;
+SELECT row_id, right(new_login, 4) AS new_login, octet_length(new_login), reason FROM identity.dedup_logins('short', 'login', 's', 'id', '{"2": "fz_"}');
+SELECT count(DISTINCT login) FROM short;
+CREATE TABLE padded (id int PRIMARY KEY, s int, login char(6));
+INSERT INTO padded VALUES (1, 1, 'ab cd'), (2, 2, 'ab cd'), (3, 1, 'fz_ab');
+SELECT row_id, new_login, reason FROM identity.dedup_logins('padded', 'login', 's', 'id', '{"2": "fz_"}', "normalize" => 'exact');
+CREATE TABLE cutting (id int PRIMARY KEY, s int, login text);
+INSERT INTO cutting VALUES (1, 1, 'bob1'), (2, 2, 'bob1'), (3, 1, 'bob2'), (4, 2, 'bob2'), (5, 2, 'eve'), (6, 1, 'eve');
+CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.login := left(NEW.login, 6); RETURN NEW; END $$;
+CREATE TRIGGER cut BEFORE UPDATE ON cutting FOR EACH ROW EXECUTE FUNCTION cut();
+SELECT * FROM identity.dedup_logins('cutting', 'login', 's', 'id', '{"2": "fz_"}');
+SELECT row_id, new_login FROM identity.dedup_logins('cutting', 'login', 's', 'id', '{"2": "fz_"}', max_length => 6);
+-- An undo keeps a name that is NULL by now, and tells when the table made something else of an old one.
+CREATE TABLE fickle (id int PRIMARY KEY, s int, login text);
+INSERT INTO fickle VALUES (1, 1, 'bob'), (2, 2, 'bob'), (3, 2, 'BOB'), (4, 2, 'Bob');
+CREATE FUNCTION keep4() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN CASE WHEN NEW.id = 4 THEN OLD ELSE NEW END; END $$;
+CREATE TRIGGER keep4 BEFORE UPDATE ON fickle FOR EACH ROW EXECUTE FUNCTION keep4();
+CREATE TABLE fickle_run AS SELECT * FROM identity.dedup_logins('fickle', 'login', 's', 'id', '{"2": "fz_"}');
+SELECT row_id, new_login, reason FROM fickle_run;
+UPDATE fickle SET login = NULL WHERE id = 2;
+CREATE FUNCTION lower_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.login := lower(NEW.login) || '_x'; RETURN NEW; END $$;
+CREATE TRIGGER zz BEFORE UPDATE ON fickle FOR EACH ROW EXECUTE FUNCTION lower_it();
+SELECT row_id, login, restored, status, reason FROM (SELECT DISTINCT run_id FROM fickle_run) r, identity.undo_dedup(r.run_id);
+SELECT * FROM fickle ORDER BY id;
+-- Only what is committed when the lock is there counts: not a snapshot from before.
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM identity.dedup_logins('fickle', 'login', 's', 'id', '{"2": "fz_"}', dry_run => true);
+SELECT * FROM identity.dedup_logins('fickle', 'login', 's', 'id', '{"2": "fz_"}');
+ROLLBACK;
+DROP TABLE short, padded, cutting, fickle, fickle_run;
+DROP FUNCTION cut, keep4, lower_it;
 -- Arguments.
 SELECT * FROM identity.dedup_logins('users', 'nick', 'site', 'id', '{}');
 SELECT * FROM identity.dedup_logins('users', 'login', 'site', 'id', '[]');

@@ -117,11 +117,28 @@ SELECT action, count(*), count(subject) AS subjects FROM identity.audit_events W
 SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip';
 SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody|my password';
 
+-- Whose username is his address has one account, and one password.
+INSERT INTO users VALUES ('shop', 7, 'gus@shop.example', 'gus@shop.example', true, md5('gus secrets7'), 's7', NULL, true);
+SELECT count(*) FROM identity.stage_site('moving', 'shop', $$SELECT * FROM users WHERE site = 'shop'$$, :'mapping');
+SELECT layer, site, original_id FROM identity.login_candidates('moving', 'gus@shop.example');
+SELECT verdict, promoted, reason FROM identity.authenticate('moving', 'gus@shop.example', 'gus secret');
+-- A link does not outlive its identity.
+INSERT INTO users VALUES ('shop', 8, 'hal', 'carol@forum.example', true, md5('hal secrets8'), 's8', NULL, true);
+SELECT count(*) FROM identity.stage_site('moving', 'shop', $$SELECT * FROM users WHERE site = 'shop'$$, :'mapping');
+UPDATE identity.addresses SET verified = true WHERE realm = 'moving' AND key = 'carol@forum.example';
+SELECT kind, old_login, new_login FROM identity.dedup_site_logins('moving');
+SELECT l.login, l.status FROM identity.link_proposals AS p, identity.accept_link('moving', p.proposal_id) AS l WHERE p.realm = 'moving' AND p.original_id = '8';
+SELECT verdict, reason FROM identity.authenticate('moving', 'hal', 'hal secret');
+SELECT verdict FROM identity.authenticate('moving', 'hal', 'carol secret');
+DELETE FROM identity.identities WHERE realm = 'moving' AND external_id = 'forum:2';
+SELECT state, identity_id FROM identity.staged_identities WHERE realm = 'moving' AND site_id = 3 AND original_id = '8';
+SELECT verdict, promoted FROM identity.authenticate('moving', 'hal', 'hal secret');
+
 -- A checker logs people in, and sees no secret; he promotes nobody by hand.
 CREATE ROLE regress_login;
 SELECT identity.grant_access('regress_login', 'checker');
 SET ROLE regress_login;
-SELECT verdict FROM identity.authenticate('moving', 'carol', 'carol secret');
+SELECT verdict FROM identity.authenticate('moving', 'hal', 'hal secret');
 SELECT * FROM identity.promote_identity('moving', 'shop', '2');
 SELECT * FROM identity.staged_identities;
 SELECT * FROM identity._login_candidates('moving', 'carol');

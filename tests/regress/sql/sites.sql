@@ -104,6 +104,28 @@ SELECT site, row_id, login, restored, status FROM identity.undo_dedup(:'run');
 SELECT * FROM identity.undo_dedup(:'run') WHERE status = 'restored';
 SELECT old_login, new_login, state FROM identity.notices WHERE realm = 'merger' ORDER BY notice_id;
 
+-- An address is one in other letters too. A group's member that was not renamed does not stand in an undo's way. Each undo is told once.
+SELECT identity.add_site('merger', 9, 'wide', 'x＠y'), identity.add_site('merger', 10, 'plus', '＋4');
+CREATE TABLE wide_users (site text, id int, name text, mail text);
+INSERT INTO wide_users VALUES ('main', 1, 'zed', NULL), ('main', 2, 'Zed', NULL), ('forum', 90, 'zed', 'zed@forum.example'), ('shop', 91, 'leo＠forum.example', NULL), ('forum', 91, NULL, 'leo@forum.example');
+SELECT s.*, t.status FROM (VALUES ('main'), ('forum'), ('shop')) AS s (site), identity.stage_site('merger', s.site, format('SELECT * FROM wide_users WHERE site = %L', s.site), '{"original_id": "id", "username": "name", "email": "mail"}', report => 'all') AS t;
+CREATE TABLE wide_run AS SELECT * FROM identity.dedup_site_logins('merger');
+SELECT site, row_id, old_login, new_login, reason FROM wide_run WHERE row_id IN ('2', '90', '91');
+SELECT count(identity.mark_notices(ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
+SELECT DISTINCT run_id AS wide FROM wide_run \gset
+SELECT site, row_id, login, restored, status FROM identity.undo_dedup(:'wide') WHERE row_id = '90';
+DROP TABLE wide_run;
+CREATE TABLE wide_run AS SELECT * FROM identity.dedup_site_logins('merger');
+SELECT count(identity.mark_notices(ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
+SELECT DISTINCT run_id AS wide FROM wide_run \gset
+SELECT count(*) FROM identity.undo_dedup(:'wide') WHERE row_id = '90';
+SELECT original_id, old_login, new_login FROM identity.notices WHERE realm = 'merger' AND state = 'pending' AND original_id = '90';
+-- Who is in the main tables keeps his name.
+SELECT run_id AS wide FROM identity.dedup_site_logins('merger') LIMIT 1 \gset
+SELECT status FROM identity.promote_identity('merger', 'forum', '90');
+SELECT row_id, status, reason FROM identity.undo_dedup(:'wide') WHERE row_id = '90';
+DROP TABLE wide_users, wide_run;
+
 -- Bad arguments.
 SELECT * FROM identity.stage_site('merger', 'nowhere', 'forum_users', '{}');
 SELECT * FROM identity.stage_site('merger', 'forum', 'forum_users', '{"original_id": "uid", "username": "user"}');
