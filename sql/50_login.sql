@@ -64,7 +64,6 @@ CREATE TABLE identity.memberships (
 CREATE INDEX memberships_joined_at_idx ON identity.memberships (realm, identity_id, joined_at, organization);
 CREATE UNIQUE INDEX memberships_is_default_key ON identity.memberships (realm, identity_id) WHERE is_default;
 CREATE INDEX memberships_last_used_idx ON identity.memberships (realm, identity_id) WHERE last_used;
-CREATE INDEX memberships_organization_idx ON identity.memberships (realm, organization);
 SELECT pg_catalog.pg_extension_config_dump('identity.memberships', '');
 COMMENT ON TABLE identity.memberships IS 'Who belongs to which organization. A membership may outlive its organization';
 COMMENT ON COLUMN identity.memberships.realm IS 'The realm';
@@ -98,21 +97,20 @@ COMMENT ON FUNCTION identity._audit_membership() IS 'Internal: trigger of identi
 CREATE TRIGGER audit_update AFTER UPDATE OF realm, identity_id, organization, state, is_default ON identity.memberships
 FOR EACH ROW EXECUTE FUNCTION identity._audit_membership();
 
+-- One key, so that whatever the planner believes of its size there is one index by which failures are counted.
 CREATE TABLE identity.login_failures (
     realm text COLLATE "C" NOT NULL,
-    subject text COLLATE "C" NOT NULL,
-    address text COLLATE "C",
+    kind text COLLATE "C" NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY ('{subject,address}'::pg_catalog.text[])),
+    key text COLLATE "C" NOT NULL,
     failed_at timestamptz NOT NULL,
     id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
-    PRIMARY KEY (realm, subject, failed_at, id)
+    PRIMARY KEY (realm, kind, key, failed_at, id)
 );
-CREATE INDEX login_failures_address_idx ON identity.login_failures (realm, address, failed_at) WHERE address IS NOT NULL;
-CREATE INDEX login_failures_failed_at_idx ON identity.login_failures (realm, failed_at);
 SELECT pg_catalog.pg_extension_config_dump('identity.login_failures', '');
 COMMENT ON TABLE identity.login_failures IS 'Failed logins of the last while, by which further ones are held back. Old rows are removed as new ones come';
 COMMENT ON COLUMN identity.login_failures.realm IS 'The realm';
-COMMENT ON COLUMN identity.login_failures.subject IS 'The identity''s id; or the key of the login name that was tried, where there is none';
-COMMENT ON COLUMN identity.login_failures.address IS 'Where it came from: an IPv4 address, or an IPv6 network of 64 bits';
+COMMENT ON COLUMN identity.login_failures.kind IS 'subject or address: a failed login is counted for both';
+COMMENT ON COLUMN identity.login_failures.key IS 'The subject: the identity''s id, or the key of the login name that was tried, where there is none. The address: of IPv4, or a network of 64 bits of IPv6';
 COMMENT ON COLUMN identity.login_failures.failed_at IS 'When';
 COMMENT ON COLUMN identity.login_failures.id IS 'Sets apart what failed in one moment';
 
@@ -154,7 +152,8 @@ BEGIN
                   HINT = 'Give an identity''s id, a login name, or an IP address: clear_login_failures(realm, address => ''192.0.2.7'').';
     END IF;
     DELETE FROM identity.login_failures AS f
-    WHERE f.realm = clear_login_failures.realm AND (clear_login_failures.subject IS NOT NULL AND f.subject = ANY (subjects) OR f.address = network);
+    WHERE f.realm = clear_login_failures.realm
+      AND (clear_login_failures.subject IS NOT NULL AND f.kind = 'subject' AND f.key = ANY (subjects) OR f.kind = 'address' AND f.key = network);
     GET DIAGNOSTICS cleared = ROW_COUNT;
     PERFORM identity._audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
     RETURN cleared;

@@ -1,6 +1,7 @@
 //! Statements that are prepared once a session, for calls that are made thousands of times a second.
 //!
-//! The server keeps the plan, and analyses it anew, by its qualified names, when something that it uses has changed.
+//! The server keeps the plan, and analyses it anew, by its qualified names, when something that it uses has changed. It does not
+//! know when a table has grown: these statements look up few rows by a key, and are planned by index whatever the size is.
 
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
@@ -64,6 +65,7 @@ impl Plan {
         let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|a| a.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<std::ffi::c_char> =
             arguments.iter().map(|a| if a.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+        let _by_index = ByIndex::begin();
         // SAFETY: there is a value and a null flag for each parameter; the table of results lives as long as the SPI
         // connection, which the callers above hold while they read it.
         unsafe {
@@ -110,6 +112,34 @@ impl Plan {
             self.prepared.store(plan, Ordering::Relaxed);
             Ok(plan)
         }
+    }
+}
+
+/// While it lives the planner takes indexes, and looks up each row of one table in the next.
+struct ByIndex([bool; 4]);
+
+impl ByIndex {
+    fn begin() -> Self {
+        ByIndex(Self::set([false; 4]))
+    }
+
+    /// Sets what the planner may do otherwise; returns what it might do before.
+    fn set([sequential, bitmap, hash, merge]: [bool; 4]) -> [bool; 4] {
+        // SAFETY: the variables of four settings, read by the planner alone; `drop` puts them back, also after an error.
+        unsafe {
+            [
+                std::mem::replace(&mut *(&raw mut pg_sys::enable_seqscan), sequential),
+                std::mem::replace(&mut *(&raw mut pg_sys::enable_bitmapscan), bitmap),
+                std::mem::replace(&mut *(&raw mut pg_sys::enable_hashjoin), hash),
+                std::mem::replace(&mut *(&raw mut pg_sys::enable_mergejoin), merge),
+            ]
+        }
+    }
+}
+
+impl Drop for ByIndex {
+    fn drop(&mut self) {
+        Self::set(self.0);
     }
 }
 

@@ -150,7 +150,7 @@ impl Request {
                 }
             }
         }
-        write::record(self.who(), self.organization.as_deref(), &self.context, outcome, held.wait)
+        write::record(login, self.organization.as_deref(), &self.context, outcome, held.wait)
     }
 }
 

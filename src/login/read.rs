@@ -32,9 +32,11 @@ macro_rules! first {
             candidate!(),
             ", i.state OPERATOR(pg_catalog.=) 'active',
              EXISTS (SELECT FROM identity.login_failures AS f
-                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.subject OPERATOR(pg_catalog.=) $5),
+                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'subject'
+                       AND f.key OPERATOR(pg_catalog.=) $5),
              EXISTS (SELECT FROM identity.login_failures AS f
-                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.address OPERATOR(pg_catalog.=) $6)
+                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'address'
+                       AND f.key OPERATOR(pg_catalog.=) $6)
              FROM identity.identities AS i
              LEFT JOIN identity.memberships AS m
                ON m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND ",

@@ -46,34 +46,45 @@ pub fn define_settings() {
 static HELD: Plan = Plan::new(
     "SELECT GREATEST(
        (SELECT f.failed_at FROM identity.login_failures AS f
-        WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.subject OPERATOR(pg_catalog.=) $2 AND f.failed_at OPERATOR(pg_catalog.>) $4
+        WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'subject'
+          AND f.key OPERATOR(pg_catalog.=) $2 AND f.failed_at OPERATOR(pg_catalog.>) $4
         ORDER BY f.failed_at DESC OFFSET $5 LIMIT 1),
        (SELECT f.failed_at FROM identity.login_failures AS f
-        WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.address OPERATOR(pg_catalog.=) $3 AND f.failed_at OPERATOR(pg_catalog.>) $4
+        WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'address'
+          AND f.key OPERATOR(pg_catalog.=) $3 AND f.failed_at OPERATOR(pg_catalog.>) $4
         ORDER BY f.failed_at DESC OFFSET $6 LIMIT 1)),
        EXISTS (SELECT FROM identity.login_failures AS f
-               WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.subject OPERATOR(pg_catalog.=) $2)",
+               WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'subject'
+                 AND f.key OPERATOR(pg_catalog.=) $2)",
     &[TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT8OID, INT8OID],
 );
 
 static ADD: Plan = Plan::new(
-    "INSERT INTO identity.login_failures (realm, subject, address, failed_at) VALUES ($1, $2, $3, $4)",
+    "INSERT INTO identity.login_failures (realm, kind, key, failed_at)
+     SELECT $1, k.kind, k.key, $4 FROM (VALUES ('subject', $2), ('address', $3)) AS k (kind, key) WHERE k.key IS NOT NULL",
     &[TEXTOID, TEXTOID, TEXTOID, TIMESTAMPTZOID],
 );
 
-/// A few at a time, which is more than come in.
+/// Those of one page of the table, whichever it is: more than come in. It takes no index, and no time.
 static REMOVE_OLD: Plan = Plan::new(
-    "DELETE FROM identity.login_failures AS f WHERE f.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
+    "WITH page AS MATERIALIZED (
+       SELECT pg_catalog.floor(pg_catalog.random() OPERATOR(pg_catalog.*)
+         (pg_catalog.pg_relation_size('identity.login_failures') OPERATOR(pg_catalog./)
+          pg_catalog.current_setting('block_size')::pg_catalog.int8))::pg_catalog.int8 AS number)
+     DELETE FROM identity.login_failures AS f WHERE f.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
        SELECT o.ctid FROM identity.login_failures AS o
-       WHERE o.realm OPERATOR(pg_catalog.=) $1 AND o.failed_at OPERATOR(pg_catalog.<=) $2
-       ORDER BY o.failed_at LIMIT 10 FOR UPDATE SKIP LOCKED))",
-    &[TEXTOID, TIMESTAMPTZOID],
+       WHERE o.ctid OPERATOR(pg_catalog.>=) (SELECT pg_catalog.format('(%s,0)', p.number)::pg_catalog.tid FROM page AS p)
+         AND o.ctid OPERATOR(pg_catalog.<) (SELECT pg_catalog.format('(%s,0)', p.number OPERATOR(pg_catalog.+) 1)::pg_catalog.tid FROM page AS p)
+         AND o.failed_at OPERATOR(pg_catalog.<=) $1
+       FOR UPDATE SKIP LOCKED))",
+    &[TIMESTAMPTZOID],
 );
 
 static FORGET: Plan = Plan::new(
     "DELETE FROM identity.login_failures AS f WHERE f.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
        SELECT o.ctid FROM identity.login_failures AS o
-       WHERE o.realm OPERATOR(pg_catalog.=) $1 AND o.subject OPERATOR(pg_catalog.=) $2 FOR UPDATE SKIP LOCKED))",
+       WHERE o.realm OPERATOR(pg_catalog.=) $1 AND o.kind OPERATOR(pg_catalog.=) 'subject' AND o.key OPERATOR(pg_catalog.=) $2
+       FOR UPDATE SKIP LOCKED))",
     &[TEXTOID, TEXTOID],
 );
 
@@ -120,7 +131,7 @@ impl<'a> Login<'a> {
         let now = session::clock();
         let failure = [plan::text(self.realm), plan::text(self.subject), self.address(), timestamp(now)];
         ADD.write_latest(&failure, |_| Ok(()))?;
-        REMOVE_OLD.write_latest(&[plan::text(self.realm), timestamp(now - window())], |_| Ok(()))
+        REMOVE_OLD.write_latest(&[timestamp(now - window())], |_| Ok(()))
     }
 
     /// What another session is about to remove is left to it.

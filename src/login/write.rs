@@ -6,6 +6,7 @@ use crate::db::{lock, session};
 use crate::error::Result;
 use crate::login::context::Context;
 use crate::login::read::Who;
+use crate::login::throttle::Login;
 use crate::login::walk::{Attempt, Outcome};
 use pgrx::pg_sys::{self, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use serde_json::{Map, Value, json};
@@ -54,7 +55,7 @@ pub fn remember(who: Who, organization: &str, again: bool) -> Result<()> {
 
 /// What the audit keeps of a login. Of the context the address alone: the rest is the application's.
 pub fn record(
-    who: Who,
+    login: &Login,
     requested: Option<&str>,
     context: &Context,
     outcome: &Outcome,
@@ -76,11 +77,10 @@ pub fn record(
     if !context.failed_factors.is_empty() {
         note("failed_factors", json!(context.failed_factors));
     }
-    let subject = who.identity.to_string();
     audit::record_as_owner(&Event {
-        realm: who.realm,
+        realm: login.realm,
         action: "resolve_login",
-        subject: Some(&subject),
+        subject: Some(login.subject),
         detail: &Value::Object(detail),
     })
 }
