@@ -73,6 +73,10 @@ impl<V: Clone> Cache<V> {
         if self.young.bytes + bytes > limit / 2 {
             self.old = std::mem::take(&mut self.young);
         }
+        // The bound may have been lowered.
+        if self.old.bytes > limit / 2 {
+            self.old = Half::default();
+        }
         self.young.insert(key, value, bytes);
     }
 
@@ -109,6 +113,17 @@ mod tests {
         }
         assert_eq!(cache.get(&0_u64.to_be_bytes(), LIMIT), None);
         assert_eq!(cache.get(&999_u64.to_be_bytes(), LIMIT), Some(2));
+    }
+
+    #[test]
+    fn a_lower_bound_holds_at_once() {
+        let mut cache = Cache::default();
+        for n in 0..1000_u64 {
+            cache.insert(&n.to_be_bytes(), n, 0, 100 * LIMIT);
+        }
+        cache.insert(b"a", 1, 0, LIMIT);
+        assert!(cache.bytes() <= LIMIT);
+        assert_eq!(cache.get(b"a", LIMIT), Some(1));
     }
 
     #[test]

@@ -69,6 +69,8 @@ pub enum Tag {
     Containers,
     Policy,
     TypeRows,
+    /// A resource with many permissions.
+    Crowded,
 }
 
 #[derive(Default)]

@@ -76,8 +76,11 @@ pub struct Permission {
     pub policy: Option<String>,
 }
 
-/// So many rows are rather read than looked up one by one.
-const FEW: usize = 100;
+/// So many permissions on one resource are rather read than looked up by subject.
+const FEW: usize = 32;
+
+/// So many permissions on a whole type are kept in memory, for each scope.
+const KEPT: usize = 256;
 
 /// A subject, and all that it is in; each with what it was reached from, along a shortest way.
 #[derive(Debug)]
@@ -331,13 +334,22 @@ impl Store {
         scopes: &[&str],
         resources: &[&str],
     ) -> Result<Option<Vec<Permission>>> {
+        let is_crowded = |resource: &&str| memory::recall(Tag::Crowded, &[realm, resource_type, resource]).is_some();
+        if resources.iter().any(is_crowded) {
+            return Ok(None);
+        }
         let keys = [Key::Is(realm), Key::Is(resource_type), any(resources), any(scopes)];
-        let mut found = Vec::new();
+        let mut found: Vec<Permission> = Vec::new();
         self.reader().rows(&BY_RESOURCE, &keys, |row| {
             found.push(permission(row));
             found.len() <= FEW
         })?;
-        Ok((found.len() <= FEW).then_some(found))
+        if found.len() <= FEW {
+            return Ok(Some(found));
+        }
+        let crowded = found.last().and_then(|row| row.resource.as_deref()).unwrap_or_default();
+        memory::remember(Tag::Crowded, &[realm, resource_type, crowded], Entry::Answer(true), 0);
+        Ok(None)
     }
 
     /// The permissions of subjects on resources of a type.
@@ -396,10 +408,10 @@ impl Store {
         let mut found = Vec::new();
         self.reader().rows(&BY_TYPE, &texts.map(Key::Is), |row| {
             found.push(permission(row));
-            found.len() <= FEW
+            found.len() <= KEPT
         })?;
         let bytes = found.iter().map(|row| row.subject.len() + row.scope.len() + 192).sum();
-        let rows: Option<Rc<[Permission]>> = (found.len() <= FEW).then(|| found.into());
+        let rows: Option<Rc<[Permission]>> = (found.len() <= KEPT).then(|| found.into());
         memory::remember(Tag::TypeRows, &texts, Entry::OnType(rows.clone()), bytes);
         Ok(rows)
     }

@@ -107,6 +107,12 @@ BEGIN
            CASE WHEN random() < 0.3 THEN naive.any('{a,b,s,all,missing}') END
     FROM (SELECT x.name AS t, x.scopes || CASE WHEN random() < 0.1 THEN '{unknown}'::text[] END AS scopes_of FROM generate_series(1, 8) CROSS JOIN identity.resource_types x WHERE x.realm = r ORDER BY 1, 2 OFFSET 0) y
     ON CONFLICT DO NOTHING;
+    -- In every second realm so many others have permissions on a resource, or on a type, that they are looked up in another way.
+    IF right(r, 1) IN ('0', '2', '4', '6', '8') THEN
+        INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope)
+        SELECT r, 'client:other' || n, t, left(t, 1) || v, s FROM generate_series(1, 20) n, (VALUES ('users', 1, 'view'), ('users', 1, 'manage'), ('groups', 2, 'view-members'), ('groups', 2, 'view'), ('groups', 3, 'manage'), ('groups', 3, 'view-members')) x (t, v, s);
+        INSERT INTO identity.permissions (realm, subject, resource_type, scope) SELECT r, 'client:other' || n, 'users', 'view' FROM generate_series(1, 300) n;
+    END IF;
 END $$;
 
 CREATE TABLE naive.questions AS
