@@ -60,7 +60,7 @@ END \$\$" 2>&1)
 expect "answers by a state before the last commit" "WARNING:  0 wrong" "$wrong"
 
 # Memory: 100 000 subjects in 1 MB.
-memory() { awk '/^VmRSS/ { print $2 }' "/proc/$session_pid/status"; }
+memory() { awk '/^RssAnon/ { print $2 }' "/proc/$session_pid/status"; }
 ask -c "INSERT INTO identity.permissions (realm, subject, resource_type, scope) SELECT 'acme', 'user:' || n, 'clients', 'view' FROM generate_series(1, 100000) n"
 tell "SET identity.permission_cache_size = '1MB'" >/dev/null
 expect "permitted to some" 1000 "$(tell "SELECT count(*) FROM generate_series(1, 1000) n WHERE identity.check_permission('acme', 'user:' || n, 'view', 'clients')")"
