@@ -194,27 +194,29 @@ pub fn evident(here: impl Iterator<Item = (Effect, bool)>) -> Option<bool> {
 
 /// The permission that decides: the nearest, and of the nearest a deny; `None` where nothing matches.
 pub fn decide(graph: &Graph, matches: &[Match]) -> Option<Match> {
-    verdict(graph, 0, matches, &mut vec![false; graph.nodes.len()])
+    verdict(graph, 0, matches, &mut vec![None; graph.nodes.len()])
 }
 
-/// `above`: the nodes that are being decided, for implications that were written in a circle.
-fn verdict(graph: &Graph, node: usize, matches: &[Match], above: &mut [bool]) -> Option<Match> {
-    if std::mem::replace(&mut above[node], true) {
-        return None;
+/// `decided`: the nodes that are decided, each once. One that is being decided counts as nothing: implications may have been written in
+/// a circle.
+fn verdict(graph: &Graph, node: usize, matches: &[Match], decided: &mut [Option<Option<Match>>]) -> Option<Match> {
+    if let Some(known) = decided[node] {
+        return known;
     }
+    decided[node] = Some(None);
     let own = matches.iter().filter(|m| m.node == node).copied();
     let mut nearest = own.reduce(nearer);
     for edge in graph.nodes[node].by.iter().filter(|edge| edge.kind != Kind::Fallback) {
-        let implied = verdict(graph, edge.node, matches, above);
+        let implied = verdict(graph, edge.node, matches, decided);
         let implied = implied.filter(|m| edge.kind == Kind::Contains || m.effect == Effect::Allow);
         nearest = nearest.into_iter().chain(implied).reduce(nearer);
     }
     if nearest.is_none() {
         let fallbacks = graph.nodes[node].by.iter().filter(|edge| edge.kind == Kind::Fallback);
-        let implied = fallbacks.filter_map(|edge| verdict(graph, edge.node, matches, above));
+        let implied = fallbacks.filter_map(|edge| verdict(graph, edge.node, matches, decided));
         nearest = implied.filter(|m| m.effect == Effect::Allow).reduce(nearer);
     }
-    above[node] = false;
+    decided[node] = Some(nearest);
     nearest
 }
 
@@ -327,6 +329,26 @@ mod tests {
         assert_eq!(ask(&m, "view", &[(Type, "users", "manage", Allow)]), Some(true));
         assert_eq!(ask(&m, "manage", &[(Type, "users", "view", Allow)]), Some(true));
         assert_eq!(ask(&m, "view", &[]), None);
+    }
+
+    #[test]
+    fn many_ways_between_two_scopes_are_gone_once() {
+        let name = |layer: usize, n: usize| format!("s{layer}.{n}");
+        let mut m = Model::default();
+        let scopes = (0..40).flat_map(|layer| [name(layer, 0), name(layer, 1)]).collect();
+        m.scopes.insert("users".to_string(), scopes);
+        for (layer, from, to) in (0..39).flat_map(|layer| [(layer, 0, 0), (layer, 0, 1), (layer, 1, 0), (layer, 1, 1)])
+        {
+            m.implications.push(Implication {
+                resource_type: "users".to_string(),
+                scope: name(layer, from),
+                by_type: "users".to_string(),
+                by_scope: name(layer + 1, to),
+                fallback: false,
+            });
+        }
+        let last = name(39, 1);
+        assert_eq!(ask(&m, &name(0, 0), &[(Type, "users", &last, Allow)]), Some(true));
     }
 
     #[test]

@@ -82,6 +82,9 @@ const FEW: usize = 32;
 /// So many permissions on a whole type are kept in memory, for each scope.
 const KEPT: usize = 256;
 
+/// Policies made of policies are followed so far.
+const DEEPEST: usize = 100;
+
 /// A subject, and all that it is in; each with what it was reached from, along a shortest way.
 #[derive(Debug)]
 pub struct Closure {
@@ -296,6 +299,9 @@ impl Store {
         }
         if above.iter().any(|other| other == name) {
             return Ok(Rc::new(Policy::broken(format!("policy \"{name}\" is made of itself"))));
+        }
+        if above.len() > DEEPEST {
+            return Ok(Rc::new(Policy::broken(format!("policy \"{name}\" is nested too deeply"))));
         }
         let mut found = None;
         self.reader().rows(&POLICIES, &[Key::Is(realm), Key::Is(name)], |row| {
