@@ -1,12 +1,12 @@
--- Authorization: who may do what, on which resources. One flat table of permissions, and what gives it its meaning: types with
--- their scopes, members of groups and roles, containers of resources, implied scopes, policies.
+-- Authorization: who may do what, on which resources. One flat table of permissions, and what gives it its meaning:
+-- types with their scopes, members of groups and roles, containers of resources, implied scopes, policies.
 --
--- Security: identity.check_permission() and its kin read these tables as the server reads its catalogs, with no right of the caller's
--- but to call them. The functions that write run as their caller, who needs the access level admin.
+-- Security: identity.check_permission() and its kin read these tables as the server reads its catalogs, with no right
+-- of the caller's but to call them. The functions that write run as their caller, who needs the access level admin.
 --
--- Every change of these tables moves a signal on which all sessions forget what they remember: a statement trigger, ENABLE ALWAYS; and
--- a row trigger for logical replication, whose apply worker fires no statement triggers. Every statement that changes them writes one event
--- of the audit, whatever number of rows it has.
+-- Every change of these tables moves a signal on which all sessions forget what they remember: a statement trigger,
+-- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers. Every
+-- statement that changes them writes one event of the audit, whatever number of rows it has.
 
 CREATE TABLE identity._permission_signal ();
 COMMENT ON TABLE identity._permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
@@ -129,8 +129,8 @@ CREATE TABLE identity.permissions (
     policy text COLLATE "C" CHECK (identity._is_name(policy)),
     PRIMARY KEY (realm, id)
 );
--- Permissions on one resource and those on a whole type live in indexes of their own: what concerns a type never meets the rows of
--- its resources.
+-- Permissions on one resource and those on a whole type live in indexes of their own: what concerns a type never meets
+-- the rows of its resources.
 CREATE UNIQUE INDEX permissions_subject_key ON identity.permissions
     (realm, subject, resource_type, scope, resource, effect, (COALESCE(policy, ''))) WHERE resource IS NOT NULL;
 CREATE INDEX permissions_resource_idx ON identity.permissions (realm, resource_type, resource, scope, subject)

@@ -45,9 +45,9 @@ COMMENT ON COLUMN identity.collapsed_permissions.resource_type IS 'As in identit
 COMMENT ON COLUMN identity.collapsed_permissions.resource IS 'As in identity.permissions';
 COMMENT ON COLUMN identity.collapsed_permissions.scope IS 'As in identity.permissions';
 
--- The answers stay the same unless a deny stands, for somebody whom the permission concerns, farther away than the resource: it loses to
--- a permission on the resource, and would not lose to one on the type. Denies on a listed resource itself do not count, if it
--- contains nothing: they beat both.
+-- The answers stay the same unless a deny stands, for somebody whom the permission concerns, farther away than the
+-- resource: it loses to a permission on the resource, and would not lose to one on the type. Denies on a listed
+-- resource itself do not count, if it contains nothing: they beat both.
 CREATE FUNCTION identity._collapse_obstacle(realm text, subject text, resource_type text, scope text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

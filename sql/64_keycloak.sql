@@ -1,7 +1,7 @@
 -- Keycloak's fine-grained admin permissions (version 2), read from the tables of its database.
 --
--- A permission of Keycloak grants its scopes where its policies grant, and counts as a deny at its level where they do not. So each becomes
--- two rows of everybody's: an allow under the policy, and a deny under its negation.
+-- A permission of Keycloak grants its scopes where its policies grant, and counts as a deny at its level where they do
+-- not. So each becomes two rows of everybody's: an allow under the policy, and a deny under its negation.
 
 CREATE FUNCTION identity._keycloak_read(schema text, resource_server text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -59,7 +59,8 @@ END
 $$;
 COMMENT ON FUNCTION identity._keycloak_read(text, text) IS 'Internal: puts the policies of a resource server of Keycloak, permissions among them, into a temporary table';
 
--- "from" alone is the one number; with "fromEnd", all from one to the other, which are none where they stand the wrong way round.
+-- "from" alone is the one number; with "fromEnd", all from one to the other, which are none where they stand the wrong
+-- way round.
 CREATE FUNCTION identity._keycloak_span(config jsonb, field text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -69,7 +70,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity._keycloak_span(jsonb, text) IS 'Internal: a range of a time policy of Keycloak';
 
--- The policies that one of Keycloak's is made of, in the order in which they can be written. A policy whose last part is NULL cannot be imported.
+-- The policies that one of Keycloak's is made of, in the order in which they can be written. A policy whose last part
+-- is NULL cannot be imported.
 CREATE FUNCTION identity._keycloak_policy(p_name text, p_type text, config jsonb, strategy text, negative boolean, parts text[], time_zone text)
 RETURNS TABLE (name text, kind text, document jsonb, negate boolean)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -250,7 +252,8 @@ BEGIN
                         WHEN cardinality(permission.parts) = 0 THEN 'imported as a deny: it has no policy'
                         WHEN problems ->> holds IS NOT NULL THEN 'imported as a deny: ' || (problems ->> holds)
                         ELSE 'imported' END;
-        -- The deny: under the negation of the policy; always, where there is no policy. It stands under a name of the import, to be replaced by the next.
+        -- The deny: under the negation of the policy; always, where there is no policy. It stands under a name of the
+        -- import, to be replaced by the next.
         INSERT INTO identity.policies (realm, name, kind, config, negate)
         SELECT $1, 'keycloak/unless/' || permission.name, p.kind, p.config, NOT p.negate
         FROM identity.policies AS p WHERE p.realm = $1 AND p.name = holds

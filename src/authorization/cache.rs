@@ -1,14 +1,15 @@
 //! A bounded map from bytes to what was found out: what has not been used for long goes first.
 //!
-//! Two halves: what is used moves to the young one; when that is full, it becomes the old one, and what was left in the old one
-//! goes. So it costs a look-up or two, and keeps at least what was used within the last half of its size.
+//! Two halves: what is used moves to the young one; when that is full, it becomes the old one, and what was left in the
+//! old one goes. So it costs a look-up or two, and keeps at least what was used within the last half of its size.
 
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
 type Key = Box<[u8]>;
 
-/// What an entry takes besides its key and what it points to: the table's slot, at its emptiest, and the allocations' own.
+/// What an entry takes besides its key and what it points to: the table's slot, at its emptiest, and the allocations'
+/// own.
 const ENTRY_BYTES: usize = 192;
 
 pub struct Cache<V> {

@@ -1,5 +1,6 @@
-//! `identity.permitted_resources` and `identity.permitted_subjects`: a page at a time, in the order of the names, from ordered pieces of
-//! indexes that are merged. What a page costs depends on its size and on the number of pieces, not on where it stands.
+//! `identity.permitted_resources` and `identity.permitted_subjects`: a page at a time, in the order of the names, from
+//! ordered pieces of indexes that are merged. What a page costs depends on its size and on the number of pieces, not on
+//! where it stands.
 
 use crate::authorization::judge::{self, Context, Question};
 use crate::authorization::places::Places;
@@ -144,8 +145,8 @@ fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, g
     Ok(streams)
 }
 
-/// The containers of a type that permissions name: both are looked for in turn, each from where the other stands, so that it takes as
-/// many steps as the fewer of them.
+/// The containers of a type that permissions name: both are looked for in turn, each from where the other stands, so
+/// that it takes as many steps as the fewer of them.
 fn granted_containers(store: &mut Store, named: &[&str; 4], container_type: &str) -> Result<Vec<(String, String)>> {
     let [realm, subject, of_type, scope] = *named;
     let mut found = Vec::new();

@@ -125,7 +125,8 @@ pub fn recall(tag: Tag, texts: &[&str]) -> Option<Entry> {
     })
 }
 
-/// Remembers what was found, unless something has changed since the question began. `payload`: the bytes that `entry` points to.
+/// Remembers what was found, unless something has changed since the question began. `payload`: the bytes that `entry`
+/// points to.
 pub fn remember(tag: Tag, texts: &[&str], entry: Entry, payload: usize) {
     if !enabled() {
         return;

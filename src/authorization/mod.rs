@@ -1,8 +1,8 @@
 //! Authorization: `identity.check_permission` and its kin.
 //!
-//! `plan` decides from the permissions found, `policy` evaluates conditions, both without Postgres. `store` reads the tables, `memory`
-//! remembers what was read until something changes; `places` and `findings` collect what a question is about, `judge` answers it.
-//! `explain`, `listing` and `collapse` are made of these.
+//! `plan` decides from the permissions found, `policy` evaluates conditions, both without Postgres. `store` reads the
+//! tables, `memory` remembers what was read until something changes; `places` and `findings` collect what a question is
+//! about, `judge` answers it. `explain`, `listing` and `collapse` are made of these.
 
 mod cache;
 mod collapse;
@@ -208,7 +208,8 @@ fn permission_cache_status() -> TableIterator<
     TableIterator::once((entries, bytes, memory::limit() as i64, hits, misses, flushes))
 }
 
-/// A trigger on every table that answers come from: Postgres passes what it needs in the call, and nothing of it is needed.
+/// A trigger on every table that answers come from: Postgres passes what it needs in the call, and nothing of it is
+/// needed.
 #[pg_extern(sql = false)]
 fn permissions_changed() {
     invalidation::announce();

@@ -178,8 +178,9 @@ pub fn counts(effect: Effect, outcome: &Outcome) -> bool {
     }
 }
 
-/// The answer, where permissions on the resource itself give it that are surely the asker's: his own, or everybody's, under no policy.
-/// The others count against him if he is in their subjects and their policies hold. `here`: effects, and whether it is surely his.
+/// The answer, where permissions on the resource itself give it that are surely the asker's: his own, or everybody's,
+/// under no policy. The others count against him if he is in their subjects and their policies hold. `here`: effects,
+/// and whether it is surely his.
 pub fn evident(here: impl Iterator<Item = (Effect, bool)>) -> Option<bool> {
     let (mut allowed, mut perhaps_denied) = (false, false);
     for (effect, surely_his) in here {
@@ -197,8 +198,8 @@ pub fn decide(graph: &Graph, matches: &[Match]) -> Option<Match> {
     verdict(graph, 0, matches, &mut vec![None; graph.nodes.len()])
 }
 
-/// `decided`: the nodes that are decided, each once. One that is being decided counts as nothing: implications may have been written in
-/// a circle.
+/// `decided`: the nodes that are decided, each once. One that is being decided counts as nothing: implications may have
+/// been written in a circle.
 fn verdict(graph: &Graph, node: usize, matches: &[Match], decided: &mut [Option<Option<Match>>]) -> Option<Match> {
     if let Some(known) = decided[node] {
         return known;

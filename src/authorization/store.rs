@@ -331,8 +331,8 @@ impl Store {
         Ok(policy)
     }
 
-    /// Everybody's permissions on resources of a type; `None` where they are many. To read few is one descent in the index, not one for
-    /// each subject that an asker is or is in.
+    /// Everybody's permissions on resources of a type; `None` where they are many. To read few is one descent in the
+    /// index, not one for each subject that an asker is or is in.
     pub fn few_on_resources(
         &mut self,
         realm: &str,

@@ -1,5 +1,5 @@
-//! A call's arguments, taken as they stand: for functions that are called a million times in a statement, where pgrx' own conversion
-//! would cost more than the rest.
+//! A call's arguments, taken as they stand: for functions that are called a million times in a statement, where pgrx'
+//! own conversion would cost more than the rest.
 
 use pgrx::AnyElement;
 use pgrx::FromDatum;
@@ -19,8 +19,8 @@ impl Call {
     /// An argument of type text; numbered from 0.
     pub fn text(&self, number: usize) -> Option<&str> {
         let value = self.argument(number)?;
-        // SAFETY: the SQL declaration gives the argument the type text; it lives as long as the call. The database's encoding is
-        // UTF8, which the server has checked where the text came in; where it is another, pgrx checks it.
+        // SAFETY: the SQL declaration gives the argument the type text; it lives as long as the call. The database's
+        // encoding is UTF8, which the server has checked where the text came in; where it is another, pgrx checks it.
         unsafe { <&str>::from_datum(value, false) }
     }
 

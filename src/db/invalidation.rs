@@ -1,9 +1,9 @@
-//! When what a session keeps in memory is out of date: a counter that moves with every change of the tables it comes from,
-//! by Postgres' own invalidation messages.
+//! When what a session keeps in memory is out of date: a counter that moves with every change of the tables it comes
+//! from, by Postgres' own invalidation messages.
 //!
-//! A change calls `announce`, which invalidates the relation cache's entry of one relation that nobody uses otherwise. The message
-//! takes effect here at the end of the command, again if it is rolled back, and in other sessions and on standbys when
-//! the change has committed.
+//! A change calls `announce`, which invalidates the relation cache's entry of one relation that nobody uses otherwise.
+//! The message takes effect here at the end of the command, again if it is rolled back, and in other sessions and on
+//! standbys when the change has committed.
 
 use crate::db::scan;
 use pgrx::pg_sys;
@@ -13,8 +13,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 static GENERATION: AtomicU64 = AtomicU64::new(1);
 
-/// The relation whose invalidation says that something has changed, and those that it is about: for what is done to them as a
-/// whole, such as ALTER TABLE … DISABLE TRIGGER.
+/// The relation whose invalidation says that something has changed, and those that it is about: for what is done to
+/// them as a whole, such as ALTER TABLE … DISABLE TRIGGER.
 static WATCHED: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 8];
 
 const SIGNAL: &CStr = c"_permission_signal";

@@ -1,5 +1,5 @@
-//! The extension's own tables, read through their indexes as Postgres reads its catalogs: by what is committed now, and by
-//! this transaction's own changes, whatever snapshot the caller's query has. No SPI, no rights, no transaction id.
+//! The extension's own tables, read through their indexes as Postgres reads its catalogs: by what is committed now, and
+//! by this transaction's own changes, whatever snapshot the caller's query has. No SPI, no rights, no transaction id.
 
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
@@ -10,8 +10,8 @@ use std::ffi::CStr;
 pub struct Index {
     pub table: &'static CStr,
     pub name: &'static CStr,
-    /// The table's columns in the order of the index, where that has all that is wanted: then rows of pages that all can see are read from
-    /// the index alone.
+    /// The table's columns in the order of the index, where that has all that is wanted: then rows of pages that all
+    /// can see are read from the index alone.
     pub covers: Option<&'static [i16]>,
 }
 
@@ -33,8 +33,8 @@ pub struct Reader {
 
 impl Reader {
     pub fn new() -> Self {
-        // SAFETY: the catalog's snapshot is the newest there is, and no parallel worker refuses it; registering copies it. It
-        // is given back by `drop`, or by the transaction's abort.
+        // SAFETY: the catalog's snapshot is the newest there is, and no parallel worker refuses it; registering copies
+        // it. It is given back by `drop`, or by the transaction's abort.
         let snapshot = unsafe { pg_sys::RegisterSnapshot(pg_sys::GetCatalogSnapshot(pg_sys::InvalidOid)) };
         Reader { snapshot, schema: schema(), memory: PgMemoryContexts::new("identity permissions") }
     }
@@ -43,8 +43,8 @@ impl Reader {
     pub fn rows(&mut self, index: &Index, keys: &[Key], mut each: impl FnMut(&Row) -> bool) -> Result<()> {
         let (table, name) = (self.oid(index.table)?, self.oid(index.name)?);
         let snapshot = self.snapshot;
-        // SAFETY: opened and closed in pairs; the keys live in the memory context that is reset after the scan. On an error
-        // Postgres' abort closes what is open.
+        // SAFETY: opened and closed in pairs; the keys live in the memory context that is reset after the scan. On an
+        // error Postgres' abort closes what is open.
         unsafe {
             self.memory.switch_to(|_| {
                 let mut scan = Scan::open(table, name, snapshot, keys, index.covers.is_some());

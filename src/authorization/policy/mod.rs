@@ -1,8 +1,8 @@
-//! Policies: conditions on a permission. They are parsed when they are written, so that none fails when it is asked, and know
-//! nothing of Postgres.
+//! Policies: conditions on a permission. They are parsed when they are written, so that none fails when it is asked,
+//! and know nothing of Postgres.
 //!
-//! A policy holds, fails, or cannot tell: the context lacks what it asks about. What cannot tell counts against the asker:
-//! its allow row does not match, its deny row does.
+//! A policy holds, fails, or cannot tell: the context lacks what it asks about. What cannot tell counts against the
+//! asker: its allow row does not match, its deny row does.
 
 mod attribute;
 mod time;
