@@ -124,16 +124,15 @@ impl ByIndex {
     }
 
     /// Sets what the planner may do otherwise; returns what it might do before.
-    fn set([sequential, bitmap, hash, merge]: [bool; 4]) -> [bool; 4] {
+    fn set(allowed: [bool; 4]) -> [bool; 4] {
+        let settings = [
+            &raw mut pg_sys::enable_seqscan,
+            &raw mut pg_sys::enable_bitmapscan,
+            &raw mut pg_sys::enable_hashjoin,
+            &raw mut pg_sys::enable_mergejoin,
+        ];
         // SAFETY: the variables of four settings, read by the planner alone; `drop` puts them back, also after an error.
-        unsafe {
-            [
-                std::mem::replace(&mut *(&raw mut pg_sys::enable_seqscan), sequential),
-                std::mem::replace(&mut *(&raw mut pg_sys::enable_bitmapscan), bitmap),
-                std::mem::replace(&mut *(&raw mut pg_sys::enable_hashjoin), hash),
-                std::mem::replace(&mut *(&raw mut pg_sys::enable_mergejoin), merge),
-            ]
-        }
+        std::array::from_fn(|i| unsafe { settings[i].replace(allowed[i]) })
     }
 }
 

@@ -18,9 +18,12 @@ macro_rules! candidate {
     };
 }
 
+/// LIMIT keeps it a look-up by name for each membership: no plan reads the realm's organizations whole.
 macro_rules! join_organization {
     () => {
-        "LEFT JOIN identity.organizations AS o ON o.realm OPERATOR(pg_catalog.=) $1 AND o.name OPERATOR(pg_catalog.=) m.organization"
+        "LEFT JOIN LATERAL (
+           SELECT * FROM identity.organizations AS n
+           WHERE n.realm OPERATOR(pg_catalog.=) $1 AND n.name OPERATOR(pg_catalog.=) m.organization LIMIT 1) AS o ON true"
     };
 }
 
