@@ -18,7 +18,8 @@ macro_rules! candidate {
     };
 }
 
-/// LIMIT keeps it a look-up by name for each membership: no plan reads the realm's organizations whole.
+/// LIMIT keeps it a look-up by name for each of many memberships: no plan reads the realm's organizations whole. It has its
+/// price, so the one membership that comes first is joined plainly.
 macro_rules! join_organization {
     () => {
         "LEFT JOIN LATERAL (
@@ -45,7 +46,7 @@ macro_rules! first {
                ON m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND ",
             $membership,
             " ",
-            join_organization!(),
+            "LEFT JOIN identity.organizations AS o ON o.realm OPERATOR(pg_catalog.=) $1 AND o.name OPERATOR(pg_catalog.=) m.organization",
             " WHERE i.realm OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
         )
     };
