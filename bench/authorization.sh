@@ -91,7 +91,7 @@ echo "scan of 100000 permissions on single clients: $scan ms: $(awk -v a="$scan"
 echo "first check of a new connection: $first ms (goal at most 5)"
 
 # Pages of a list of all resources.
-run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'pages', 'user:1', 'clients', 'c' || lpad(n::text, 8, '0'), 'view' FROM generate_series(1, $rows) AS n" -c 'VACUUM identity.permissions'
+run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'pages', 'user:1', 'clients', 'c' || lpad(n::text, 8, '0'), 'view' FROM generate_series(1, $rows) AS n" -c 'VACUUM identity.permissions' -c CHECKPOINT
 page() { milliseconds -c "SELECT count(*) FROM identity.permitted_resources('pages', 'user:1', 'view', 'clients', after => 'c' || lpad('$1', 8, '0'))"; }
 one=$(page 0)
 last=$(page $((rows - 1000)))
