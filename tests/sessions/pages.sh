@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The SQL of these pages runs as it stands there, each page from an empty database on.
 . "$(dirname "$0")/../lib.sh"
-pages="consolidation audit organizations login"
+pages="consolidation authorization audit organizations login"
 for page in $pages; do
     psql -Xq -d postgres -c "DROP DATABASE IF EXISTS ${db}_page WITH (FORCE)" -c "CREATE DATABASE ${db}_page" 2>/dev/null
     sql=$(awk '/^```sql$/ { on = 1; next } /^```/ { on = 0 } on' "$(dirname "$0")/../../docs/$page.md")
