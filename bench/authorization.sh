@@ -97,6 +97,13 @@ one=$(page 0)
 last=$(page $((rows - 1000)))
 echo "permitted_resources, pages of 1000 of $rows: the first $one ms, the last $last ms: ratio $(ratio "$last" "$one")"
 
+# And of all subjects that may see one resource.
+run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'pages', 'user:' || lpad(n::text, 8, '0'), 'clients', 'everybody''s', 'view' FROM generate_series(1, $rows) AS n" -c 'VACUUM identity.permissions' -c CHECKPOINT
+page() { milliseconds -c "SELECT count(*) FROM identity.permitted_subjects('pages', 'view', 'clients', 'everybody''s', after => 'user:' || lpad('$1', 8, '0'))"; }
+one=$(page 0)
+last=$(page $((rows - 1000)))
+echo "permitted_subjects, pages of 1000 of $rows: the first $one ms, the last $last ms: ratio $(ratio "$last" "$one")"
+
 # Two clients, prepared statements.
 transactions() { # of the second run: the first brings the pages in
     for _ in 1 2; do
