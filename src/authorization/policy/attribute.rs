@@ -43,7 +43,7 @@ struct Document {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a text, or an array of texts, was expected")]
 enum OneOrMore {
     One(String),
     More(Vec<String>),

@@ -26,7 +26,7 @@ enum Field {
 
 /// One number, or two with all between; where the first is the greater one, through the end and on from the beginning.
 #[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a span is a whole number, or two: [from, to]")]
 enum Span {
     One(i32),
     FromTo(i32, i32),

@@ -70,6 +70,7 @@ SELECT identity.add_policy('acme', 'x', 'attribute', '{"attribute": "a", "cidr":
 SELECT identity.add_policy('acme', 'x', 'attribute', '{"attribute": "a"}');
 SELECT identity.add_policy('acme', 'x', 'time', '{"hours": [9], "time_zone": "Mars/Olympus"}');
 SELECT identity.add_policy('acme', 'x', 'time', '{"hours": [24]}');
+SELECT identity.add_policy('acme', 'x', 'time', '{"weekdays": ["monday"]}');
 SELECT identity.add_policy('acme', 'x', 'subject', '{"any": ["bob"]}');
 SELECT identity.add_policy('acme', 'x', 'script', '{}');
 SELECT identity.add_policy('acme', 'x', 'time', NULL);
