@@ -623,8 +623,8 @@ END
 $$;
 COMMENT ON FUNCTION identity._check_permission_arguments(text, text, text, text[], text, text) IS 'Internal: raises where there can be no such permission';
 
-CREATE FUNCTION identity.grant_permission(
-    realm text, subject text, resource_type text, scopes text[], resource text = NULL, policy text = NULL) RETURNS bigint
+CREATE FUNCTION identity._add_permissions(
+    realm text, subject text, resource_type text, scopes text[], resource text, policy text, effect text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -632,11 +632,17 @@ DECLARE
 BEGIN
     PERFORM identity._check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
     INSERT INTO identity.permissions (realm, subject, resource_type, scope, resource, effect, policy)
-    SELECT $1, $2, $3, s, $5, 'allow', $6 FROM unnest($4) AS s ON CONFLICT DO NOTHING;
+    SELECT $1, $2, $3, s, $5, $7, $6 FROM unnest($4) AS s ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END
 $$;
+COMMENT ON FUNCTION identity._add_permissions(text, text, text, text[], text, text, text) IS 'Internal: grant_permission() and deny_permission()';
+
+CREATE FUNCTION identity.grant_permission(
+    realm text, subject text, resource_type text, scopes text[], resource text = NULL, policy text = NULL) RETURNS bigint
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT identity._add_permissions($1, $2, $3, $4, $5, $6, 'allow') $$;
 COMMENT ON FUNCTION identity.grant_permission(text, text, text, text[], text, text) IS
 'Permits the subject, and all that are in it, the scopes on a resource; on the whole type where resource is NULL; only where the policy holds, if one is named. subject: * is everybody.
 Returns how many permissions that added: those that were there already do not count.
@@ -644,18 +650,8 @@ Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope or res
 
 CREATE FUNCTION identity.deny_permission(
     realm text, subject text, resource_type text, scopes text[], resource text = NULL, policy text = NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    written bigint;
-BEGIN
-    PERFORM identity._check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
-    INSERT INTO identity.permissions (realm, subject, resource_type, scope, resource, effect, policy)
-    SELECT $1, $2, $3, s, $5, 'deny', $6 FROM unnest($4) AS s ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    RETURN written;
-END
-$$;
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT identity._add_permissions($1, $2, $3, $4, $5, $6, 'deny') $$;
 COMMENT ON FUNCTION identity.deny_permission(text, text, text, text[], text, text) IS
 'Denies what identity.grant_permission() permits, with the same arguments: at its level, a deny counts more than an allow.
 Returns how many permissions that added. Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope or resource.';

@@ -91,6 +91,7 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity.remove_container(text, text, text, text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.add_policy(text, text, text, jsonb, boolean)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.remove_policy(text, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity._add_permissions(text, text, text, text[], text, text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.grant_permission(text, text, text, text[], text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.deny_permission(text, text, text, text[], text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.revoke_permission(text, text, text, text[], text, text, text)'),
