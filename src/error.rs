@@ -53,6 +53,14 @@ impl Error {
     }
 }
 
+/// An argument that must not be NULL.
+pub fn required<T>(name: &str, value: Option<T>) -> Result<T> {
+    value.ok_or_else(|| {
+        Error::new("22004", format!("{name} is NULL"))
+            .hint("Give a value, or leave the argument out where it has a default.")
+    })
+}
+
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> Self {
         error.report()

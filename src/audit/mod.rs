@@ -6,10 +6,10 @@
 mod lane;
 mod write;
 
-use crate::db::plan::{self, Argument};
+use crate::db::json;
+use crate::db::plan::Argument;
 use crate::db::session;
-use crate::error::Result;
-use crate::import::required;
+use crate::error::{Result, required};
 use pgrx::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -27,12 +27,12 @@ pub struct Event<'a> {
 
 /// Adds an event to the audit, and returns its number in the realm.
 pub fn record(event: &Event) -> Result<i64> {
-    session::as_extension_owner(|| session::with_system_names(|| record_as_owner(event)))
+    session::as_extension_owner(|| record_as_owner(event))
 }
 
 /// As `record`, for code that runs as the owner of the extension under its own search path.
 pub fn record_as_owner(event: &Event) -> Result<i64> {
-    let detail = plan::jsonb(&event.detail.to_string());
+    let detail = json::jsonb(&event.detail.to_string());
     append(event.realm, event.action, event.subject, detail)
 }
 
@@ -49,6 +49,6 @@ fn audit(
     detail: Option<AnyElement>,
 ) -> std::result::Result<i64, ErrorReport> {
     let (realm, action) = (required("realm", realm)?, required("action", action)?);
-    let detail = detail.map_or_else(|| plan::jsonb("{}"), |d| Some(d.datum()));
+    let detail = detail.map_or_else(|| json::jsonb("{}"), |d| Some(d.datum()));
     Ok(append(&realm, &action, subject.as_deref(), detail)?)
 }

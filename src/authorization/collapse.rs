@@ -2,9 +2,9 @@
 
 use crate::db::returns::ResultSet;
 use crate::db::session::with_system_names;
-use crate::db::spi::{self, literal, quote_identifier};
-use crate::error::{Error, Result};
-use crate::import::stage;
+use crate::db::source;
+use crate::db::spi::{self, literal};
+use crate::error::Result;
 use uuid::Uuid;
 
 pub fn collapse(
@@ -14,17 +14,11 @@ pub fn collapse(
     dry_run: bool,
     result: &mut ResultSet,
 ) -> Result<()> {
-    let query = stage::source_query(resources)?;
-    let columns = stage::source_columns(&query)?;
-    let [(column, _)] = columns.as_slice() else {
-        return Err(Error::invalid_argument("the list of resources does not have one column")
-            .detail(format!("It has {} columns.", columns.len()))
-            .hint("Give a relation or a query with the names alone: 'SELECT client_id FROM clients'."));
-    };
-    let column = quote_identifier(column);
+    let hint = "Give a relation or a query with the names alone: 'SELECT client_id FROM clients'.";
+    let list = source::list(resources, "the list of resources", hint)?;
     spi::execute(&format!(
         "CREATE TEMPORARY TABLE identity_collapse_list ON COMMIT DROP AS
-         SELECT DISTINCT s.{column}::pg_catalog.text COLLATE pg_catalog.\"C\" AS resource FROM (\n{query}\n) AS s WHERE s.{column} IS NOT NULL"
+         SELECT DISTINCT s.resource COLLATE pg_catalog.\"C\" AS resource FROM (\n{list}\n) AS s (resource)"
     ))?;
     let run_id = Uuid::now_v7().to_string();
     with_system_names(|| {

@@ -19,9 +19,8 @@ use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
 use crate::db::{attempt, spi};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
-use crate::import::required;
 use members::Member;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -165,13 +164,11 @@ fn record(run: &Run, request: &Request, run_id: Uuid, outcome: &Outcome) -> Resu
         renamed.into(),
     ];
     session::as_extension_owner(|| {
-        with_system_names(|| {
-            spi::execute_with(statements::RECORD_RUN, &arguments)?;
-            for rows in outcome.recorded().chunks(BATCH as usize) {
-                spi::execute_built(statements::RECORD_ROWS, || report::record_arguments(run_id, outcome.groups, rows))?;
-            }
-            Ok(())
-        })
+        spi::execute_with(statements::RECORD_RUN, &arguments)?;
+        for rows in outcome.recorded().chunks(BATCH as usize) {
+            spi::execute_built(statements::RECORD_ROWS, || report::record_arguments(run_id, outcome.groups, rows))?;
+        }
+        Ok(())
     })?;
     audit("dedup_logins", &table.name, &json!({"run_id": run_id.to_string(), "renamed": renamed}))
 }
@@ -184,30 +181,6 @@ fn audit(action: &str, table: &str, detail: &serde_json::Value) -> Result<()> {
 
 /// Rows that are handed over at a time.
 const BATCH: i64 = 10_000;
-
-/// Reads texts as one role, and hands them over by columns, a batch at a time.
-fn in_batches<const N: usize>(
-    reader: pg_sys::Oid,
-    sql: &str,
-    mut each: impl FnMut([Vec<Option<String>>; N]) -> Result<()>,
-) -> Result<()> {
-    let mut cursor = session::as_user(reader, || with_system_names(|| Cursor::open(sql)))?;
-    let mut more = true;
-    while more {
-        let mut columns = [const { Vec::new() }; N];
-        let mut read = || {
-            cursor.fetch(BATCH, |row| {
-                for (i, column) in columns.iter_mut().enumerate() {
-                    column.push(row.get::<String>(i + 1)?);
-                }
-                Ok(())
-            })
-        };
-        more = session::as_user(reader, || with_system_names(&mut read))?;
-        each(columns)?;
-    }
-    Ok(())
-}
 
 /// A run as it was recorded.
 #[derive(Deserialize)]
@@ -269,7 +242,7 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
     }
     result.open();
     let sql = format!("SELECT u.* FROM identity._undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
-    session::as_extension_owner(|| with_system_names(|| result.append(&sql)))?;
+    session::as_extension_owner(|| result.append(&sql))?;
     Ok(true)
 }
 
@@ -306,11 +279,9 @@ fn check_undoer(run_by: &str) -> Result<()> {
 fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
     let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
-    session::as_user(owner, || {
-        with_system_names(|| {
-            spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
-            spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
-        })
+    session::as_owner(owner, || {
+        spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
+        spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
     })?;
     run.on_target(&run.target.check_rights())?;
     if !dry_run {
@@ -328,16 +299,30 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
         Ok(((), !dry_run))
     })?;
     if !dry_run {
-        let mut restored = 0;
-        in_batches::<1>(session::current_role(), statements::RESTORED, |[rows]| {
-            restored += rows.len();
-            let arguments = || vec![run_id.into(), rows.into()];
-            session::as_user(owner, || with_system_names(|| spi::execute_built(statements::RECORD_UNDO, arguments)))?;
-            Ok(())
-        })?;
+        let restored = record_restored(run_id, owner)?;
         audit("undo_dedup", &run.target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
     }
     run.own(&statements::drop(&["member", "pending", "done"]))?;
-    session::as_user(owner, || run.own(&statements::drop(&["undo"])))?;
+    session::as_owner(owner, || spi::execute(&statements::drop(&["undo"])))?;
     Ok(())
+}
+
+/// Hands the rows that were restored over to the record, and counts them. They are read as the caller: the owner of the
+/// record runs nothing on a table that the caller's own functions could have made into something else.
+fn record_restored(run_id: &str, owner: pg_sys::Oid) -> Result<usize> {
+    let mut cursor = with_system_names(|| Cursor::open(statements::RESTORED))?;
+    let (mut restored, mut more) = (0, true);
+    while more {
+        let mut rows = Vec::new();
+        more = with_system_names(|| {
+            cursor.fetch(BATCH, |row| {
+                rows.push(row.get::<String>(1)?);
+                Ok(())
+            })
+        })?;
+        restored += rows.len();
+        let arguments = || vec![run_id.into(), rows.into()];
+        session::as_owner(owner, || spi::execute_built(statements::RECORD_UNDO, arguments))?;
+    }
+    Ok(restored)
 }

@@ -2,7 +2,7 @@
 
 use crate::consolidation::allot::{Allotment, Name, Wish};
 use crate::consolidation::members::{Groups, Row};
-use crate::db::plan;
+use crate::db::json;
 use crate::db::returns::ResultSet;
 use pgrx::IntoDatum;
 use pgrx::datum::DatumWithOid;
@@ -71,7 +71,7 @@ pub fn renamed(run_id: Uuid, outcome: &Outcome, allotment: &Allotment, result: &
             groups.members[member].row_id.text().into_datum(),
             (&**login).into_datum(),
             line.new_login.unwrap_or(login).into_datum(),
-            if member == keeper { None } else { plan::jsonb(&json(&Described::of(groups, keeper))) },
+            if member == keeper { None } else { json::jsonb(&text_of(&Described::of(groups, keeper))) },
             line.reason.into_datum(),
         ]
     });
@@ -128,8 +128,8 @@ pub fn duplicates(groups: &Groups, result: &mut ResultSet) {
             groups.members[members[0]].key().into_datum(),
             (members.len() as i32).into_datum(),
             sites.into_datum(),
-            plan::jsonb(&json(&rows)),
-            plan::jsonb(&json(&rows[0])),
+            json::jsonb(&text_of(&rows)),
+            json::jsonb(&text_of(&rows[0])),
         ]
     });
 }
@@ -149,6 +149,6 @@ impl<'a> Described<'a> {
     }
 }
 
-fn json(value: &impl Serialize) -> String {
+fn text_of(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("texts are JSON")
 }

@@ -7,7 +7,7 @@ use crate::consolidation::roll::{self, Roll};
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::{Column, Table};
-use crate::db::{session, spi};
+use crate::db::{session, source, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame};
 use crate::import::{job, stage};
@@ -69,21 +69,15 @@ impl Run<'_> {
     }
 
     /// Keys of names that are never given: those of a relation or query of the caller's.
-    pub fn take_reserved(&self, source: &str, taken: &mut Taken) -> Result<()> {
-        let query = stage::source_query(source)?;
-        let columns = stage::source_columns(&query)?;
-        let [(column, _)] = columns.as_slice() else {
-            return Err(Error::invalid_argument("reserved does not have one column")
-                .detail(format!("It has {} columns.", columns.len()))
-                .hint("Give a relation or a query with the names alone: 'SELECT name FROM reserved_names'."));
-        };
-        self.take(&statements::reserved(&spi::quote_identifier(column), &query), taken)
+    pub fn take_reserved(&self, reserved: &str, taken: &mut Taken) -> Result<()> {
+        let hint = "Give a relation or a query with the names alone: 'SELECT name FROM reserved_names'.";
+        self.take(&source::list(reserved, "reserved", hint)?, taken)
     }
 
     /// Former names of this table's rows stand in the records, which only the extension's owner reads.
     pub fn take_former(&self, taken: &mut Taken) -> Result<()> {
         let sql = statements::former(&self.target.table.name);
-        session::as_extension_owner(|| session::with_system_names(|| self.take(&sql, taken)))
+        session::as_extension_owner(|| self.take(&sql, taken))
     }
 
     fn take(&self, names: &str, taken: &mut Taken) -> Result<()> {

@@ -141,11 +141,6 @@ pub fn is_boolean(column: &Column) -> bool {
     column.base_name == "boolean"
 }
 
-/// Reserved names.
-pub fn reserved(column: &str, query: &str) -> String {
-    format!("SELECT r.{column}::pg_catalog.text FROM (\n{query}\n) AS r WHERE r.{column} IS NOT NULL")
-}
-
 /// Former names of rows of this table stay theirs.
 pub fn former(target: &str) -> String {
     format!(

@@ -13,6 +13,7 @@ pub mod progress;
 pub mod returns;
 pub mod scan;
 pub mod session;
+pub mod source;
 pub mod spi;
 pub mod spool;
 pub mod statement;

@@ -173,10 +173,3 @@ impl Row {
 pub fn text(value: &str) -> Argument {
     value.into_datum()
 }
-
-/// A jsonb value from its text.
-pub fn jsonb(text: &str) -> Argument {
-    let text = CString::new(text).expect("JSON text has no NUL byte");
-    // SAFETY: jsonb_in takes a NUL-terminated text.
-    unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[text.as_c_str().into_datum()]) }
-}

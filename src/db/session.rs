@@ -41,19 +41,20 @@ pub fn with_system_names<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     with_settings(&[("search_path", "pg_catalog, pg_temp")], work)
 }
 
-/// The role whose rights apply.
-pub fn current_role() -> pg_sys::Oid {
-    // SAFETY: a plain read of the session's state.
-    unsafe { pg_sys::GetUserId() }
-}
-
+/// The name of the role whose rights apply.
 pub fn current_role_name() -> Result<String> {
     Ok(spi::value::<String>("SELECT CURRENT_USER::pg_catalog.text", &[])?.unwrap_or_default())
 }
 
 /// Runs `work` as the owner of this extension: for its own tables, which callers have no rights on.
 pub fn as_extension_owner<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    as_user(extension_owner()?, work)
+    as_owner(extension_owner()?, work)
+}
+
+/// As `as_extension_owner`, where the owner is known. No name can mean anything but the system's: nothing of the caller's
+/// is run with the owner's rights.
+pub fn as_owner<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    as_user(owner, || with_system_names(work))
 }
 
 /// The role that owns this extension.
@@ -63,7 +64,7 @@ pub fn extension_owner() -> Result<pg_sys::Oid> {
 }
 
 /// Runs `work` with the rights of `role`.
-pub fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: the user and the context are put back below; on an error Postgres' abort puts them back.

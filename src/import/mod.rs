@@ -19,8 +19,8 @@ use crate::db::catalog::{self, Table};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::spi::literal;
-use crate::db::{session, spi, trigger};
-use crate::error::{Error, Result};
+use crate::db::{session, source, spi, trigger};
+use crate::error::{Result, required};
 use job::{Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -77,13 +77,6 @@ fn import_rows(
     Ok(import(target, &request, result)?)
 }
 
-pub(crate) fn required<T>(name: &str, value: Option<T>) -> Result<T> {
-    value.ok_or_else(|| {
-        Error::new("22004", format!("{name} is NULL"))
-            .hint("Give a value, or leave the argument out where it has a default.")
-    })
-}
-
 /// What a row becomes under the BEFORE INSERT triggers of its table; NULL where one of them drops it.
 #[pg_extern(sql = false)]
 fn import_before_insert(row: pgrx::AnyElement) -> Option<pgrx::AnyElement> {
@@ -108,7 +101,7 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     };
     job.check_session()?;
     plan::check_target(&table)?;
-    let query = stage::source_query(&request.source)?;
+    let query = source::query(&request.source)?;
     result.open();
     job.run(|| run_import(target, &table, request, &query, job.run_id, &mut result))
 }
@@ -161,7 +154,7 @@ fn prepare<'a>(
     stage::check_temporary()?;
     let search_path = spi::value::<String>("SELECT pg_catalog.current_setting('search_path')", &[])?
         .filter(|path| path.contains("pg_catalog"));
-    let columns = stage::source_columns(query)?;
+    let columns = source::columns(query)?;
     let taken: BTreeSet<&str> =
         table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(|(name, _)| name.as_str())).collect();
     let names = Names::new(RUNS.fetch_add(1, Ordering::Relaxed), &taken);

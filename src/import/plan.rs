@@ -96,35 +96,6 @@ impl Request {
     }
 }
 
-/// True where a source is the name of a relation, qualified or not, and not a query.
-pub fn is_relation_name(source: &str) -> bool {
-    let mut rest = source.trim();
-    loop {
-        let Some(after) = after_identifier(rest) else { return false };
-        rest = after.trim_start();
-        match rest.strip_prefix('.') {
-            Some(next) => rest = next.trim_start(),
-            None => return rest.is_empty(),
-        }
-    }
-}
-
-/// What follows the identifier that `text` begins with.
-fn after_identifier(text: &str) -> Option<&str> {
-    if let Some(mut rest) = text.strip_prefix('"') {
-        loop {
-            let (_, after) = rest.split_once('"')?;
-            match after.strip_prefix('"') {
-                Some(more) => rest = more,
-                None => return Some(after),
-            }
-        }
-    }
-    let letter = |c: char| c.is_alphabetic() || c == '_';
-    let inside = |c: char| letter(c) || c.is_ascii_digit() || c == '$';
-    text.starts_with(letter).then(|| text.trim_start_matches(inside))
-}
-
 /// Refuses what cannot be imported into.
 pub fn check_target(table: &Table) -> Result<()> {
     let wrong =
@@ -485,16 +456,6 @@ mod tests {
         t.columns.push(generated);
         assert_eq!(known_columns(&t, &BTreeSet::from([2])), BTreeSet::from([2, 4]));
         assert_eq!(known_columns(&t, &BTreeSet::from([1, 2])), BTreeSet::from([1, 2, 4, 5]));
-    }
-
-    #[test]
-    fn a_name_is_told_from_a_query() {
-        for name in ["users", " staging.users ", "\"Weird \"\"Name\"\"\"", "a . \"b.c\"", "größe"] {
-            assert!(is_relation_name(name), "{name}");
-        }
-        for query in ["SELECT 1", "TABLE users", "VALUES (1)", "", "a.b.", "\"open", "users;", "users u", "(users)"] {
-            assert!(!is_relation_name(query), "{query}");
-        }
     }
 
     #[test]

@@ -6,58 +6,11 @@ use crate::db::expression;
 use crate::db::progress::Phase;
 use crate::db::session;
 use crate::db::spi;
-use crate::db::statement::{self, Statement};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Assignment, OnConflict, Request, SourceColumn};
 use crate::import::run::{Finding, Run, Stumble};
 use crate::import::statements::{ORD_CONVERSION, Rows, Statements};
-use pgrx::prelude::*;
 use std::collections::BTreeSet;
-
-/// The source as one query.
-pub fn source_query(source: &str) -> Result<String> {
-    if plan::is_relation_name(source) {
-        return relation_query(source);
-    }
-    let refuse = |what: &str| {
-        Err(Error::invalid_argument(format!("the source is {what}"))
-            .hint("Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH … SELECT that only reads."))
-    };
-    match statement::parse(source) {
-        Statement::Query(text) => Ok(text),
-        Statement::WritingQuery => refuse("a query that writes"),
-        Statement::Other => refuse("a statement that is not a query"),
-        Statement::Several(n) => refuse(&format!("{n} statements")),
-        Statement::Empty => refuse("empty"),
-    }
-}
-
-fn relation_query(name: &str) -> Result<String> {
-    let found = spi::value::<String>(
-        "SELECT pg_catalog.concat(c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname))
-         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
-         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)",
-        &[name.into()],
-    )?;
-    let Some(found) = found else {
-        return Err(Error::new("42P01", format!("relation \"{name}\" does not exist"))
-            .hint("The source is the name of a relation, or a query. A name with capitals or special characters needs its double quotes."));
-    };
-    let (kind, qualified) = found.split_at(1);
-    if !["r", "p", "v", "m", "f"].contains(&kind) {
-        return Err(Error::new("42809", format!("\"{name}\" is not a relation with rows to import"))
-            .hint("Name a table, a view, a materialized view or a foreign table, or give a query."));
-    }
-    Ok(format!("SELECT * FROM {qualified}"))
-}
-
-/// The source's columns and their types, before it has a table of its own.
-pub fn source_columns(query: &str) -> Result<Vec<(String, pg_sys::Oid)>> {
-    Spi::connect_mut(|client| {
-        let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
-        (1..=rows.columns()?).map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value()))).collect()
-    })
-}
 
 /// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.
 pub fn check_rights(table: &Table, statements: &Statements, request: &Request, match_key: Option<usize>) -> Result<()> {

@@ -12,8 +12,7 @@ mod write;
 
 use crate::db::plan::{self, Argument};
 use crate::db::{json, returns, session};
-use crate::error::{Error, Result};
-use crate::import::required;
+use crate::error::{Error, Result, required};
 use context::Context;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -44,6 +43,8 @@ pub fn define_settings() {
 struct Request {
     realm: String,
     identity: Uuid,
+    /// The identity's id as text: whose failures are counted.
+    subject: String,
     organization: Option<String>,
     context: Context,
     max_attempts: i32,
@@ -71,9 +72,11 @@ impl Request {
                 .detail(format!("It is {max_attempts}."))
                 .hint("Leave it out for 10."));
         }
+        let identity = required("identity_id", identity)?;
         Ok(Request {
             realm: required("realm", realm)?,
-            identity: required("identity_id", identity)?,
+            identity,
+            subject: identity.to_string(),
             organization,
             context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
             max_attempts,
@@ -83,6 +86,10 @@ impl Request {
 
     fn who(&self) -> Who<'_> {
         Who { realm: &self.realm, identity: self.identity }
+    }
+
+    fn login(&self) -> Result<Login<'_>> {
+        Login::new(&self.realm, &self.subject, self.ip())
     }
 
     /// Decides; writes nothing. What comes first is read first: most logins end there.
@@ -191,8 +198,7 @@ fn resolve_login(
             .into());
     }
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let subject = request.identity.to_string();
-    let login = Login::of(&request, &subject)?;
+    let login = request.login()?;
     let resolved = session::with_snapshot(|| request.resolve(&login))?;
     let event = request.leave(&login, &resolved)?;
     let values = answer(&resolved, Some(event))?;
@@ -212,17 +218,10 @@ fn preview_login(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let subject = request.identity.to_string();
-    let login = Login::of(&request, &subject)?;
+    let login = request.login()?;
     let values = answer(&request.resolve(&login)?, None)?;
     // SAFETY: as above.
     Ok(unsafe { returns::row(fcinfo, &values) })
-}
-
-impl<'a> Login<'a> {
-    fn of(request: &'a Request, subject: &'a str) -> Result<Self> {
-        Login::new(&request.realm, subject, request.context.ip.as_deref())
-    }
 }
 
 /// See the comment on `identity._login_wait` in `sql/50_login.sql`.

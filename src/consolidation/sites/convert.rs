@@ -2,17 +2,14 @@
 
 use crate::consolidation::sites::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
 use crate::identifier::{self, Country, Kind};
+use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, TOO_LONG, WRONG_TYPE};
 use crate::password::{Hash, SaltedDigest};
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
-const INVALID_VALUE: &str = "22023";
-const MISSING_VALUE: &str = "22004";
-const TOO_LONG: &str = "22001";
 const NOT_A_TIME: &str = "22007";
-const WRONG_TYPE: &str = "22P02";
 
 /// Bytes of an original_id, which is part of index keys.
 const ID_MAX: usize = 255;

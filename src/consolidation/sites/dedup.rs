@@ -3,8 +3,8 @@
 use crate::audit::{self, Event};
 use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
 use crate::consolidation::plan::{Normalize, Room};
+use crate::consolidation::sites::lock_staged;
 use crate::consolidation::sites::statements::{self, fill};
-use crate::consolidation::sites::{lock_staged, store};
 use crate::db::returns::ResultSet;
 use crate::db::{attempt, session, spi};
 use crate::error::Result;
@@ -20,14 +20,14 @@ const ROOM: Room = Room { characters: Some(255), bytes: None, trims: false };
 pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
-    store(owner, || spi::execute_with("SELECT identity._check_realm($1)", &[realm.into()]))?;
+    session::as_owner(owner, || spi::execute_with("SELECT identity._check_realm($1)", &[realm.into()]))?;
     lock_realm(realm)?;
     lock_staged(realm, true);
     result.open();
     let run_id = Uuid::now_v7().to_string();
     // A dry run does all of it, and rolls back.
     attempt::provisional(|| {
-        store(owner, || with_memory(|| run(realm, &run_id, &caller, dry_run, &mut result)))?;
+        session::as_owner(owner, || with_memory(|| run(realm, &run_id, &caller, dry_run, &mut result)))?;
         Ok(((), !dry_run))
     })
 }

@@ -11,11 +11,10 @@ mod stage;
 mod statements;
 
 use crate::consolidation::run::{check_isolation, check_session};
+use crate::db::lock;
 use crate::db::returns::ResultSet;
-use crate::db::{lock, session};
-use crate::error::Result;
+use crate::error::required;
 use crate::import::plan::Report;
-use crate::import::required;
 use mapping::Mapping;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -94,9 +93,4 @@ fn lock_staged(realm: &str, alone: bool) {
 #[pg_extern(sql = false)]
 fn new_id() -> pgrx::Uuid {
     pgrx::Uuid::from_bytes(*uuid::Uuid::now_v7().as_bytes())
-}
-
-/// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
-fn store<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
-    session::as_user(owner, || session::with_system_names(work))
 }

@@ -5,16 +5,14 @@ use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
 use crate::consolidation::sites::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, fill};
-use crate::consolidation::sites::store;
 use crate::db::returns::ResultSet;
 use crate::db::spi::{self, Cursor};
-use crate::db::{attempt, session};
-use crate::error::{Error, Result};
+use crate::db::{attempt, session, source};
+use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::identities::reader::Reader;
 use crate::import::job::with_memory;
 use crate::import::plan::Report;
-use crate::import::stage::{source_columns, source_query};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use serde_json::{Map, Value, json};
@@ -35,12 +33,14 @@ const BATCH: i64 = 2_000;
 
 pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
-    let site = store(owner, || site_id(&request))?;
-    let query = source_query(&request.source)?;
-    let columns: Vec<String> = source_columns(&query)?.into_iter().map(|(name, _)| name).collect();
+    let site = session::as_owner(owner, || site_id(&request))?;
+    let query = source::query(&request.source)?;
+    let columns: Vec<String> = source::columns(&query)?.into_iter().map(|(name, _)| name).collect();
     request.mapping.check_columns(&columns)?;
     if let Domains::Source(source) = &request.rules.disposable_domains {
-        request.rules.disposable_domains = Domains::listed(read_domains(source)?);
+        let hint = "Give an array, or a relation or a query with the domains alone: 'SELECT domain FROM disposable'.";
+        request.rules.disposable_domains =
+            Domains::listed(spi::texts(&source::list(source, "disposable_domains", hint)?)?);
     }
     lock_realm(&request.realm)?;
     result.open();
@@ -59,19 +59,6 @@ fn site_id(request: &Request) -> Result<i32> {
     Ok(site.unwrap_or_default())
 }
 
-/// The caller's list of domains.
-fn read_domains(source: &str) -> Result<Vec<String>> {
-    let query = source_query(source)?;
-    let columns = source_columns(&query)?;
-    let [(column, _)] = columns.as_slice() else {
-        return Err(Error::invalid_argument("disposable_domains does not have one column")
-            .detail(format!("It has {} columns.", columns.len()))
-            .hint("Give an array, or a relation or a query with the domains alone: 'SELECT domain FROM disposable'."));
-    };
-    let column = spi::quote_identifier(column);
-    spi::texts(&format!("SELECT d.{column}::pg_catalog.text FROM (\n{query}\n) AS d WHERE d.{column} IS NOT NULL"))
-}
-
 struct Run<'a> {
     request: &'a Request,
     owner: pg_sys::Oid,
@@ -85,10 +72,10 @@ impl Run<'_> {
         for statement in statements::DECIDE.iter().chain(statements::WRITE) {
             self.execute(statement)?;
         }
-        let counts: BTreeMap<String, i64> = store(self.owner, || spi::document(statements::COUNT, &[]))?;
+        let counts: BTreeMap<String, i64> = session::as_owner(self.owner, || spi::document(statements::COUNT, &[]))?;
         if self.request.report != Report::None {
             let report = statements::report(self.request.report == Report::All);
-            store(self.owner, || result.append(&report))?;
+            session::as_owner(self.owner, || result.append(&report))?;
         }
         self.execute(statements::DROP)?;
         let Request { realm, site, .. } = self.request;
@@ -101,7 +88,7 @@ impl Run<'_> {
     }
 
     fn execute(&self, statement: &str) -> Result<u64> {
-        store(self.owner, || spi::execute(&fill(statement, &self.request.realm, self.site)))
+        session::as_owner(self.owner, || spi::execute(&fill(statement, &self.request.realm, self.site)))
     }
 
     /// Reads the source as the caller, a batch at a time.
@@ -122,7 +109,7 @@ impl Run<'_> {
                 Ok(())
             })?;
             let Batch { items, faults } = batch;
-            store(self.owner, || {
+            session::as_owner(self.owner, || {
                 spi::execute_built(statements::ADD_ITEMS, || items.arguments())?;
                 spi::execute_built(statements::ADD_FAULTS, || faults.arguments())
             })?;

@@ -1,6 +1,7 @@
 //! From documents to the run's temporary tables: each is read by `kratos`, and goes in a batch of arrays.
 
 use crate::db::progress::Phase;
+use crate::db::source;
 use crate::db::spi::{self, Cursor};
 use crate::error::{Error, Result};
 use crate::import::identities::credentials::Credentials;
@@ -9,7 +10,6 @@ use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
 use crate::import::identities::run::Run;
 use crate::import::identities::schema::{Schema, Schemas};
 use crate::import::identities::statements;
-use crate::import::stage;
 use crate::password;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -29,7 +29,7 @@ pub enum Source {
 impl Source {
     /// The query, if its rows are documents.
     pub fn query(query: String) -> Result<Self> {
-        let columns = stage::source_columns(&query)?;
+        let columns = source::columns(&query)?;
         let refuse = |detail: String| {
             Err(Error::new("42804", "the source does not have one json or jsonb column")
                 .detail(detail)

@@ -16,11 +16,11 @@ mod write;
 use crate::db::json;
 use crate::db::progress::Phase;
 use crate::db::returns::ResultSet;
+use crate::db::source;
 use crate::db::spi::{self, literal};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, required};
 use crate::import::job::{Counts, Job, Outcome};
-use crate::import::plan::{self, OnConflict, Report};
-use crate::import::{required, stage};
+use crate::import::plan::{OnConflict, Report};
 use kratos::Shape;
 use load::Source;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -63,12 +63,12 @@ fn import_identities_from(
     let request = request(realm, on_conflict, dry_run, report)?;
     let source = required("source", source)?;
     // A query's text may have documents in it, and so secrets: it is not kept.
-    let label = if plan::is_relation_name(&source) {
+    let label = if source::is_relation_name(&source) {
         Label { record: source.trim(), argument: literal(source.trim()) }
     } else {
         Label::unnamed("(query)")
     };
-    let read = || Source::query(stage::source_query(&source)?);
+    let read = || Source::query(source::query(&source)?);
     Ok(import(&request, "import_identities_from", label, read, result)?)
 }
 

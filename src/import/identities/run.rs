@@ -82,7 +82,7 @@ impl<'a> Run<'a> {
 
     /// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
     pub fn store<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        session::as_user(self.owner, || session::with_system_names(work))
+        session::as_owner(self.owner, work)
     }
 
     pub fn execute(&self, template: &str) -> Result<u64> {

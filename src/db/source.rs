@@ -1,0 +1,108 @@
+//! What a caller names to be read: a relation, or a query that only reads. It is read as he reads it.
+
+use crate::db::spi;
+use crate::db::statement::{self, Statement};
+use crate::error::{Error, Result};
+use pgrx::prelude::*;
+
+/// The source as one query.
+pub fn query(source: &str) -> Result<String> {
+    if is_relation_name(source) {
+        return relation_query(source);
+    }
+    let refuse = |what: &str| {
+        Err(Error::invalid_argument(format!("the source is {what}"))
+            .hint("Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH … SELECT that only reads."))
+    };
+    match statement::parse(source) {
+        Statement::Query(text) => Ok(text),
+        Statement::WritingQuery => refuse("a query that writes"),
+        Statement::Other => refuse("a statement that is not a query"),
+        Statement::Several(n) => refuse(&format!("{n} statements")),
+        Statement::Empty => refuse("empty"),
+    }
+}
+
+fn relation_query(name: &str) -> Result<String> {
+    let found = spi::value::<String>(
+        "SELECT pg_catalog.concat(c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname))
+         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)",
+        &[name.into()],
+    )?;
+    let Some(found) = found else {
+        return Err(Error::new("42P01", format!("relation \"{name}\" does not exist"))
+            .hint("The source is the name of a relation, or a query. A name with capitals or special characters needs its double quotes."));
+    };
+    let (kind, qualified) = found.split_at(1);
+    if !["r", "p", "v", "m", "f"].contains(&kind) {
+        return Err(Error::new("42809", format!("\"{name}\" is not a relation with rows to import"))
+            .hint("Name a table, a view, a materialized view or a foreign table, or give a query."));
+    }
+    Ok(format!("SELECT * FROM {qualified}"))
+}
+
+/// The columns of a source's query and their types.
+pub fn columns(query: &str) -> Result<Vec<(String, pg_sys::Oid)>> {
+    Spi::connect_mut(|client| {
+        let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
+        (1..=rows.columns()?).map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value()))).collect()
+    })
+}
+
+/// A source that is a list, as a query for its texts, without NULLs. `name` is what an error calls the list.
+pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
+    let query = query(source)?;
+    let columns = columns(&query)?;
+    let [(column, _)] = columns.as_slice() else {
+        return Err(Error::invalid_argument(format!("{name} does not have one column"))
+            .detail(format!("It has {} columns.", columns.len()))
+            .hint(hint));
+    };
+    let column = spi::quote_identifier(column);
+    Ok(format!("SELECT l.{column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE l.{column} IS NOT NULL"))
+}
+
+/// True where a source is the name of a relation, qualified or not, and not a query.
+pub fn is_relation_name(source: &str) -> bool {
+    let mut rest = source.trim();
+    loop {
+        let Some(after) = after_identifier(rest) else { return false };
+        rest = after.trim_start();
+        match rest.strip_prefix('.') {
+            Some(next) => rest = next.trim_start(),
+            None => return rest.is_empty(),
+        }
+    }
+}
+
+/// What follows the identifier that `text` begins with.
+fn after_identifier(text: &str) -> Option<&str> {
+    if let Some(mut rest) = text.strip_prefix('"') {
+        loop {
+            let (_, after) = rest.split_once('"')?;
+            match after.strip_prefix('"') {
+                Some(more) => rest = more,
+                None => return Some(after),
+            }
+        }
+    }
+    let letter = |c: char| c.is_alphabetic() || c == '_';
+    let inside = |c: char| letter(c) || c.is_ascii_digit() || c == '$';
+    text.starts_with(letter).then(|| text.trim_start_matches(inside))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_told_from_a_query() {
+        for name in ["users", " staging.users ", "\"Weird \"\"Name\"\"\"", "a . \"b.c\"", "größe"] {
+            assert!(is_relation_name(name), "{name}");
+        }
+        for query in ["SELECT 1", "TABLE users", "VALUES (1)", "", "a.b.", "\"open", "users;", "users u", "(users)"] {
+            assert!(!is_relation_name(query), "{query}");
+        }
+    }
+}
