@@ -12,7 +12,7 @@ CREATE TABLE identity.audit_heads (
     prev bytea NOT NULL DEFAULT '\x',
     hash bytea NOT NULL DEFAULT '\x',
     PRIMARY KEY (realm, lane)
-) WITH (fillfactor = 20);
+) WITH (fillfactor = 50);
 SELECT pg_catalog.pg_extension_config_dump('identity.audit_heads', '');
 COMMENT ON TABLE identity.audit_heads IS 'The end of each chain of audit events';
 COMMENT ON COLUMN identity.audit_heads.realm IS 'The realm; '''' for events that belong to none';

@@ -1,131 +1,186 @@
 //! Adds an event to a chain. The lane is held, so its head is nobody else's.
 
+use crate::audit::hash::{self, Entry};
 use crate::db::plan::{self, Argument, Plan};
-use crate::db::session;
+use crate::db::scan::{Index, Key, Reader, Row};
+use crate::db::table::{Place, Table};
+use crate::db::{json, session};
 use crate::error::{Error, Result};
-use pgrx::IntoDatum;
-use pgrx::pg_sys::{self, BYTEAOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::pg_sys::{self, BYTEAOID, INETOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
+use pgrx::{Inet, IntoDatum};
 use std::cell::RefCell;
 
-/// Moves a head on. No row where it is not found.
-macro_rules! advance {
-    ($found:literal) => {
-        concat!(
-            "UPDATE identity.audit_heads AS h
-             SET seq = h.seq OPERATOR(pg_catalog.+) 1, prev = h.hash,
-                 hash = identity._audit_hash(h.hash, $1, $2, h.seq OPERATOR(pg_catalog.+) 1, $3, $4, $5, $6,
-                                             pg_catalog.inet_client_addr(), $7, $8, $9)
-             WHERE h.realm OPERATOR(pg_catalog.=) $1 AND h.lane OPERATOR(pg_catalog.=) $2",
-            $found,
-            " RETURNING h.seq, h.prev, h.hash, h.ctid::pg_catalog.text"
-        )
-    };
+/// realm, lane
+const HEADS: Index = Index::of(c"audit_heads", c"audit_heads_pkey");
+
+/// Columns of a head by their numbers in the table.
+mod column {
+    pub const REALM: i16 = 1;
+    pub const LANE: i16 = 2;
+    pub const SEQ: i16 = 3;
+    pub const PREV: i16 = 4;
+    pub const HASH: i16 = 5;
 }
 
-const TYPES: [pg_sys::Oid; 12] = [
+const TYPES: &[pg_sys::Oid] = &[
     TEXTOID,
     INT4OID,
+    INT8OID,
+    INT8OID,
     TIMESTAMPTZOID,
     TEXTOID,
     TEXTOID,
     TEXTOID,
+    INETOID,
     TEXTOID,
     TEXTOID,
     JSONBOID,
-    INT8OID,
     BYTEAOID,
     BYTEAOID,
 ];
-const TYPES_AND_PLACE: [pg_sys::Oid; 10] =
-    [TEXTOID, INT4OID, TIMESTAMPTZOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, JSONBOID, TEXTOID];
-
-static OPEN_LANE: Plan =
-    Plan::new("INSERT INTO identity.audit_heads (realm, lane) VALUES ($1, $2)", TYPES.split_at(2).0);
-static ADVANCE: Plan = Plan::new(advance!(""), TYPES.split_at(9).0);
-static ADVANCE_AT: Plan =
-    Plan::new(advance!(" AND h.ctid OPERATOR(pg_catalog.=) $10::pg_catalog.text::pg_catalog.tid"), &TYPES_AND_PLACE);
 static ADD: Plan = Plan::new(
     "INSERT INTO identity.audit_events (realm, lane, seq, event_id, at, session_role, acting_role, application_name,
        client_addr, action, subject, detail, prev, hash)
-     VALUES ($1, $2, $10, $10 OPERATOR(pg_catalog.*) 64 OPERATOR(pg_catalog.+) $2, $3, $4, $5, $6,
-       pg_catalog.inet_client_addr(), $7, $8, $9, $11, $12)",
-    &TYPES,
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+    TYPES,
 );
 
-/// Where this transaction left the head of its lane. Without it, the second event of a transaction would find the head behind
-/// its former version, and the ten-thousandth behind ten thousand.
-struct Place {
-    transaction: u32,
+/// Where this session left the head of a lane. Without it each event would begin with a search, and the second one of a
+/// transaction would find the head behind its former version, the ten-thousandth behind ten thousand.
+struct Left {
     realm: String,
     lane: i32,
-    tid: String,
+    place: Place,
 }
 
 thread_local! {
-    static PLACE: RefCell<Option<Place>> = const { RefCell::new(None) };
+    static LEFT: RefCell<Option<Left>> = const { RefCell::new(None) };
 }
 
-pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detail: Argument) -> Result<i64> {
-    let [session_role, acting_role, application] = session::who();
-    let event = [
-        plan::text(realm),
-        lane.into_datum(),
-        Some(session::now()),
-        plan::text(&session_role),
-        plan::text(&acting_role),
-        plan::text(&application),
-        plan::text(action),
-        subject.and_then(plan::text),
-        detail,
-    ];
-    let transaction = session::transaction_number();
-    let advanced = match known_place(transaction, realm, lane) {
-        Some(tid) => advance(&ADVANCE_AT, &[&event[..], &[plan::text(&tid)]].concat())?,
-        None => None,
-    };
-    let head = match advanced {
-        Some(head) => head,
-        None => advance_by_key(&event)?,
-    };
-    let link = [head.seq.into_datum(), head.prev.into_datum(), head.hash.into_datum()];
-    ADD.write_latest(&[&event[..], &link].concat(), |_| Ok(()))?;
-    PLACE.set(Some(Place { transaction, realm: realm.to_string(), lane, tid: head.tid }));
-    Ok(head.seq * 64 + i64::from(lane))
-}
-
-fn known_place(transaction: u32, realm: &str, lane: i32) -> Option<String> {
-    PLACE.with_borrow(|place| {
-        let place = place.as_ref()?;
-        let known = place.transaction == transaction && place.lane == lane && place.realm == realm;
-        known.then(|| place.tid.clone())
-    })
-}
-
-/// The end of a lane as it is now, and the hash before it.
+/// The end of a chain after an event.
 struct Head {
     seq: i64,
     prev: Vec<u8>,
     hash: Vec<u8>,
-    tid: String,
 }
 
-/// Moves the head of a lane that may be new.
-fn advance_by_key(event: &[Argument]) -> Result<Head> {
-    if let Some(head) = advance(&ADVANCE, event)? {
-        return Ok(head);
-    }
-    OPEN_LANE.write_latest(&event[..2], |_| Ok(()))?;
-    advance(&ADVANCE, event)?.ok_or_else(|| Error::new("XX000", "pg_identity could not write an event of the audit"))
+/// Adds an event, and returns its number in the realm.
+pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detail: pg_sys::Datum) -> Result<i64> {
+    let [session_role, acting_role, application_name] = session::who();
+    let client_addr = session::client_addr()?;
+    let entry = Entry {
+        realm,
+        lane,
+        at: session::clock(),
+        session_role: &session_role,
+        acting_role: &acting_role,
+        application_name: &application_name,
+        client_addr: client_addr.as_deref(),
+        action,
+        subject,
+        detail: &json::printed(detail),
+    };
+    let head = advance(&entry)?;
+    let id = head.seq * 64 + i64::from(lane);
+    add(&entry, &head, id, detail)?;
+    Ok(id)
 }
 
-fn advance(plan: &Plan, event: &[Argument]) -> Result<Option<Head>> {
+/// Moves the head of the lane on.
+fn advance(entry: &Entry) -> Result<Head> {
+    let heads = Table::open(HEADS.table)?;
     let mut head = None;
-    plan.write_latest(event, |row| {
-        let texts = (row.get::<Vec<u8>>(2), row.get::<Vec<u8>>(3), row.get::<String>(4));
-        if let (Some(seq), (Some(prev), Some(hash), Some(tid))) = (row.get::<i64>(1), texts) {
-            head = Some(Head { seq, prev, hash, tid });
-        }
-        Ok(())
-    })?;
+    let mut place = known_place(entry).and_then(|place| advance_at(&heads, place, entry, &mut head));
+    if place.is_none() {
+        let found = match find(entry)? {
+            Some(place) => Some(place),
+            None => {
+                heads.insert(&[
+                    plan::text(entry.realm),
+                    entry.lane.into_datum(),
+                    0i64.into_datum(),
+                    bytea(&[]),
+                    bytea(&[]),
+                ])?;
+                find(entry)?
+            }
+        };
+        place = found.and_then(|place| advance_at(&heads, place, entry, &mut head));
+    }
+    let (Some(place), Some(head)) = (place, head) else {
+        return Err(Error::new("XX000", "pg_identity could not write an event of the audit")
+            .detail(format!("Lane {} of realm \"{}\" was changed by another session.", entry.lane, entry.realm))
+            .hint("identity.audit_heads is written by the extension alone."));
+    };
+    LEFT.set(Some(Left { realm: entry.realm.to_string(), lane: entry.lane, place }));
     Ok(head)
+}
+
+fn known_place(entry: &Entry) -> Option<Place> {
+    LEFT.with_borrow(|left| {
+        let left = left.as_ref()?;
+        let known = left.lane == entry.lane && left.realm == entry.realm;
+        known.then_some(left.place)
+    })
+}
+
+fn find(entry: &Entry) -> Result<Option<Place>> {
+    let mut place = None;
+    Reader::latest().rows(&HEADS, &[Key::Is(entry.realm), Key::IsInt(entry.lane)], |row| {
+        place = row.place();
+        false
+    })?;
+    Ok(place)
+}
+
+/// Nothing is done where the head is no longer in that place, or another one is.
+fn advance_at(heads: &Table, place: Place, entry: &Entry, head: &mut Option<Head>) -> Option<Place> {
+    heads.update(place, |row| {
+        if row.name(column::REALM) != entry.realm || row.get::<i32>(column::LANE) != Some(entry.lane) {
+            return None;
+        }
+        let next = next(row, entry);
+        let changes = vec![
+            (column::SEQ, next.seq.into_datum()),
+            (column::PREV, bytea(&next.prev)),
+            (column::HASH, bytea(&next.hash)),
+        ];
+        *head = Some(next);
+        Some(changes)
+    })
+}
+
+fn next(row: &Row, entry: &Entry) -> Head {
+    let prev: Vec<u8> = row.get(column::HASH).unwrap_or_default();
+    let seq = row.number(column::SEQ) + 1;
+    Head { seq, hash: hash::hash(&prev, seq, entry).to_vec(), prev }
+}
+
+fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()> {
+    let values = [
+        plan::text(entry.realm),
+        entry.lane.into_datum(),
+        head.seq.into_datum(),
+        id.into_datum(),
+        Some(pg_sys::Datum::from(entry.at)),
+        plan::text(entry.session_role),
+        plan::text(entry.acting_role),
+        plan::text(entry.application_name),
+        entry.client_addr.and_then(|address| Inet(address.to_string()).into_datum()),
+        plan::text(entry.action),
+        entry.subject.and_then(plan::text),
+        Some(detail),
+        bytea(&head.prev),
+        bytea(&head.hash),
+    ];
+    let events = Table::open(c"audit_events")?;
+    if events.is_plain_for_insert(values.len()) {
+        events.insert(&values)
+    } else {
+        ADD.write_latest(&values, |_| Ok(()))
+    }
+}
+
+fn bytea(bytes: &[u8]) -> Argument {
+    bytes.into_datum()
 }

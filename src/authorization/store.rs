@@ -14,34 +14,27 @@ use std::rc::Rc;
 pub const TABLES: [&CStr; 6] =
     [c"permissions", c"members", c"resource_containers", c"resource_types", c"implied_scopes", c"policies"];
 
-const fn index(table: &'static CStr, name: &'static CStr) -> Index {
-    Index { table, name, covers: None }
-}
-
-const fn covering(table: &'static CStr, name: &'static CStr, columns: &'static [i16]) -> Index {
-    Index { table, name, covers: Some(columns) }
-}
-
 // Each with the columns by which it is ordered.
 /// realm, subject, resource_type, scope, resource
-pub const BY_SUBJECT: Index = index(c"permissions", c"permissions_subject_key");
+pub const BY_SUBJECT: Index = Index::of(c"permissions", c"permissions_subject_key");
 /// realm, resource_type, resource, scope, subject
-pub const BY_RESOURCE: Index = covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2]);
+pub const BY_RESOURCE: Index = Index::covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2]);
 /// realm, resource_type, scope, subject
-pub const BY_TYPE: Index = index(c"permissions", c"permissions_type_key");
+pub const BY_TYPE: Index = Index::of(c"permissions", c"permissions_type_key");
 /// realm, subject
-pub const BY_TYPE_SUBJECT: Index = index(c"permissions", c"permissions_type_subject_idx");
+pub const BY_TYPE_SUBJECT: Index = Index::of(c"permissions", c"permissions_type_subject_idx");
 /// realm, member, container
-pub const MEMBERS: Index = covering(c"members", c"members_pkey", &[1, 2, 3]);
+pub const MEMBERS: Index = Index::covering(c"members", c"members_pkey", &[1, 2, 3]);
 /// realm, container, member
-pub const MEMBERS_OF: Index = covering(c"members", c"members_container_idx", &[1, 3, 2]);
+pub const MEMBERS_OF: Index = Index::covering(c"members", c"members_container_idx", &[1, 3, 2]);
 /// realm, resource_type, resource, container_type, container
-pub const CONTAINERS: Index = covering(c"resource_containers", c"resource_containers_pkey", &[1, 2, 3, 4, 5]);
+pub const CONTAINERS: Index = Index::covering(c"resource_containers", c"resource_containers_pkey", &[1, 2, 3, 4, 5]);
 /// realm, container_type, container, resource_type, resource
-pub const CONTENTS: Index = covering(c"resource_containers", c"resource_containers_container_idx", &[1, 4, 5, 2, 3]);
-const TYPES: Index = index(c"resource_types", c"resource_types_pkey");
-const IMPLIED: Index = index(c"implied_scopes", c"implied_scopes_pkey");
-const POLICIES: Index = index(c"policies", c"policies_pkey");
+pub const CONTENTS: Index =
+    Index::covering(c"resource_containers", c"resource_containers_container_idx", &[1, 4, 5, 2, 3]);
+const TYPES: Index = Index::of(c"resource_types", c"resource_types_pkey");
+const IMPLIED: Index = Index::of(c"implied_scopes", c"implied_scopes_pkey");
+const POLICIES: Index = Index::of(c"policies", c"policies_pkey");
 
 /// Columns by their numbers in the tables.
 pub mod column {
@@ -150,7 +143,7 @@ impl Store {
 
     /// The snapshot is taken when the first row is needed.
     pub fn reader(&mut self) -> &mut Reader {
-        self.reader.get_or_insert_with(Reader::new)
+        self.reader.get_or_insert_with(Reader::latest)
     }
 
     pub fn model(&mut self, realm: &str) -> Result<Rc<Model>> {

@@ -71,7 +71,7 @@ pub fn renamed(run_id: Uuid, outcome: &Outcome, allotment: &Allotment, result: &
             groups.members[member].row_id.text().into_datum(),
             (&**login).into_datum(),
             line.new_login.unwrap_or(login).into_datum(),
-            if member == keeper { None } else { json::jsonb(&text_of(&Described::of(groups, keeper))) },
+            if member == keeper { None } else { Some(json::jsonb(&text_of(&Described::of(groups, keeper)))) },
             line.reason.into_datum(),
         ]
     });
@@ -128,8 +128,8 @@ pub fn duplicates(groups: &Groups, result: &mut ResultSet) {
             groups.members[members[0]].key().into_datum(),
             (members.len() as i32).into_datum(),
             sites.into_datum(),
-            json::jsonb(&text_of(&rows)),
-            json::jsonb(&text_of(&rows[0])),
+            Some(json::jsonb(&text_of(&rows))),
+            Some(json::jsonb(&text_of(&rows[0]))),
         ]
     });
 }

@@ -17,4 +17,5 @@ pub mod source;
 pub mod spi;
 pub mod spool;
 pub mod statement;
+pub mod table;
 pub mod trigger;

@@ -1,12 +1,13 @@
-//! The extension's own tables, read through their indexes as Postgres reads its catalogs: by what is committed now, and
-//! by this transaction's own changes, whatever snapshot the caller's query has. No SPI, no rights, no transaction id.
+//! The extension's own tables, read through their indexes as Postgres reads its catalogs. No SPI, no plan, no rights, no
+//! transaction id.
 
+use crate::db::table::Place;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
-use pgrx::{FromDatum, IntoDatum, PgMemoryContexts, check_for_interrupts};
+use pgrx::{FromDatum, IntoDatum, PgMemoryContexts, Uuid, check_for_interrupts};
 use std::ffi::CStr;
 
-/// An index over text columns of collation "C", and its table.
+/// An index over columns of text, of collation "C", of uuid and of int; and its table.
 pub struct Index {
     pub table: &'static CStr,
     pub name: &'static CStr,
@@ -15,9 +16,21 @@ pub struct Index {
     pub covers: Option<&'static [i16]>,
 }
 
+impl Index {
+    pub const fn of(table: &'static CStr, name: &'static CStr) -> Self {
+        Index { table, name, covers: None }
+    }
+
+    pub const fn covering(table: &'static CStr, name: &'static CStr, columns: &'static [i16]) -> Self {
+        Index { table, name, covers: Some(columns) }
+    }
+}
+
 /// What a column of the index must be: the first key is about its first column, and so on.
 pub enum Key<'a> {
     Is(&'a str),
+    IsUuid(Uuid),
+    IsInt(i32),
     /// One of several. Rows then come in no order.
     In(&'a [&'a str]),
     After(&'a str),
@@ -32,16 +45,29 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn new() -> Self {
-        // SAFETY: the catalog's snapshot is the newest there is, and no parallel worker refuses it; registering copies
-        // it. It is given back by `drop`, or by the transaction's abort.
-        let snapshot = unsafe { pg_sys::RegisterSnapshot(pg_sys::GetCatalogSnapshot(pg_sys::InvalidOid)) };
-        Reader { snapshot, schema: schema(), memory: PgMemoryContexts::new("identity permissions") }
+    /// Reads what is committed now, and this transaction's own changes, whatever snapshot the caller's query has.
+    pub fn latest() -> Self {
+        // SAFETY: the catalog's snapshot is the newest there is, and no parallel worker refuses it.
+        unsafe { Self::under(pg_sys::GetCatalogSnapshot(pg_sys::InvalidOid)) }
+    }
+
+    /// Reads what the statement that is run sees.
+    pub fn of_statement() -> Self {
+        // SAFETY: a function that is called from SQL has an active snapshot.
+        unsafe { Self::under(pg_sys::GetActiveSnapshot()) }
+    }
+
+    /// # Safety
+    /// The snapshot is a valid one.
+    unsafe fn under(snapshot: pg_sys::Snapshot) -> Self {
+        // SAFETY: as the caller promises; registering copies it. It is given back by `drop`, or by the transaction's abort.
+        let snapshot = unsafe { pg_sys::RegisterSnapshot(snapshot) };
+        Reader { snapshot, schema: schema(), memory: PgMemoryContexts::new("identity rows") }
     }
 
     /// Hands over the rows that fit `keys`, in the order of the index, until `each` has seen enough and says false.
     pub fn rows(&mut self, index: &Index, keys: &[Key], mut each: impl FnMut(&Row) -> bool) -> Result<()> {
-        let (table, name) = (self.oid(index.table)?, self.oid(index.name)?);
+        let (table, name) = (own_relation(self.schema, index.table)?, own_relation(self.schema, index.name)?);
         let snapshot = self.snapshot;
         // SAFETY: opened and closed in pairs; the keys live in the memory context that is reset after the scan. On an
         // error Postgres' abort closes what is open.
@@ -59,13 +85,6 @@ impl Reader {
             self.memory.reset();
         }
         Ok(())
-    }
-
-    fn oid(&self, name: &CStr) -> Result<pg_sys::Oid> {
-        relation(self.schema, name).ok_or_else(|| {
-            Error::new("42P01", format!("relation \"identity.{}\" does not exist", name.to_string_lossy()))
-                .hint("It belongs to the extension: DROP EXTENSION pg_identity and CREATE EXTENSION pg_identity make it anew.")
-        })
     }
 }
 
@@ -179,48 +198,63 @@ pub enum Row<'a> {
 }
 
 impl Row<'_> {
-    pub fn text(&self, column: i16) -> Option<String> {
-        // SAFETY: the column is one of the table's, and of type text.
+    /// A column; `None` where it is NULL.
+    pub fn get<T: FromDatum>(&self, column: i16) -> Option<T> {
+        // SAFETY: the column is one of the table's, and of the type that the caller asks for.
         unsafe {
             let (value, null) = self.datum(column);
-            String::from_datum(value, null)
+            T::from_datum(value, null)
         }
     }
 
-    /// A column that is never NULL.
+    pub fn text(&self, column: i16) -> Option<String> {
+        self.get(column)
+    }
+
+    /// A text that is never NULL.
     pub fn name(&self, column: i16) -> String {
         self.text(column).unwrap_or_default()
     }
 
+    /// A bigint, or the microseconds of a time, that is never NULL.
     pub fn number(&self, column: i16) -> i64 {
-        // SAFETY: the column is one of the table's, and of type bigint.
-        unsafe {
-            let (value, null) = self.datum(column);
-            i64::from_datum(value, null).unwrap_or_default()
-        }
+        self.get(column).unwrap_or_default()
     }
 
+    /// A boolean that is never NULL.
     pub fn flag(&self, column: i16) -> bool {
-        // SAFETY: the column is one of the table's, and of type boolean.
-        unsafe {
-            let (value, null) = self.datum(column);
-            bool::from_datum(value, null).unwrap_or_default()
-        }
+        self.get(column).unwrap_or_default()
     }
 
+    /// An array of text; empty for NULL.
     pub fn texts(&self, column: i16) -> Vec<String> {
-        // SAFETY: the column is one of the table's, and of type text[].
-        unsafe {
-            let (value, null) = self.datum(column);
-            Vec::<Option<String>>::from_datum(value, null).unwrap_or_default().into_iter().flatten().collect()
-        }
+        self.get::<Vec<Option<String>>>(column).unwrap_or_default().into_iter().flatten().collect()
+    }
+
+    /// An array of inet or cidr, as text; empty for NULL.
+    pub fn networks(&self, column: i16) -> Vec<String> {
+        let elements: pgrx::Array<pg_sys::Datum> = match self.get(column) {
+            Some(elements) => elements,
+            None => return Vec::new(),
+        };
+        // SAFETY: the elements are of type inet, or of cidr, which is the same; the array that they are in is alive.
+        elements
+            .iter()
+            .filter_map(|e| e.and_then(|e| unsafe { pgrx::Inet::from_datum(e, false) }))
+            .map(|e| e.0)
+            .collect()
     }
 
     pub fn jsonb(&self, column: i16) -> serde_json::Value {
-        // SAFETY: the column is one of the table's, and of type jsonb.
-        unsafe {
-            let (value, null) = self.datum(column);
-            pgrx::JsonB::from_datum(value, null).map_or(serde_json::Value::Null, |json| json.0)
+        self.get::<pgrx::JsonB>(column).map_or(serde_json::Value::Null, |json| json.0)
+    }
+
+    /// Where the row is; `None` for one that was read from the index alone.
+    pub fn place(&self) -> Option<Place> {
+        match self {
+            // SAFETY: the slot holds a row of a table.
+            Row::Heap(slot) => Some(Place::new(unsafe { (**slot).tts_tid })),
+            Row::Index { .. } => None,
         }
     }
 
@@ -257,6 +291,15 @@ pub fn relation(schema: pg_sys::Oid, name: &CStr) -> Option<pg_sys::Oid> {
     (oid != pg_sys::InvalidOid).then_some(oid)
 }
 
+/// A relation of the extension, which has to be there.
+pub fn own_relation(schema: pg_sys::Oid, name: &CStr) -> Result<pg_sys::Oid> {
+    relation(schema, name).ok_or_else(|| {
+        Error::new("42P01", format!("relation \"identity.{}\" does not exist", name.to_string_lossy())).hint(
+            "It belongs to the extension: DROP EXTENSION pg_identity and CREATE EXTENSION pg_identity make it anew.",
+        )
+    })
+}
+
 /// # Safety
 /// Both relations are open, and the snapshot is registered.
 unsafe fn begin_scan(
@@ -275,14 +318,17 @@ unsafe fn begin_scan(
 }
 
 fn scan_key(column: i16, key: &Key) -> pg_sys::ScanKeyData {
-    let (flags, strategy, procedure, value) = match key {
-        Key::Is(text) => (0, pg_sys::BTEqualStrategyNumber, pg_sys::F_TEXTEQ, text.into_datum()),
-        Key::In(texts) => {
-            let array = texts.to_vec().into_datum();
-            (pg_sys::SK_SEARCHARRAY, pg_sys::BTEqualStrategyNumber, pg_sys::F_TEXTEQ, array)
-        }
-        Key::After(text) => (0, pg_sys::BTGreaterStrategyNumber, pg_sys::F_TEXT_GT, text.into_datum()),
-        Key::From(text) => (0, pg_sys::BTGreaterEqualStrategyNumber, pg_sys::F_TEXT_GE, text.into_datum()),
+    let text = (pg_sys::TEXTOID, pg_sys::C_COLLATION_OID);
+    let uuid = (pg_sys::UUIDOID, pg_sys::InvalidOid);
+    let int = (pg_sys::INT4OID, pg_sys::InvalidOid);
+    let equal = pg_sys::BTEqualStrategyNumber;
+    let ((of_type, collation), flags, strategy, procedure, value) = match key {
+        Key::Is(value) => (text, 0, equal, pg_sys::F_TEXTEQ, value.into_datum()),
+        Key::IsUuid(value) => (uuid, 0, equal, pg_sys::F_UUID_EQ, value.into_datum()),
+        Key::IsInt(value) => (int, 0, equal, pg_sys::F_INT4EQ, value.into_datum()),
+        Key::In(values) => (text, pg_sys::SK_SEARCHARRAY, equal, pg_sys::F_TEXTEQ, values.to_vec().into_datum()),
+        Key::After(value) => (text, 0, pg_sys::BTGreaterStrategyNumber, pg_sys::F_TEXT_GT, value.into_datum()),
+        Key::From(value) => (text, 0, pg_sys::BTGreaterEqualStrategyNumber, pg_sys::F_TEXT_GE, value.into_datum()),
     };
     let mut entry = pg_sys::ScanKeyData::default();
     // SAFETY: the entry is this function's own; the argument is of the type that the procedure takes.
@@ -292,10 +338,10 @@ fn scan_key(column: i16, key: &Key) -> pg_sys::ScanKeyData {
             flags as i32,
             column,
             strategy as pg_sys::StrategyNumber,
-            pg_sys::TEXTOID,
-            pg_sys::C_COLLATION_OID,
+            of_type,
+            collation,
             pg_sys::Oid::from(procedure),
-            value.expect("a text is not NULL"),
+            value.expect("a key is not NULL"),
         );
     }
     entry

@@ -4,6 +4,7 @@ use crate::db::spi;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_char};
+use std::sync::OnceLock;
 
 /// Settings changed for the length of `work`, and put back after it, as for a function with a SET clause.
 pub fn with_settings<T>(settings: &[(&str, &str)], work: impl FnOnce() -> Result<T>) -> Result<T> {
@@ -116,6 +117,16 @@ pub fn who() -> [String; 3] {
     }
 }
 
+/// The address that the client reached the database from; `None` for a local socket. It stays for the session.
+pub fn client_addr() -> Result<Option<String>> {
+    static ADDRESS: OnceLock<Option<String>> = OnceLock::new();
+    if let Some(address) = ADDRESS.get() {
+        return Ok(address.clone());
+    }
+    let address = spi::value::<String>("SELECT pg_catalog.host(pg_catalog.inet_client_addr())", &[])?;
+    Ok(ADDRESS.get_or_init(|| address).clone())
+}
+
 /// # Safety
 /// `text` is NULL or NUL-terminated.
 unsafe fn text(text: *const c_char) -> String {
@@ -145,12 +156,6 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         pg_sys::PopActiveSnapshot();
         result
     }
-}
-
-/// The number of this transaction, which it gets here if it has none yet.
-pub fn transaction_number() -> u32 {
-    // SAFETY: a writing transaction may ask for its number at any time.
-    unsafe { pg_sys::GetTopTransactionId() }.into_inner()
 }
 
 /// When the client's statement began: microseconds since 1970, in UTC.

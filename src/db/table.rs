@@ -1,0 +1,251 @@
+//! The extension's own tables, written row by row as Postgres writes its catalogs: no SPI, no plan, no rights. For what is done
+//! thousands of times a second; where triggers or constraints have a say, a statement does it.
+
+use crate::db::plan::Argument;
+use crate::db::scan::{self, Row};
+use crate::error::{Error, Result};
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::{self, Datum};
+use std::ffi::CStr;
+use std::ptr::null_mut;
+
+/// Which indexes a new version of a row has to go into: none where it is its default.
+#[cfg(any(feature = "pg14", feature = "pg15"))]
+type Indexes = bool;
+#[cfg(not(any(feature = "pg14", feature = "pg15")))]
+type Indexes = pg_sys::TU_UpdateIndexes::Type;
+
+/// A table that is open for writing.
+pub struct Table(pg_sys::Relation);
+
+/// Where a version of a row is.
+#[derive(Clone, Copy)]
+pub struct Place(pg_sys::ItemPointerData);
+
+impl Place {
+    pub fn new(place: pg_sys::ItemPointerData) -> Self {
+        Place(place)
+    }
+}
+
+impl Table {
+    /// It is locked as by an INSERT or UPDATE, until the end of the transaction.
+    pub fn open(name: &'static CStr) -> Result<Self> {
+        let oid = scan::own_relation(scan::schema(), name)?;
+        // SAFETY: `drop` closes it; on an error Postgres' abort does.
+        unsafe {
+            pg_sys::PreventCommandIfReadOnly(c"UPDATE".as_ptr());
+            Ok(Table(pg_sys::table_open(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE)))
+        }
+    }
+
+    /// Whether the table takes a row of that many values as it is: it has no other column, no trigger for a new row, no CHECK
+    /// and no generated column.
+    pub fn is_plain_for_insert(&self, values: usize) -> bool {
+        // SAFETY: the relation is open.
+        unsafe {
+            if (*(*self.0).rd_att).natts as usize != values {
+                return false;
+            }
+            let constraints = (*(*self.0).rd_att).constr;
+            let none = constraints.is_null() || (*constraints).num_check == 0 && !(*constraints).has_generated_stored;
+            none && self.triggers().all(|trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT == 0)
+        }
+    }
+
+    /// Whether a change of `columns` fires no trigger. Those of foreign keys look at a key that does not change.
+    pub fn is_plain_for_update(&self, columns: &[i16]) -> bool {
+        self.triggers().all(|trigger| {
+            // SAFETY: the array has as many columns as it says; without any, all count.
+            let of: &[i16] = match trigger.tgnattr {
+                0 => &[],
+                n => unsafe { std::slice::from_raw_parts(trigger.tgattr, n as usize) },
+            };
+            let on_update = trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0;
+            !on_update || trigger.tgisinternal || !of.is_empty() && columns.iter().all(|c| !of.contains(c))
+        })
+    }
+
+    fn triggers(&self) -> impl Iterator<Item = &pg_sys::Trigger> {
+        // SAFETY: the relation is open; the array has as many triggers as it says.
+        unsafe {
+            let all = (*self.0).trigdesc;
+            let all = if all.is_null() {
+                &[]
+            } else {
+                std::slice::from_raw_parts((*all).triggers, (*all).numtriggers as usize)
+            };
+            all.iter()
+        }
+    }
+
+    /// Adds a row; a value for each column, of its type.
+    pub fn insert(&self, values: &[Argument]) -> Result<()> {
+        // SAFETY: the relation is open; the slot has its columns, and is used up here.
+        unsafe {
+            let columns = (*self.0).rd_att;
+            if values.len() != (*columns).natts as usize {
+                return Err(Error::new("XX000", "pg_identity does not know a table as it is now"));
+            }
+            let slot = pg_sys::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsVirtual);
+            for (i, value) in values.iter().enumerate() {
+                set(slot, i, value.unwrap_or(Datum::null()), value.is_none());
+            }
+            pg_sys::ExecStoreVirtualTuple(slot);
+            let (relation, add) = (self.0, (*(*self.0).rd_tableam).tuple_insert.expect("every table can be added to"));
+            let command = pg_sys::GetCurrentCommandId(true);
+            pg_guard_ffi_boundary(|| add(relation, slot, command, 0, null_mut()));
+            self.add_to_indexes(slot, None);
+            pg_sys::ExecDropSingleTupleTableSlot(slot);
+            // What follows sees it.
+            pg_sys::CommandCounterIncrement();
+        }
+        Ok(())
+    }
+
+    /// Changes columns of a row, as it is now, if `change` finds that it is the one. Waits for who is changing it. Returns where
+    /// it is then; `None` where it is no longer there, or not to be changed.
+    pub fn update(&self, place: Place, change: impl FnOnce(&Row) -> Option<Vec<(i16, Argument)>>) -> Option<Place> {
+        // SAFETY: the relation is open; the slots have its columns, and are used up here.
+        unsafe {
+            let old = pg_sys::table_slot_create(self.0, null_mut());
+            let new = pg_sys::MakeSingleTupleTableSlot((*self.0).rd_att, &raw const pg_sys::TTSOpsVirtual);
+            let changed = self.fetch(place, old) && self.fill(old, new, change) && self.replace(place, new);
+            let place = changed.then(|| Place((*new).tts_tid));
+            pg_sys::ExecDropSingleTupleTableSlot(new);
+            pg_sys::ExecDropSingleTupleTableSlot(old);
+            pg_sys::CommandCounterIncrement();
+            place
+        }
+    }
+
+    /// Reads the row that is now in a place; false where there is none.
+    ///
+    /// # Safety
+    /// The slot is one of the table's own.
+    unsafe fn fetch(&self, place: Place, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        let mut tid = place.0;
+        // SAFETY: as the caller promises.
+        unsafe {
+            // The table may have been made shorter.
+            let block = pgrx::itemptr::item_pointer_get_block_number(&tid);
+            if block >= pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) {
+                return false;
+            }
+            // What is committed now, and this transaction's own: for a single row it takes no more than a look at that.
+            let (relation, snapshot) = (self.0, &raw mut pg_sys::SnapshotSelfData);
+            let fetch = (*(*relation).rd_tableam).tuple_fetch_row_version.expect("every table can be read");
+            pg_guard_ffi_boundary(|| fetch(relation, &mut tid, snapshot, slot))
+        }
+    }
+
+    /// Fills `new` with the columns of `old`, but for those that change.
+    ///
+    /// # Safety
+    /// Both slots have the table's columns; `old` has a row.
+    unsafe fn fill(
+        &self,
+        old: *mut pg_sys::TupleTableSlot,
+        new: *mut pg_sys::TupleTableSlot,
+        change: impl FnOnce(&Row) -> Option<Vec<(i16, Argument)>>,
+    ) -> bool {
+        let Some(changes) = change(&Row::Heap(old)) else { return false };
+        // SAFETY: as the caller promises; a change is of one of the columns.
+        unsafe {
+            let columns = (*(*self.0).rd_att).natts;
+            pg_sys::slot_getsomeattrs_int(old, columns.into());
+            for i in 0..columns as usize {
+                set(new, i, *(*old).tts_values.add(i), *(*old).tts_isnull.add(i));
+            }
+            for (column, value) in changes {
+                set(new, column as usize - 1, value.unwrap_or(Datum::null()), value.is_none());
+            }
+            pg_sys::ExecStoreVirtualTuple(new);
+        }
+        true
+    }
+
+    /// # Safety
+    /// The slot has a row.
+    unsafe fn replace(&self, place: Place, slot: *mut pg_sys::TupleTableSlot) -> bool {
+        let mut tid = place.0;
+        let mut failure = pg_sys::TM_FailureData::default();
+        let mut lock = pg_sys::LockTupleMode::LockTupleExclusive;
+        // SAFETY: as the caller promises; no index is left without the new version.
+        unsafe {
+            let relation = self.0;
+            let update = (*(*relation).rd_tableam).tuple_update.expect("every table can be changed");
+            let (command, snapshot) = (pg_sys::GetCurrentCommandId(true), &raw mut pg_sys::SnapshotSelfData);
+            let mut indexes = Indexes::default();
+            let result = pg_guard_ffi_boundary(|| {
+                update(
+                    relation,
+                    &mut tid,
+                    slot,
+                    command,
+                    snapshot,
+                    null_mut(),
+                    true,
+                    &mut failure,
+                    &mut lock,
+                    &mut indexes,
+                )
+            });
+            if result != pg_sys::TM_Result::TM_Ok {
+                return false;
+            }
+            if indexes != Indexes::default() {
+                self.add_to_indexes(slot, Some(indexes));
+            }
+        }
+        true
+    }
+
+    /// # Safety
+    /// The slot has the row that was written last; `update`: in place of another one, with what that told of the indexes.
+    unsafe fn add_to_indexes(&self, slot: *mut pg_sys::TupleTableSlot, update: Option<Indexes>) {
+        // SAFETY: as the caller promises; the executor's state is made and freed here, in the order that it uses itself.
+        unsafe {
+            let estate = pg_sys::CreateExecutorState();
+            let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
+            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+            pg_sys::InitResultRelInfo(target, self.0, 0, null_mut(), 0);
+            pg_sys::ExecOpenIndices(target, false);
+            #[cfg(any(feature = "pg14", feature = "pg15"))]
+            pg_sys::ExecInsertIndexTuples(target, slot, estate, update.is_some(), false, null_mut(), null_mut());
+            #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+            pg_sys::ExecInsertIndexTuples(
+                target,
+                slot,
+                estate,
+                update.is_some(),
+                false,
+                null_mut(),
+                null_mut(),
+                update == Some(pg_sys::TU_UpdateIndexes::TU_Summarizing),
+            );
+            pg_sys::ExecCloseIndices(target);
+            pg_sys::FreeExecutorState(estate);
+        }
+    }
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        // After an error Postgres closes it with the transaction.
+        if !std::thread::panicking() {
+            // SAFETY: opened by `open`, closed once; the lock stays until the transaction ends.
+            unsafe { pg_sys::table_close(self.0, pg_sys::NoLock as pg_sys::LOCKMODE) };
+        }
+    }
+}
+
+/// # Safety
+/// The slot has such a column, from 0.
+unsafe fn set(slot: *mut pg_sys::TupleTableSlot, column: usize, value: Datum, null: bool) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        *(*slot).tts_values.add(column) = value;
+        *(*slot).tts_isnull.add(column) = null;
+    }
+}
