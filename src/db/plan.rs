@@ -160,11 +160,6 @@ impl Row {
         }
     }
 
-    /// A number that is never NULL.
-    pub fn number(&self, column: i32) -> i64 {
-        self.get(column).unwrap_or(0)
-    }
-
     pub fn flag(&self, column: i32) -> bool {
         self.get(column).unwrap_or(false)
     }

@@ -11,6 +11,7 @@ mod walk;
 mod write;
 
 use crate::db::plan::{self, Argument};
+use crate::db::table::Place;
 use crate::db::{json, returns, session};
 use crate::error::{Error, Result, required};
 use context::Context;
@@ -18,10 +19,10 @@ use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, JsonB, Uuid};
-use read::Who;
+use read::{Store, Who};
 use std::time::{Duration, Instant};
 use throttle::{Held, Login};
-use walk::{Candidate, Decision, Limits, Outcome, Reason};
+use walk::{Decision, Limits, Outcome, Reason};
 
 static DEADLINE: GucSetting<i32> = GucSetting::<i32>::new(1000);
 
@@ -55,6 +56,8 @@ struct Request {
 struct Resolved {
     outcome: Outcome,
     held: Held,
+    /// Where the membership is that was used last, if it was read.
+    last_used: Option<Place>,
 }
 
 impl Request {
@@ -76,7 +79,7 @@ impl Request {
         Ok(Request {
             realm: required("realm", realm)?,
             identity,
-            subject: identity.to_string(),
+            subject: uuid::Uuid::from_bytes(*identity.as_bytes()).to_string(),
             organization,
             context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
             max_attempts,
@@ -95,57 +98,46 @@ impl Request {
     /// Decides; writes nothing. What comes first is read first: most logins end there.
     fn resolve(&self, login: &Login) -> Result<Resolved> {
         let started = Instant::now();
-        let requested = self.organization.as_deref();
-        let first = read::first(self.who(), requested, login, self.ip())?;
-        let held = if first.failures { login.held()? } else { Held::default() };
-        if held.wait.is_some() {
-            return Ok(Resolved { outcome: Outcome::refused(Decision::Throttled, Reason::Throttled), held });
-        }
-        let outcome = match first.active {
+        let mut store = Store::new(self.who(), self.ip())?;
+        let held = if store.has_failures(login)? { login.held()? } else { Held::default() };
+        let outcome = match store.active()? {
+            _ if held.wait.is_some() => Outcome::refused(Decision::Throttled, Reason::Throttled),
+            Some(true) => self.route(&mut store, started)?,
+            Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
             None => {
-                read::check_realm(self.who())?;
+                read::check_realm(&self.realm)?;
                 Outcome::refused(Decision::Deny, Reason::IdentityMissing)
             }
-            Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
-            Some(true) => {
-                let candidates = match first.candidate.filter(walk::decides) {
-                    Some(candidate) => vec![candidate],
-                    None => self.candidates()?,
-                };
-                self.walk(&candidates, started)?
-            }
         };
-        Ok(Resolved { outcome, held })
+        Ok(Resolved { outcome, held, last_used: store.last_used() })
     }
 
     fn ip(&self) -> Option<&str> {
         self.context.ip.as_deref()
     }
 
-    /// All that a walk can meet.
-    fn candidates(&self) -> Result<Vec<Candidate>> {
+    /// Finds the organization.
+    fn route(&self, store: &mut Store, started: Instant) -> Result<Outcome> {
         let requested = self.organization.as_deref();
-        let found = read::candidates(self.who(), requested, self.ip(), i64::from(self.max_attempts))?;
-        Ok(walk::in_order(found, requested))
-    }
-
-    fn walk(&self, candidates: &[Candidate], started: Instant) -> Result<Outcome> {
+        let candidates = match store.first(requested)?.filter(walk::decides) {
+            Some(candidate) => vec![candidate],
+            None => walk::in_order(store.candidates(requested, self.max_attempts as usize)?, requested),
+        };
         let deadline = Duration::from_millis(DEADLINE.get() as u64);
         let limits = Limits {
             max_attempts: self.max_attempts as usize,
             fallback: self.fallback,
             out_of_time: &|| started.elapsed() > deadline,
         };
-        let enrolled = || read::has_second_factor(self.who());
-        walk::walk(candidates, self.organization.as_deref(), &self.context, &limits, enrolled)
+        walk::walk(&candidates, requested, &self.context, &limits, || store.has_second_factor())
     }
 
     /// Writes what a login leaves, and returns the number of its event.
     fn leave(&self, login: &Login, resolved: &Resolved) -> Result<i64> {
-        let Resolved { outcome, held } = resolved;
+        let Resolved { outcome, held, last_used } = resolved;
         match (&outcome.organization, outcome.decision) {
             (Some(organization), Decision::Allow) => {
-                write::remember(self.who(), organization, outcome.last_used)?;
+                write::remember(self.who(), organization, last_used.filter(|_| outcome.last_used))?;
                 if held.failed_before {
                     login.succeeded()?;
                 }
@@ -163,7 +155,7 @@ impl Request {
 
 /// The columns of the answer.
 fn answer(resolved: &Resolved, event: Option<i64>) -> Result<[Argument; 8]> {
-    let Resolved { outcome, held } = resolved;
+    let Resolved { outcome, held, .. } = resolved;
     let wait = held.wait.map(interval).transpose()?;
     Ok([
         plan::text(outcome.decision.name()),

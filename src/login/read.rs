@@ -1,109 +1,62 @@
 //! What a login reads: the identity, its memberships and their organizations, all in one snapshot.
+//!
+//! Row by row through the indexes: the executor's way to five rows of four tables takes longer than all else that a login does.
 
-use crate::db::plan::{self, Argument, Plan, Row};
+use crate::db::plan::{self, Plan};
+use crate::db::scan::{Index, Key, Reader, Row};
+use crate::db::table::Place;
 use crate::error::Result;
-use crate::login::throttle::Login;
+use crate::login::settings;
+use crate::login::throttle::{self, Login};
 use crate::login::walk::{Candidate, State};
-use pgrx::IntoDatum;
-use pgrx::pg_sys::{self, INT8OID, TEXTOID, UUIDOID};
+use pgrx::pg_sys::TEXTOID;
+use std::net::IpAddr;
 
-/// The columns of a candidate: `m` is the membership, `o` the organization, `$4` the client's address.
-macro_rules! candidate {
-    () => {
-        "o.name IS NOT NULL AND o.state OPERATOR(pg_catalog.<>) 'deleted', o.state OPERATOR(pg_catalog.=) 'active',
-         o.mfa_required, o.sso_required, o.sso_url, o.sso_connection,
-         pg_catalog.cardinality(o.allowed_networks) OPERATOR(pg_catalog.>) 0 IS NOT TRUE
-           OR $4::pg_catalog.inet OPERATOR(pg_catalog.<<=) ANY (o.allowed_networks),
-         m.organization, m.state OPERATOR(pg_catalog.=) 'active', m.last_used, m.is_default, m.joined_at"
-    };
+/// realm, id
+const IDENTITIES: Index = Index::of(c"identities", c"identities_pkey");
+/// realm, identity_id, type
+const CREDENTIALS: Index = Index::covering(c"credentials", c"credentials_pkey", &[1, 2, 3]);
+/// realm, name
+const ORGANIZATIONS: Index = Index::of(c"organizations", c"organizations_pkey");
+/// realm, identity_id, organization
+const MEMBERSHIPS: Index = Index::of(c"memberships", c"memberships_pkey");
+/// realm, identity_id, joined_at, organization
+const BY_AGE: Index = Index::of(c"memberships", c"memberships_joined_at_idx");
+/// realm, identity_id; those that were used last: one, where no two logins met
+const LAST_USED: Index = Index::of(c"memberships", c"memberships_last_used_idx");
+/// realm, identity_id; the default
+const DEFAULT: Index = Index::of(c"memberships", c"memberships_is_default_key");
+
+/// Columns by their numbers in the tables.
+pub mod column {
+    pub mod identity {
+        pub const STATE: i16 = 5;
+    }
+    pub mod credential {
+        pub const TYPE: i16 = 3;
+    }
+    pub mod organization {
+        pub const STATE: i16 = 3;
+        pub const MFA_REQUIRED: i16 = 4;
+        pub const SSO_REQUIRED: i16 = 5;
+        pub const SSO_URL: i16 = 6;
+        pub const SSO_CONNECTION: i16 = 7;
+        pub const ALLOWED_NETWORKS: i16 = 8;
+    }
+    pub mod membership {
+        pub const REALM: i16 = 1;
+        pub const IDENTITY: i16 = 2;
+        pub const ORGANIZATION: i16 = 3;
+        pub const STATE: i16 = 4;
+        pub const IS_DEFAULT: i16 = 5;
+        pub const LAST_USED: i16 = 6;
+        pub const LAST_LOGIN: i16 = 7;
+        pub const JOINED_AT: i16 = 8;
+    }
 }
 
-/// LIMIT keeps it a look-up by name for each of many memberships: no plan reads the realm's organizations whole. It has its
-/// price, so the one membership that comes first is joined plainly.
-macro_rules! join_organization {
-    () => {
-        "LEFT JOIN LATERAL (
-           SELECT * FROM identity.organizations AS n
-           WHERE n.realm OPERATOR(pg_catalog.=) $1 AND n.name OPERATOR(pg_catalog.=) m.organization LIMIT 1) AS o ON true"
-    };
-}
-
-/// What most logins come to: the identity, the one membership that comes first, and whether failed logins are counted for it.
-macro_rules! first {
-    ($membership:literal) => {
-        concat!(
-            "SELECT ",
-            candidate!(),
-            ", i.state OPERATOR(pg_catalog.=) 'active',
-             EXISTS (SELECT FROM identity.login_failures AS f
-                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'subject'
-                       AND f.key OPERATOR(pg_catalog.=) $5),
-             EXISTS (SELECT FROM identity.login_failures AS f
-                     WHERE f.realm OPERATOR(pg_catalog.=) $1 AND f.kind OPERATOR(pg_catalog.=) 'address'
-                       AND f.key OPERATOR(pg_catalog.=) $6)
-             FROM identity.identities AS i
-             LEFT JOIN identity.memberships AS m
-               ON m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND ",
-            $membership,
-            " ",
-            "LEFT JOIN identity.organizations AS o ON o.realm OPERATOR(pg_catalog.=) $1 AND o.name OPERATOR(pg_catalog.=) m.organization",
-            " WHERE i.realm OPERATOR(pg_catalog.=) $1 AND i.id OPERATOR(pg_catalog.=) $2"
-        )
-    };
-}
-
-const FIRST_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID];
-static REQUESTED: Plan = Plan::new(first!("m.organization OPERATOR(pg_catalog.=) $3"), FIRST_TYPES);
-static LAST_USED: Plan = Plan::new(first!("m.last_used"), FIRST_TYPES);
-
-/// The oldest memberships. The index has them in this order, however many there are.
-static OLDEST: Plan = Plan::new(
-    concat!(
-        "SELECT ",
-        candidate!(),
-        " FROM (
-           SELECT s.* FROM identity.memberships AS s
-           WHERE s.realm OPERATOR(pg_catalog.=) $1 AND s.identity_id OPERATOR(pg_catalog.=) $2
-           ORDER BY s.joined_at, s.organization LIMIT $3) AS m ",
-        join_organization!()
-    ),
-    &[TEXTOID, UUIDOID, INT8OID, TEXTOID],
-);
-
-/// The memberships that come before the oldest, which may be among those.
-static FOREMOST: Plan = Plan::new(
-    concat!(
-        "SELECT ",
-        candidate!(),
-        "
-         FROM (
-           SELECT s.* FROM identity.memberships AS s
-           WHERE s.realm OPERATOR(pg_catalog.=) $1 AND s.identity_id OPERATOR(pg_catalog.=) $2
-             AND s.organization OPERATOR(pg_catalog.=) $3
-           UNION ALL
-           SELECT s.* FROM identity.memberships AS s
-           WHERE s.realm OPERATOR(pg_catalog.=) $1 AND s.identity_id OPERATOR(pg_catalog.=) $2 AND s.last_used
-           UNION ALL
-           SELECT s.* FROM identity.memberships AS s
-           WHERE s.realm OPERATOR(pg_catalog.=) $1 AND s.identity_id OPERATOR(pg_catalog.=) $2 AND s.is_default) AS m ",
-        join_organization!()
-    ),
-    &[TEXTOID, UUIDOID, TEXTOID, TEXTOID],
-);
-
-/// An organization of which the identity is no member.
-static ORGANIZATION: Plan = Plan::new(
-    "SELECT o.state OPERATOR(pg_catalog.=) 'active' FROM identity.organizations AS o
-     WHERE o.realm OPERATOR(pg_catalog.=) $1 AND o.name OPERATOR(pg_catalog.=) $2 AND o.state OPERATOR(pg_catalog.<>) 'deleted'",
-    &[TEXTOID, TEXTOID],
-);
-
-static SECOND_FACTORS: Plan = Plan::new(
-    "SELECT true FROM identity.credentials AS c
-     WHERE c.realm OPERATOR(pg_catalog.=) $1 AND c.identity_id OPERATOR(pg_catalog.=) $2
-       AND c.type OPERATOR(pg_catalog.=) ANY ('{totp,webauthn,passkey,lookup_secret}'::pg_catalog.text[]) LIMIT 1",
-    &[TEXTOID, UUIDOID],
-);
+/// Credentials that are a second factor.
+const SECOND_FACTORS: &[&str] = &["totp", "webauthn", "passkey", "lookup_secret"];
 
 static REALM: Plan = Plan::new("SELECT identity._check_realm($1)", &[TEXTOID]);
 
@@ -114,113 +67,156 @@ pub struct Who<'a> {
     pub identity: pgrx::Uuid,
 }
 
-/// What a login meets first.
-#[derive(Default)]
-pub struct First {
-    /// `None`: there is no such identity.
-    pub active: Option<bool>,
-    /// Requested, or last used; `None` where it is not a membership of the identity.
-    pub candidate: Option<Candidate>,
-    /// Failures of the subject, or from the address, are on record.
-    pub failures: bool,
-}
-
-/// The identity with the membership that comes first.
-pub fn first(who: Who, requested: Option<&str>, login: &Login, ip: Option<&str>) -> Result<First> {
-    let mut first = First::default();
-    let mut rows = 0;
-    let [realm, identity] = who.arguments();
-    let plan = if requested.is_some() { &REQUESTED } else { &LAST_USED };
-    let names = [requested.and_then(plan::text), ip.and_then(plan::text), plan::text(login.subject), login.address()];
-    plan.read(&[&[realm, identity], &names[..]].concat(), |row| {
-        rows += 1;
-        first.active = Some(row.flag(13));
-        first.candidate = candidate(row).filter(|_| rows == 1);
-        first.failures = row.flag(14) || row.flag(15);
-        Ok(())
-    })?;
-    Ok(first)
-}
-
-/// The organizations that a walk of `most` attempts can meet, in no order.
-pub fn candidates(who: Who, requested: Option<&str>, ip: Option<&str>, most: i64) -> Result<Vec<Candidate>> {
-    let mut found = Vec::new();
-    let mut add = |row: &Row| {
-        found.extend(candidate(row));
-        Ok(())
-    };
-    let [realm, identity] = who.arguments();
-    let (name, ip) = (requested.and_then(plan::text), ip.and_then(plan::text));
-    // One more than the walk takes tells that there are more.
-    let limit = most.saturating_add(1);
-    OLDEST.read(&[realm, identity, limit.into_datum(), ip], &mut add)?;
-    FOREMOST.read(&[realm, identity, name, ip], &mut add)?;
-    if let Some(requested) = requested.filter(|r| found.iter().all(|c| c.name != *r)) {
-        found.push(stranger(requested, organization(realm, requested)?));
-    }
-    Ok(found)
-}
-
 /// An error where there is no such realm.
-pub fn check_realm(who: Who) -> Result<()> {
-    REALM.read(&who.arguments()[..1], |_| Ok(()))
+pub fn check_realm(realm: &str) -> Result<()> {
+    REALM.read(&[plan::text(realm)], |_| Ok(()))
 }
 
-/// Whether the identity has set up a second factor.
-pub fn has_second_factor(who: Who) -> Result<bool> {
-    let mut has = false;
-    SECOND_FACTORS.read(&who.arguments(), |_| {
-        has = true;
-        Ok(())
-    })?;
-    Ok(has)
+/// The tables, as the statement that is run sees them.
+pub struct Store<'a> {
+    who: Who<'a>,
+    /// Where the client is.
+    address: Option<IpAddr>,
+    reader: Reader,
+    /// Where the membership is that was used last.
+    last_used: Option<Place>,
 }
 
-impl Who<'_> {
-    pub fn arguments(&self) -> [Argument; 2] {
-        [plan::text(self.realm), self.identity.into_datum()]
+impl<'a> Store<'a> {
+    pub fn new(who: Who<'a>, ip: Option<&str>) -> Result<Self> {
+        Ok(Store {
+            who,
+            address: ip.map(throttle::parse).transpose()?,
+            reader: Reader::of_statement(),
+            last_used: None,
+        })
+    }
+
+    /// Whether the identity is active; `None`: there is none.
+    pub fn active(&mut self) -> Result<Option<bool>> {
+        let mut active = None;
+        self.reader.rows(&IDENTITIES, &self.who.keys(), |row| {
+            active = Some(row.name(column::identity::STATE) == "active");
+            false
+        })?;
+        Ok(active)
+    }
+
+    /// Whether failures of the subject, or from the address, are on record.
+    pub fn has_failures(&mut self, login: &Login) -> Result<bool> {
+        throttle::on_record(&mut self.reader, login)
+    }
+
+    /// The membership that comes first: of the organization that is requested, or the last used.
+    pub fn first(&mut self, requested: Option<&str>) -> Result<Option<Candidate>> {
+        let found = match requested {
+            Some(name) => self.of(name)?,
+            None => self.memberships(&LAST_USED, usize::MAX)?,
+        };
+        match <[Candidate; 1]>::try_from(found) {
+            Ok([one]) => Ok(Some(self.with_rules(one)?)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The organizations that a walk of `most` attempts can meet, in no order.
+    pub fn candidates(&mut self, requested: Option<&str>, most: usize) -> Result<Vec<Candidate>> {
+        // One more than the walk takes tells that there are more.
+        let mut found = self.memberships(&BY_AGE, most.saturating_add(1))?;
+        found.extend(self.memberships(&LAST_USED, usize::MAX)?);
+        found.extend(self.memberships(&DEFAULT, 1)?);
+        if let Some(name) = requested {
+            let membership = self.of(name)?;
+            found.extend(if membership.is_empty() { vec![stranger(name)] } else { membership });
+        }
+        found.into_iter().map(|candidate| self.with_rules(candidate)).collect()
+    }
+
+    /// Whether the identity has set up a second factor.
+    pub fn has_second_factor(&mut self) -> Result<bool> {
+        let mut has = false;
+        self.reader.rows(&CREDENTIALS, &self.who.keys(), |row| {
+            has = SECOND_FACTORS.contains(&row.name(column::credential::TYPE).as_str());
+            !has
+        })?;
+        Ok(has)
+    }
+
+    /// The membership of an organization.
+    fn of(&mut self, organization: &str) -> Result<Vec<Candidate>> {
+        let [realm, identity] = self.who.keys();
+        self.read_memberships(&MEMBERSHIPS, &[realm, identity, Key::Is(organization)], 1)
+    }
+
+    /// The first `most` of the identity's memberships, in the order of an index.
+    fn memberships(&mut self, index: &Index, most: usize) -> Result<Vec<Candidate>> {
+        self.read_memberships(index, &self.who.keys(), most)
+    }
+
+    fn read_memberships(&mut self, index: &Index, keys: &[Key], most: usize) -> Result<Vec<Candidate>> {
+        let (mut found, mut last_used) = (Vec::new(), self.last_used);
+        self.reader.rows(index, keys, |row| {
+            let candidate = membership(row);
+            if candidate.last_used {
+                last_used = row.place();
+            }
+            found.push(candidate);
+            found.len() < most
+        })?;
+        self.last_used = last_used;
+        Ok(found)
+    }
+
+    /// Where the membership is that was used last, if it was read.
+    pub fn last_used(&self) -> Option<Place> {
+        self.last_used
+    }
+
+    /// A candidate with what its organization says, if that is there.
+    fn with_rules(&mut self, mut candidate: Candidate) -> Result<Candidate> {
+        use column::organization as at;
+        let name = candidate.name.clone();
+        let address = self.address;
+        self.reader.rows(&ORGANIZATIONS, &[Key::Is(self.who.realm), Key::Is(&name)], |row| {
+            candidate.organization = match row.name(at::STATE).as_str() {
+                "active" => State::Active,
+                "suspended" => State::Suspended,
+                _ => State::Missing,
+            };
+            candidate.mfa_required = row.flag(at::MFA_REQUIRED);
+            candidate.sso_required = row.flag(at::SSO_REQUIRED);
+            candidate.sso_url = row.text(at::SSO_URL);
+            candidate.sso_connection = row.text(at::SSO_CONNECTION);
+            candidate.network_allowed = allowed(row, at::ALLOWED_NETWORKS, address);
+            false
+        })?;
+        Ok(candidate)
     }
 }
 
-/// `None` for an identity without memberships.
-fn candidate(row: &Row) -> Option<Candidate> {
-    Some(Candidate {
-        name: row.get::<String>(8)?,
-        organization: state(row.flag(1), row.flag(2)),
-        membership: state(true, row.flag(9)),
-        last_used: row.flag(10),
-        is_default: row.flag(11),
-        joined_at: row.number(12),
-        network_allowed: row.flag(7),
-        mfa_required: row.flag(3),
-        sso_required: row.flag(4),
-        sso_url: row.get::<String>(5),
-        sso_connection: row.get::<String>(6),
-    })
-}
-
-fn state(there: bool, active: bool) -> State {
-    match (there, active) {
-        (false, _) => State::Missing,
-        (true, false) => State::Suspended,
-        (true, true) => State::Active,
+impl<'a> Who<'a> {
+    fn keys(&self) -> [Key<'a>; 2] {
+        [Key::Is(self.realm), Key::IsUuid(self.identity)]
     }
 }
 
-fn organization(realm: Argument, name: &str) -> Result<State> {
-    let mut found = State::Missing;
-    ORGANIZATION.read(&[realm, plan::text(name)], |row| {
-        found = state(true, row.flag(1));
-        Ok(())
-    })?;
-    Ok(found)
+/// A candidate of which the organization is not known yet.
+fn membership(row: &Row) -> Candidate {
+    use column::membership as at;
+    Candidate {
+        membership: if row.name(at::STATE) == "active" { State::Active } else { State::Suspended },
+        last_used: row.flag(at::LAST_USED),
+        is_default: row.flag(at::IS_DEFAULT),
+        joined_at: row.number(at::JOINED_AT),
+        ..stranger(&row.name(at::ORGANIZATION))
+    }
 }
 
 /// The candidate of an identity that is no member.
-fn stranger(name: &str, organization: State) -> Candidate {
+fn stranger(name: &str) -> Candidate {
     Candidate {
         name: name.to_string(),
-        organization,
+        organization: State::Missing,
         membership: State::Missing,
         last_used: false,
         is_default: false,
@@ -231,4 +227,11 @@ fn stranger(name: &str, organization: State) -> Candidate {
         sso_url: None,
         sso_connection: None,
     }
+}
+
+/// Whether a column of networks is NULL, or empty, or has one that the address is in.
+fn allowed(row: &Row, column: i16, address: Option<IpAddr>) -> bool {
+    let networks = row.networks(column);
+    let is_in = |text: &str| settings::network(text).zip(address).is_some_and(|(network, ip)| network.contains(&ip));
+    networks.is_empty() || networks.iter().any(|network| is_in(network))
 }

@@ -48,7 +48,7 @@ fn one(name: &str, value: &Value, states: &[&str]) -> Checked {
         "sso_url" => text(value, |url| is_sso_url(url).then(|| url.to_string()))
             .ok_or("Give an http or https URL with a host, and without a user or a password."),
         "sso_connection" => text(value, |name| (!name.is_empty()).then(|| name.to_string())).ok_or("Give a name."),
-        "allowed_networks" => texts(value, network).ok_or(
+        "allowed_networks" => texts(value, cidr).ok_or(
             "Give an array of networks, such as [\"192.0.2.0/24\", \"2001:db8::/32\"], without bits beyond the mask.",
         ),
         "verified_domains" => texts(value, domain).ok_or("Give an array of domain names, such as [\"example.com\"]."),
@@ -65,9 +65,13 @@ fn texts(value: &Value, stored: impl Fn(&str) -> Option<String>) -> Option<Value
 }
 
 /// A network, or the one of a single address.
-fn network(text: &str) -> Option<String> {
-    let network: IpNet = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()?;
-    (network == network.trunc()).then(|| network.to_string())
+pub fn network(text: &str) -> Option<IpNet> {
+    text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+}
+
+/// A network as it is stored: without bits beyond its mask.
+fn cidr(text: &str) -> Option<String> {
+    network(text).filter(|network| *network == network.trunc()).map(|network| network.to_string())
 }
 
 /// The domain in ASCII, as it is compared.

@@ -3,6 +3,7 @@
 //! A failure is a row of its own, so that logins that fail at one time do not wait for each other.
 
 use crate::db::plan::{self, Argument, Plan};
+use crate::db::scan::{Index, Key, Reader};
 use crate::db::session;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, INT8OID, TEXTOID, TIMESTAMPTZOID};
@@ -88,6 +89,25 @@ static FORGET: Plan = Plan::new(
     &[TEXTOID, TEXTOID],
 );
 
+/// realm, kind, key, failed_at, id
+const FAILURES: Index = Index::covering(c"login_failures", c"login_failures_pkey", &[1, 2, 3, 4, 5]);
+
+/// Whether any failure of the login's subject, or from its address, is on record. Most logins have none.
+pub fn on_record(reader: &mut Reader, login: &Login) -> Result<bool> {
+    let address = login.address.as_deref().map(|address| ("address", address));
+    for (kind, key) in [("subject", login.subject)].into_iter().chain(address) {
+        let mut found = false;
+        reader.rows(&FAILURES, &[Key::Is(login.realm), Key::Is(kind), Key::Is(key)], |_| {
+            found = true;
+            false
+        })?;
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Who logs in, from where.
 pub struct Login<'a> {
     pub realm: &'a str,
@@ -139,7 +159,7 @@ impl<'a> Login<'a> {
         FORGET.write_latest(&[plan::text(self.realm), plan::text(self.subject)], |_| Ok(()))
     }
 
-    pub fn address(&self) -> Argument {
+    fn address(&self) -> Argument {
         self.address.as_deref().and_then(plan::text)
     }
 }

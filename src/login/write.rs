@@ -2,26 +2,23 @@
 
 use crate::audit::{self, Event};
 use crate::db::plan::{self, Plan};
+use crate::db::table::{Place, Table};
 use crate::db::{lock, session};
 use crate::error::Result;
 use crate::login::context::Context;
-use crate::login::read::Who;
+use crate::login::read::{Who, column};
 use crate::login::throttle::Login;
-use crate::login::walk::{Attempt, Outcome};
+use crate::login::walk::{Attempt, Outcome, Reason};
+use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, TEXTOID, TIMESTAMPTZOID, UUIDOID};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
 
-static USED_AGAIN: Plan = Plan::new(
-    "UPDATE identity.memberships AS m SET last_login = $4
-     WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2
-       AND m.organization OPERATOR(pg_catalog.=) $3 AND m.last_used
-     RETURNING true",
-    USED_TYPES,
-);
+const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
 static USED_NO_MORE: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_used = false
-     WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND m.last_used",
-    USED_TYPES.split_at(2).0,
+     WHERE m.realm OPERATOR(pg_catalog.=) $1 AND m.identity_id OPERATOR(pg_catalog.=) $2 AND m.last_used
+       AND m.organization OPERATOR(pg_catalog.<>) $3",
+    USED_TYPES.split_at(3).0,
 );
 static USED: Plan = Plan::new(
     "UPDATE identity.memberships AS m SET last_used = true, last_login = $4
@@ -29,31 +26,67 @@ static USED: Plan = Plan::new(
        AND m.organization OPERATOR(pg_catalog.=) $3",
     USED_TYPES,
 );
-const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
 
 /// Remembers where the identity logged in. Of several logins that it makes at one time the first is remembered: none waits.
-/// `again`: it was the last used already, in the snapshot of this login.
-pub fn remember(who: Who, organization: &str, again: bool) -> Result<()> {
+/// `membership`: where it was, if the organization was the last used already.
+pub fn remember(who: Who, organization: &str, membership: Option<Place>) -> Result<()> {
     if !lock::try_lock(lock::number(&[b"login", who.realm.as_bytes(), who.identity.as_bytes()])) {
         return Ok(());
     }
-    let [realm, identity] = who.arguments();
-    let used = [realm, identity, plan::text(organization), Some(session::now())];
-    let mut done = false;
-    if again {
-        USED_AGAIN.write_latest(&used, |_| {
-            done = true;
-            Ok(())
-        })?;
-    }
-    if done {
+    if let Some(place) = membership
+        && used_again(who, organization, place)?
+    {
         return Ok(());
     }
-    USED_NO_MORE.write_latest(&used[..2], |_| Ok(()))?;
+    let used = [plan::text(who.realm), who.identity.into_datum(), plan::text(organization), Some(session::now())];
+    USED_NO_MORE.write_latest(&used[..3], |_| Ok(()))?;
     USED.write_latest(&used, |_| Ok(()))
 }
 
+/// Changes nothing but the time; false where it takes more than that.
+fn used_again(who: Who, organization: &str, place: Place) -> Result<bool> {
+    use column::membership as at;
+    let memberships = Table::open(c"memberships")?;
+    if !memberships.is_plain_for_update(&[at::LAST_LOGIN]) {
+        return Ok(false);
+    }
+    let changed = memberships.update(place, |row| {
+        let same = row.name(at::REALM) == who.realm
+            && row.get(at::IDENTITY) == Some(who.identity)
+            && row.name(at::ORGANIZATION) == organization;
+        (same && row.flag(at::LAST_USED)).then(|| vec![(at::LAST_LOGIN, Some(session::now()))])
+    });
+    Ok(changed.is_some())
+}
+
 /// What the audit keeps of a login. Of the context the address alone: the rest is the application's.
+#[derive(Serialize)]
+struct Detail<'a> {
+    decision: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requested: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<&'a str>,
+    attempts: Vec<Tried<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    failed_factors: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Tried<'a> {
+    organization: &'a str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// Puts a login on record, and returns the number of the event.
 pub fn record(
     login: &Login,
     requested: Option<&str>,
@@ -61,34 +94,20 @@ pub fn record(
     outcome: &Outcome,
     wait: Option<i64>,
 ) -> Result<i64> {
-    let mut detail = Map::new();
-    let mut note = |name: &str, value: Value| {
-        if !value.is_null() {
-            detail.insert(name.to_string(), value);
-        }
+    let detail = Detail {
+        decision: outcome.decision.name(),
+        organization: outcome.organization.as_deref(),
+        requested,
+        reason: outcome.reason.map(Reason::name),
+        ip: context.ip.as_deref(),
+        attempts: outcome.attempts.iter().map(tried).collect(),
+        retry_after_seconds: wait.map(|w| w / 1_000_000),
+        failed_factors: &context.failed_factors,
     };
-    note("decision", json!(outcome.decision.name()));
-    note("organization", json!(outcome.organization));
-    note("requested", json!(requested));
-    note("reason", json!(outcome.reason.map(|r| r.name())));
-    note("ip", json!(context.ip));
-    note("attempts", Value::Array(outcome.attempts.iter().map(attempt).collect()));
-    note("retry_after_seconds", json!(wait.map(|w| w / 1_000_000)));
-    if !context.failed_factors.is_empty() {
-        note("failed_factors", json!(context.failed_factors));
-    }
-    audit::record_as_owner(&Event {
-        realm: login.realm,
-        action: "resolve_login",
-        subject: Some(login.subject),
-        detail: &Value::Object(detail),
-    })
+    let subject = Some(login.subject);
+    audit::record_as_owner(&Event { realm: login.realm, action: "resolve_login", subject, detail: &detail })
 }
 
-fn attempt(attempt: &Attempt) -> Value {
-    let mut entry = json!({"organization": attempt.organization, "outcome": attempt.outcome()});
-    if let Some(reason) = attempt.reason {
-        entry["reason"] = json!(reason.name());
-    }
-    entry
+fn tried(attempt: &Attempt) -> Tried<'_> {
+    Tried { organization: &attempt.organization, outcome: attempt.outcome(), reason: attempt.reason.map(Reason::name) }
 }
