@@ -56,11 +56,12 @@ impl Table {
     /// Whether a change of `columns` fires no trigger. Those of foreign keys look at a key that does not change.
     pub fn is_plain_for_update(&self, columns: &[i16]) -> bool {
         self.triggers().all(|trigger| {
-            // SAFETY: the array has as many columns as it says; without any, all count.
             let of: &[i16] = match trigger.tgnattr {
                 0 => &[],
+                // SAFETY: the array has as many columns as it says.
                 n => unsafe { std::slice::from_raw_parts(trigger.tgattr, n as usize) },
             };
+            // Without columns of its own it is about all of them.
             let on_update = trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0;
             !on_update || trigger.tgisinternal || !of.is_empty() && columns.iter().all(|c| !of.contains(c))
         })
@@ -153,7 +154,7 @@ impl Table {
         // SAFETY: as the caller promises; a change is of one of the columns.
         unsafe {
             let columns = (*(*self.0).rd_att).natts;
-            pg_sys::slot_getsomeattrs_int(old, columns.into());
+            pg_sys::slot_getsomeattrs_int(old, columns);
             for i in 0..columns as usize {
                 set(new, i, *(*old).tts_values.add(i), *(*old).tts_isnull.add(i));
             }
