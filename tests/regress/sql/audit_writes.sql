@@ -95,3 +95,7 @@ SELECT * FROM log_in();
 SELECT * FROM forwarded WHERE what = 'login';
 SELECT intact FROM verify('written');
 DROP TABLE forwarded;
+DELETE FROM identity.identities WHERE realm = 'written';
+DELETE FROM identity.organizations WHERE realm = 'written';
+DELETE FROM identity.realms;
+DROP FUNCTION log_in, verify, forward, seen;
