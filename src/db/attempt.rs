@@ -6,6 +6,7 @@
 use crate::error::{Error, unpack_sqlstate};
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
 use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -50,6 +51,56 @@ pub fn attempt(sql: &str) -> Result<u64, Failure> {
             outcome
         }
     })
+}
+
+/// As `attempt`, for work of several steps. Of the tables and columns that an error names nothing is kept.
+pub fn attempt_work(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    // SAFETY: as in `attempt`. An error of Postgres comes here as a panic of pgrx, its error state already cleared.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::CurrentMemoryContext = context;
+        let result = catch_unwind(AssertUnwindSafe(work));
+        match &result {
+            Ok(Ok(_)) => pg_sys::ReleaseCurrentSubTransaction(),
+            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::CurrentMemoryContext = context;
+        pg_sys::CurrentResourceOwner = owner;
+        match result {
+            Ok(result) => result.map_err(Failure::from),
+            Err(raised) => match raised.downcast::<CaughtError>() {
+                Ok(caught) => failure_of(*caught),
+                Err(raised) => resume_unwind(raised),
+            },
+        }
+    }
+}
+
+fn failure_of(caught: CaughtError) -> Result<u64, Failure> {
+    match caught {
+        CaughtError::PostgresError(error) | CaughtError::ErrorReport(error) => Err(Failure {
+            sqlstate: unpack_sqlstate(error.sql_error_code() as i32),
+            message: error.message().to_string(),
+            detail: error.detail().map(str::to_string),
+            hint: error.hint().map(str::to_string),
+            ..Failure::default()
+        }),
+        bug @ CaughtError::RustPanic { .. } => std::panic::panic_any(bug),
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure {
+            sqlstate: error.sqlstate,
+            message: error.message,
+            detail: error.detail,
+            hint: error.hint,
+            ..Failure::default()
+        }
+    }
 }
 
 /// Runs `work` in a subtransaction that is always rolled back. An error passes through.

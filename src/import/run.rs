@@ -80,10 +80,18 @@ impl Run<'_> {
 
     /// Runs a statement that marks its rows. An error that is no row's fault is raised.
     pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Stumble>> {
+        self.attempt_to(|| attempt::attempt(sql))
+    }
+
+    /// As `attempt`, for what is more than a statement.
+    pub fn attempt_to(
+        &self,
+        mut work: impl FnMut() -> std::result::Result<u64, Failure>,
+    ) -> Result<std::result::Result<u64, Stumble>> {
         let mut row = 0;
         let outcome = job::attempt_rows(|| {
             let before = mark::begin(self.progress.rows_done);
-            let outcome = attempt::attempt(sql);
+            let outcome = work();
             row = mark::restore(before);
             outcome
         })?;

@@ -1,7 +1,8 @@
 //! Writes the clean rows, chunk by chunk. The executor is the judge: what it refuses is reported, and the rest goes in.
 
 use crate::db::attempt::{self, Failure};
-use crate::db::catalog;
+use crate::db::bulk;
+use crate::db::catalog::{self, Key};
 use crate::db::progress::Phase;
 use crate::db::session;
 use crate::db::spi;
@@ -9,7 +10,7 @@ use crate::db::spool::Spool;
 use crate::error::Result;
 use crate::import::plan::Report;
 use crate::import::run::{Finding, Run, Stumble};
-use crate::import::statements::{ORD_WRITE, Range, Rows, Write, WriteOptions};
+use crate::import::statements::{ORD_WRITE, Order, Range, Rows, Write, WriteOptions};
 use std::collections::BTreeSet;
 
 /// The smallest chunk after a failure.
@@ -32,7 +33,7 @@ fn check_now(names: &[String]) -> String {
 enum Chunk {
     /// Its rows are in, or reported.
     Written,
-    /// Something failed while its rows were not in source order: they are to be written in smaller chunks.
+    /// Something failed, and it is not known which row: they are to be written in smaller chunks, in source order.
     Unsorted,
     /// Everything up to this row is in, or reported.
     FailedAt(i64),
@@ -147,13 +148,14 @@ impl Run<'_> {
 
     /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, and reports it.
     fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Chunk> {
-        if let Some(sort_by) = self.sort_key(kind, range) {
-            return Ok(match self.try_range(kind, range, Some(sort_by))? {
+        let order = self.order(kind, range);
+        if order != Order::Source {
+            return Ok(match self.try_range(kind, range, order)? {
                 Ok(()) => Chunk::Written,
                 Err(_) => Chunk::Unsorted,
             });
         }
-        let Err(stumble) = self.try_range(kind, range, None)? else { return Ok(Chunk::Written) };
+        let Err(stumble) = self.try_range(kind, range, order)? else { return Ok(Chunk::Written) };
         self.index_rows()?;
         let last = self.last_clean(kind, range)?;
         if last < range.first {
@@ -171,7 +173,7 @@ impl Run<'_> {
     }
 
     fn write_range(&mut self, kind: Write, range: Range) -> Result<()> {
-        match self.try_range(kind, range, None)? {
+        match self.try_range(kind, range, Order::Source)? {
             Ok(()) => Ok(()),
             Err(stumble) => self.bisect(kind, range, stumble),
         }
@@ -192,21 +194,34 @@ impl Run<'_> {
         self.write_range(kind, Range { first: middle + 1, ..range })
     }
 
-    /// Many rows without a trigger that could see their order are written in the order of a key.
-    fn sort_key(&self, kind: Write, range: Range) -> Option<usize> {
+    /// Many rows without a trigger that could see it go into the indexes last, or come in the order of a key.
+    fn order(&self, kind: Write, range: Range) -> Order {
         let many = range.last - range.first >= SORT_FROM;
-        (many && kind == Write::Insert && !self.table.row_triggers)
-            .then(|| self.statements().sort_key(&self.rows))
-            .flatten()
+        if !many || kind == Write::Update || self.table.row_triggers {
+            Order::Source
+        } else if self.indexes_can_wait() {
+            Order::IndexesLast
+        } else {
+            self.statements().sort_key(&self.rows).map_or(Order::Source, Order::Key)
+        }
     }
 
-    fn try_range(
-        &mut self,
-        kind: Write,
-        range: Range,
-        sort_by: Option<usize>,
-    ) -> Result<std::result::Result<(), Stumble>> {
-        let how = WriteOptions { sort_by, ..self.write_options(kind) };
+    /// Whether nothing looks into the table's indexes while the rows come in.
+    fn indexes_can_wait(&self) -> bool {
+        let table = self.table;
+        let calls = table.default_calls || table.columns.iter().any(|c| c.domain_default);
+        let at_once = |key: &Key| !key.exclusion && !key.deferrable;
+        table.kind == "r"
+            && table.readable
+            && !table.row_security
+            && !calls
+            && table.keys.iter().all(at_once)
+            && self.deferred.is_empty()
+            && !self.write_options(Write::Insert).track
+    }
+
+    fn try_range(&mut self, kind: Write, range: Range, order: Order) -> Result<std::result::Result<(), Stumble>> {
+        let how = WriteOptions { order, ..self.write_options(kind) };
         if self.turn.0 != kind && !self.in_order {
             self.turn.1 = 0;
         }
@@ -214,7 +229,11 @@ impl Run<'_> {
         let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
         let sql = self.statements().write(&self.rows, feed, kind, how) + &self.check_deferred();
         let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
-        if let Err(stumble) = session::with_settings(settings, || self.attempt(&sql))? {
+        let outcome = match order {
+            Order::IndexesLast => self.attempt_to(|| attempt::attempt_work(|| bulk::insert(&sql))),
+            _ => session::with_settings(settings, || self.attempt(&sql)),
+        };
+        if let Err(stumble) = outcome? {
             return Ok(Err(stumble));
         }
         if how.track {

@@ -227,6 +227,17 @@ impl Range {
     pub const ALL: Range = Range { first: 1, last: i64::MAX };
 }
 
+/// How the rows of a chunk come into the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Source,
+    /// In the order of the key at this position.
+    Key(usize),
+    /// In the order of the source, and into the indexes after that: `db::bulk`.
+    IndexesLast,
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WriteOptions {
     /// Keep in `landed` which rows went in.
@@ -235,8 +246,7 @@ pub struct WriteOptions {
     pub place: bool,
     /// A held key drops the row instead of failing the statement.
     pub do_nothing: bool,
-    /// Write in the order of the key at this position, not of the source.
-    pub sort_by: Option<usize>,
+    pub order: Order,
     /// The key by which an update finds its row.
     pub match_key: Option<usize>,
 }

@@ -30,7 +30,7 @@ impl Statements<'_> {
 
     /// The clean rows of a range, in source order or a key's. OFFSET 0 keeps the mark above the sort: a row is to be marked when the
     /// executor takes it, not when it is read.
-    fn feed(&self, rows: &Rows, range: Range, kind: Write, sort_by: Option<usize>) -> String {
+    fn feed(&self, rows: &Rows, range: Range, kind: Write, order: Order) -> String {
         let Names { row, own_oid, own_tid, .. } = self.names;
         let own = if rows.merged { format!(", s.{own_oid}, s.{own_tid}") } else { String::new() };
         format!(
@@ -38,9 +38,10 @@ impl Statements<'_> {
             columns = comma(self.assignments.iter().map(|a| format!("s.{}", a.column.quoted))),
             relation = rows.relation,
             clean = self.clean_range(rows, range, kind),
-            order = match sort_by {
-                Some(position) => comma(self.table.keys[position].parts.iter().map(|part| self.rough_order(part))),
-                None => format!("s.{row}"),
+            order = match order {
+                Order::Key(position) =>
+                    comma(self.table.keys[position].parts.iter().map(|part| self.rough_order(part))),
+                Order::Source | Order::IndexesLast => format!("s.{row}"),
             },
         )
     }
@@ -86,23 +87,24 @@ impl Statements<'_> {
         let always = self.assignments.iter().any(|a| a.column.identity == "a");
         format!(
             "INSERT INTO {target} AS t ({columns}){overriding} SELECT {values} FROM {feed} AS s
-             WHERE {mark}{on_conflict}",
+             WHERE {mark}{on_conflict}{returning}",
             target = self.table.name,
             columns = comma(self.assignments.iter().map(|a| a.column.quoted.clone())),
             overriding = if always { " OVERRIDING SYSTEM VALUE" } else { "" },
             values = comma(self.assignments.iter().map(|a| format!("s.{}", a.column.quoted))),
-            feed = self.feed(rows, range, Write::Insert, how.sort_by),
+            feed = self.feed(rows, range, Write::Insert, how.order),
             mark = self.mark(how),
             on_conflict = if how.do_nothing { " ON CONFLICT DO NOTHING" } else { "" },
+            returning = if how.order == Order::IndexesLast { " RETURNING t.ctid" } else { "" },
         )
     }
 
-    /// Marks a row as it is handed to the executor. Where the rows are not in source order a mark blames nobody: then it is
-    /// set now and then, for the progress to be seen.
+    /// Marks a row as it is handed to the executor. Where a failure is followed by another way to write, a mark blames nobody:
+    /// then it is set now and then, for the progress to be seen.
     fn mark(&self, how: WriteOptions) -> String {
         let row = &self.names.row;
         let mark = format!("identity._import_mark(s.{row})");
-        if how.sort_by.is_none() || how.track {
+        if how.order == Order::Source || how.track {
             return mark;
         }
         format!("(s.{row} OPERATOR(pg_catalog.%) {MARK_EVERY} OPERATOR(pg_catalog.<>) 0 OR {mark})")
@@ -120,7 +122,7 @@ impl Statements<'_> {
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
                AND identity._import_mark(s.{row}, t.ctid)",
             target = self.table.in_from(),
-            feed = self.feed(rows, range, Write::Update, None),
+            feed = self.feed(rows, range, Write::Update, Order::Source),
         )
     }
 
