@@ -3,7 +3,7 @@
 use crate::audit::hash::{self, Entry};
 use crate::db::plan::{self, Argument, Plan};
 use crate::db::scan::{Index, Key, Reader, Row};
-use crate::db::table::{Place, Table};
+use crate::db::table::{Place, Shape, Table};
 use crate::db::{json, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, BYTEAOID, INETOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
@@ -22,7 +22,9 @@ mod column {
     pub const HASH: i16 = 5;
 }
 
-const TYPES: &[pg_sys::Oid] = &[
+const HEAD: &[pg_sys::Oid] = &[TEXTOID, INT4OID, INT8OID, BYTEAOID, BYTEAOID];
+const HEADS_TABLE: Shape = Shape { name: HEADS.table, columns: HEAD, checks: 0 };
+const EVENT: &[pg_sys::Oid] = &[
     TEXTOID,
     INT4OID,
     INT8OID,
@@ -42,7 +44,16 @@ static ADD: Plan = Plan::new(
     "INSERT INTO identity.audit_events (realm, lane, seq, event_id, at, session_role, acting_role, application_name,
        client_addr, action, subject, detail, prev, hash)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-    TYPES,
+    EVENT,
+);
+const EVENTS_TABLE: Shape = Shape { name: c"audit_events", columns: EVENT, checks: 0 };
+
+static OPEN_LANE: Plan =
+    Plan::new("INSERT INTO identity.audit_heads (realm, lane, seq, prev, hash) VALUES ($1, $2, $3, $4, $5)", HEAD);
+static MOVE_ON: Plan = Plan::new(
+    "UPDATE identity.audit_heads AS h SET seq = $3, prev = $4, hash = $5
+     WHERE h.realm OPERATOR(pg_catalog.=) $1 AND h.lane OPERATOR(pg_catalog.=) $2",
+    HEAD,
 );
 
 /// Where this session left the head of a lane. Without it each event would begin with a search, and the second one of a
@@ -53,11 +64,15 @@ struct Left {
     place: Place,
 }
 
+/// Of so many heads the places are kept.
+const MOST_LEFT: usize = 64;
+
 thread_local! {
-    static LEFT: RefCell<Option<Left>> = const { RefCell::new(None) };
+    static LEFT: RefCell<Vec<Left>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The end of a chain after an event.
+/// The end of a chain.
+#[derive(Default)]
 struct Head {
     seq: i64,
     prev: Vec<u8>,
@@ -88,49 +103,71 @@ pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detai
 
 /// Moves the head of the lane on.
 fn advance(entry: &Entry) -> Result<Head> {
-    let heads = Table::open(HEADS.table)?;
+    let changed = [column::SEQ, column::PREV, column::HASH];
+    match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.fires_on_insert() && !heads.fires_on_update(&changed)) {
+        Some(heads) => advance_in(&heads, entry),
+        None => advance_by_statement(entry),
+    }
+}
+
+fn advance_in(heads: &Table, entry: &Entry) -> Result<Head> {
     let mut head = None;
-    let mut place = known_place(entry).and_then(|place| advance_at(&heads, place, entry, &mut head));
+    let mut place = known_place(entry).and_then(|place| advance_at(heads, place, entry, &mut head));
     if place.is_none() {
         let found = match find(entry)? {
-            Some(place) => Some(place),
+            Some((place, _)) => place,
             None => {
-                heads.insert(&[
-                    plan::text(entry.realm),
-                    entry.lane.into_datum(),
-                    0i64.into_datum(),
-                    bytea(&[]),
-                    bytea(&[]),
-                ])?;
-                find(entry)?
+                heads.insert(&Head::default().row(entry))?;
+                find(entry)?.and_then(|(place, _)| place)
             }
         };
-        place = found.and_then(|place| advance_at(&heads, place, entry, &mut head));
+        place = found.and_then(|place| advance_at(heads, place, entry, &mut head));
     }
     let (Some(place), Some(head)) = (place, head) else {
         return Err(Error::new("XX000", "pg_identity could not write an event of the audit")
             .detail(format!("Lane {} of realm \"{}\" was changed by another session.", entry.lane, entry.realm))
             .hint("identity.audit_heads is written by the extension alone."));
     };
-    LEFT.set(Some(Left { realm: entry.realm.to_string(), lane: entry.lane, place }));
+    keep_place(entry, place);
+    Ok(head)
+}
+
+/// Where a trigger, say of a tool that copies the table, is to be told.
+fn advance_by_statement(entry: &Entry) -> Result<Head> {
+    let found = find(entry)?;
+    if found.is_none() {
+        OPEN_LANE.write_latest(&Head::default().row(entry), |_| Ok(()))?;
+    }
+    let head = found.map_or_else(Head::default, |(_, head)| head).next(entry);
+    MOVE_ON.write_latest(&head.row(entry), |_| Ok(()))?;
     Ok(head)
 }
 
 fn known_place(entry: &Entry) -> Option<Place> {
-    LEFT.with_borrow(|left| {
-        let left = left.as_ref()?;
-        let known = left.lane == entry.lane && left.realm == entry.realm;
-        known.then_some(left.place)
-    })
+    LEFT.with_borrow(|left| left.iter().find(|left| left.is_of(entry)).map(|left| left.place))
 }
 
-fn find(entry: &Entry) -> Result<Option<Place>> {
-    let mut place = None;
+fn keep_place(entry: &Entry, place: Place) {
+    LEFT.with_borrow_mut(|left| {
+        if let Some(left) = left.iter_mut().find(|left| left.is_of(entry)) {
+            left.place = place;
+            return;
+        }
+        if left.len() == MOST_LEFT {
+            left.clear();
+        }
+        left.push(Left { realm: entry.realm.to_string(), lane: entry.lane, place });
+    });
+}
+
+/// The head as it is now, and where.
+fn find(entry: &Entry) -> Result<Option<(Option<Place>, Head)>> {
+    let mut found = None;
     Reader::latest().rows(&HEADS, &[Key::Is(entry.realm), Key::IsInt(entry.lane)], |row| {
-        place = row.place();
+        found = Some((row.place(), Head::read(row)));
         false
     })?;
-    Ok(place)
+    Ok(found)
 }
 
 /// Nothing is done where the head is no longer in that place, or another one is.
@@ -139,21 +176,35 @@ fn advance_at(heads: &Table, place: Place, entry: &Entry, head: &mut Option<Head
         if row.name(column::REALM) != entry.realm || row.get::<i32>(column::LANE) != Some(entry.lane) {
             return None;
         }
-        let next = next(row, entry);
-        let changes = vec![
-            (column::SEQ, next.seq.into_datum()),
-            (column::PREV, bytea(&next.prev)),
-            (column::HASH, bytea(&next.hash)),
-        ];
+        let next = Head::read(row).next(entry);
+        let [_, _, seq, prev, hash] = next.row(entry);
         *head = Some(next);
-        Some(changes)
+        Some(vec![(column::SEQ, seq), (column::PREV, prev), (column::HASH, hash)])
     })
 }
 
-fn next(row: &Row, entry: &Entry) -> Head {
-    let prev: Vec<u8> = row.get(column::HASH).unwrap_or_default();
-    let seq = row.number(column::SEQ) + 1;
-    Head { seq, hash: hash::hash(&prev, seq, entry).to_vec(), prev }
+impl Left {
+    fn is_of(&self, entry: &Entry) -> bool {
+        self.lane == entry.lane && self.realm == entry.realm
+    }
+}
+
+impl Head {
+    fn read(row: &Row) -> Self {
+        let bytes = |column| row.get(column).unwrap_or_default();
+        Head { seq: row.number(column::SEQ), prev: bytes(column::PREV), hash: bytes(column::HASH) }
+    }
+
+    /// The head after `entry`.
+    fn next(self, entry: &Entry) -> Self {
+        let seq = self.seq + 1;
+        Head { seq, hash: hash::hash(&self.hash, seq, entry).to_vec(), prev: self.hash }
+    }
+
+    fn row(&self, entry: &Entry) -> [Argument; 5] {
+        let (realm, lane) = (plan::text(entry.realm), entry.lane.into_datum());
+        [realm, lane, self.seq.into_datum(), bytea(&self.prev), bytea(&self.hash)]
+    }
 }
 
 fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()> {
@@ -173,11 +224,9 @@ fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()>
         bytea(&head.prev),
         bytea(&head.hash),
     ];
-    let events = Table::open(c"audit_events")?;
-    if events.is_plain_for_insert(values.len()) {
-        events.insert(&values)
-    } else {
-        ADD.write_latest(&values, |_| Ok(()))
+    match Table::open(&EVENTS_TABLE)?.filter(|events| !events.fires_on_insert()) {
+        Some(events) => events.insert(&values),
+        None => ADD.write_latest(&values, |_| Ok(())),
     }
 }
 

@@ -257,7 +257,7 @@ unsafe fn fillings(target: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ESta
         let (indexes, infos) = ((*target).ri_IndexRelationDescs, (*target).ri_IndexRelationInfo);
         let all = (0..(*target).ri_NumIndices as usize).map(|i| (*indexes.add(i), *infos.add(i)));
         let ready: Vec<_> = all.filter(|(_, info)| (**info).ii_ReadyForInserts).collect();
-        let sorted = |index: pg_sys::Relation| (*(*index).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID);
+        let sorted = |index: pg_sys::Relation| (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID;
         let sorts = ready.iter().filter(|(index, _)| sorted(*index)).count().max(1);
         let memory = (pg_sys::work_mem / sorts as i32).max(64);
         let filling = |(index, info): (pg_sys::Relation, *mut pg_sys::IndexInfo)| Filling {

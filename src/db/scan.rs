@@ -4,6 +4,7 @@
 use crate::db::table::Place;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgMemoryContexts, Uuid, check_for_interrupts};
 use std::ffi::CStr;
 
@@ -126,6 +127,13 @@ impl Scan {
         // SAFETY: as the caller promises; the relations are locked while they are open.
         unsafe {
             let heap = pg_sys::table_open(table, LOCK);
+            if (*heap).rd_tableam.is_null() {
+                ereport!(
+                    ERROR,
+                    PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
+                    "a table of pg_identity is no ordinary table"
+                );
+            }
             let index = pg_sys::index_open(index, LOCK);
             let mut keys: Vec<pg_sys::ScanKeyData> = (1..).zip(keys).map(|(n, key)| scan_key(n, key)).collect();
             let slot = pg_sys::table_slot_create(heap, std::ptr::null_mut());
@@ -161,8 +169,9 @@ impl Scan {
                 }
                 let page = pgrx::itemptr::item_pointer_get_block_number_no_check(*tid);
                 let all_visible = pg_sys::VISIBILITYMAP_ALL_VISIBLE as u8;
-                let seen_by_all =
-                    pg_sys::visibilitymap_get_status(self.heap, page, &mut self.visible) & all_visible != 0;
+                // A serializable transaction is to be seen to have read the row.
+                let seen_by_all = pg_sys::XactIsoLevel != pg_sys::XACT_SERIALIZABLE as i32
+                    && pg_sys::visibilitymap_get_status(self.heap, page, &mut self.visible) & all_visible != 0;
                 if seen_by_all || pg_sys::index_fetch_heap(self.scan, self.slot) {
                     let (tuple, descriptor) = ((*self.scan).xs_itup, (*self.scan).xs_itupdesc);
                     pg_sys::index_deform_tuple(tuple, descriptor, self.values.as_mut_ptr(), self.nulls.as_mut_ptr());

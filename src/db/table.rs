@@ -6,7 +6,7 @@ use crate::db::scan::{self, Row};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
-use std::ffi::CStr;
+use std::ffi::{CStr, c_char};
 use std::ptr::null_mut;
 
 /// Which indexes a new version of a row has to go into: none where it is its default.
@@ -14,6 +14,15 @@ use std::ptr::null_mut;
 type Indexes = bool;
 #[cfg(not(any(feature = "pg14", feature = "pg15")))]
 type Indexes = pg_sys::TU_UpdateIndexes::Type;
+
+/// A table as the extension makes it.
+pub struct Shape {
+    pub name: &'static CStr,
+    /// The types of its columns.
+    pub columns: &'static [pg_sys::Oid],
+    /// How many CHECK constraints it has: on columns that are not written here.
+    pub checks: u16,
+}
 
 /// A table that is open for writing.
 pub struct Table(pg_sys::Relation);
@@ -29,41 +38,53 @@ impl Place {
 }
 
 impl Table {
-    /// It is locked as by an INSERT or UPDATE, until the end of the transaction.
-    pub fn open(name: &'static CStr) -> Result<Self> {
-        let oid = scan::own_relation(scan::schema(), name)?;
+    /// It is locked as by an INSERT or UPDATE, until the end of the transaction. `None` where the table is not as the extension
+    /// made it, so that a statement has to write it.
+    pub fn open(shape: &Shape) -> Result<Option<Self>> {
+        let oid = scan::own_relation(scan::schema(), shape.name)?;
         // SAFETY: `drop` closes it; on an error Postgres' abort does.
-        unsafe {
+        let table = unsafe {
             pg_sys::PreventCommandIfReadOnly(c"UPDATE".as_ptr());
-            Ok(Table(pg_sys::table_open(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE)))
-        }
+            Table(pg_sys::table_open(oid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE))
+        };
+        Ok(table.has(shape).then_some(table))
     }
 
-    /// Whether the table takes a row of that many values as it is: it has no other column, no trigger for a new row, no CHECK
-    /// and no generated column.
-    pub fn is_plain_for_insert(&self, values: usize) -> bool {
+    /// Whether it is a heap of just these columns, without rules, forced policies, generated columns and further CHECKs.
+    fn has(&self, shape: &Shape) -> bool {
         // SAFETY: the relation is open.
         unsafe {
-            if (*(*self.0).rd_att).natts as usize != values {
-                return false;
-            }
-            let constraints = (*(*self.0).rd_att).constr;
-            let none = constraints.is_null() || (*constraints).num_check == 0 && !(*constraints).has_generated_stored;
-            none && self.triggers().all(|trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT == 0)
+            let (form, columns) = ((*self.0).rd_rel, (*self.0).rd_att);
+            let constraints = (*columns).constr;
+            let attributes = (*columns).attrs.as_slice((*columns).natts as usize);
+            let types = attributes.iter().map(|a| a.atttypid);
+            (*form).relkind == pg_sys::RELKIND_RELATION as c_char
+                && (*form).relam == pg_sys::HEAP_TABLE_AM_OID
+                && !(*form).relforcerowsecurity
+                && (*self.0).rd_rules.is_null()
+                && types.eq(shape.columns.iter().copied())
+                && (constraints.is_null()
+                    || (*constraints).num_check == shape.checks && !(*constraints).has_generated_stored)
         }
     }
 
-    /// Whether a change of `columns` fires no trigger. Those of foreign keys look at a key that does not change.
-    pub fn is_plain_for_update(&self, columns: &[i16]) -> bool {
-        self.triggers().all(|trigger| {
+    /// Whether a trigger is to be fired for a new row.
+    pub fn fires_on_insert(&self) -> bool {
+        self.triggers().any(|trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0)
+    }
+
+    /// Whether a trigger is to be fired for a change of `columns`. Those of foreign keys look at a key that does not change.
+    pub fn fires_on_update(&self, columns: &[i16]) -> bool {
+        self.triggers().any(|trigger| {
             let of: &[i16] = match trigger.tgnattr {
                 0 => &[],
                 // SAFETY: the array has as many columns as it says.
                 n => unsafe { std::slice::from_raw_parts(trigger.tgattr, n as usize) },
             };
             // Without columns of its own it is about all of them.
-            let on_update = trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0;
-            !on_update || trigger.tgisinternal || !of.is_empty() && columns.iter().all(|c| !of.contains(c))
+            let concerned = of.is_empty() || columns.iter().any(|c| of.contains(c));
+            let of_a_reference = trigger.tgisinternal && trigger.tgfoid != pg_sys::F_UNIQUE_KEY_RECHECK.into();
+            trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0 && concerned && !of_a_reference
         })
     }
 
@@ -85,8 +106,14 @@ impl Table {
         // SAFETY: the relation is open; the slot has its columns, and is used up here.
         unsafe {
             let columns = (*self.0).rd_att;
-            if values.len() != (*columns).natts as usize {
-                return Err(Error::new("XX000", "pg_identity does not know a table as it is now"));
+            let attributes = (*columns).attrs.as_slice(values.len());
+            if let Some((missing, _)) = attributes.iter().zip(values).find(|(a, value)| a.attnotnull && value.is_none())
+            {
+                let name = pgrx::name_data_to_str(&missing.attname);
+                return Err(Error::new(
+                    "23502",
+                    format!("null value in column \"{name}\" violates not-null constraint"),
+                ));
             }
             let slot = pg_sys::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsVirtual);
             for (i, value) in values.iter().enumerate() {
@@ -133,6 +160,10 @@ impl Table {
             if block >= pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) {
                 return false;
             }
+            // As a scan does it that comes to a page: else nothing would remove the versions that are dead.
+            let buffer = pg_sys::ReadBuffer(self.0, block);
+            pg_sys::heap_page_prune_opt(self.0, buffer);
+            pg_sys::ReleaseBuffer(buffer);
             // What is committed now, and this transaction's own: for a single row it takes no more than a look at that.
             let (relation, snapshot) = (self.0, &raw mut pg_sys::SnapshotSelfData);
             let fetch = (*(*relation).rd_tableam).tuple_fetch_row_version.expect("every table can be read");

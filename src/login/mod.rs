@@ -99,15 +99,16 @@ impl Request {
     fn resolve(&self, login: &Login) -> Result<Resolved> {
         let started = Instant::now();
         let mut store = Store::new(self.who(), self.ip())?;
+        let active = store.active()?;
+        if active.is_none() {
+            read::check_realm(&self.realm)?;
+        }
         let held = if store.has_failures(login)? { login.held()? } else { Held::default() };
-        let outcome = match store.active()? {
+        let outcome = match active {
             _ if held.wait.is_some() => Outcome::refused(Decision::Throttled, Reason::Throttled),
             Some(true) => self.route(&mut store, started)?,
             Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
-            None => {
-                read::check_realm(&self.realm)?;
-                Outcome::refused(Decision::Deny, Reason::IdentityMissing)
-            }
+            None => Outcome::refused(Decision::Deny, Reason::IdentityMissing),
         };
         Ok(Resolved { outcome, held, last_used: store.last_used() })
     }

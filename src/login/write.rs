@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Event};
 use crate::db::plan::{self, Plan};
-use crate::db::table::{Place, Table};
+use crate::db::table::{Place, Shape, Table};
 use crate::db::{lock, session};
 use crate::error::Result;
 use crate::login::context::Context;
@@ -10,8 +10,14 @@ use crate::login::read::{Who, column};
 use crate::login::throttle::Login;
 use crate::login::walk::{Attempt, Outcome, Reason};
 use pgrx::IntoDatum;
-use pgrx::pg_sys::{self, TEXTOID, TIMESTAMPTZOID, UUIDOID};
+use pgrx::pg_sys::{self, BOOLOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use serde::Serialize;
+
+const MEMBERSHIPS: Shape = Shape {
+    name: c"memberships",
+    columns: &[TEXTOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
+    checks: 2,
+};
 
 const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
 static USED_NO_MORE: Plan = Plan::new(
@@ -46,10 +52,9 @@ pub fn remember(who: Who, organization: &str, membership: Option<Place>) -> Resu
 /// Changes nothing but the time; false where it takes more than that.
 fn used_again(who: Who, organization: &str, place: Place) -> Result<bool> {
     use column::membership as at;
-    let memberships = Table::open(c"memberships")?;
-    if !memberships.is_plain_for_update(&[at::LAST_LOGIN]) {
+    let Some(memberships) = Table::open(&MEMBERSHIPS)?.filter(|table| !table.fires_on_update(&[at::LAST_LOGIN])) else {
         return Ok(false);
-    }
+    };
     let changed = memberships.update(place, |row| {
         let same = row.name(at::REALM) == who.realm
             && row.get(at::IDENTITY) == Some(who.identity)
