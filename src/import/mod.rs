@@ -184,6 +184,7 @@ fn prepare<'a>(
         again: BTreeSet::new(),
         explains: false,
         contested: false,
+        released: false,
         indexed: false,
         late: false,
     };

@@ -39,6 +39,8 @@ pub struct Run<'a> {
     pub again: BTreeSet<i64>,
     /// Rows of the source have lost to others of it.
     pub contested: bool,
+    /// A row did not go in that others had lost to: from then on it is kept which rows went in.
+    pub released: bool,
     /// The tables that explain what triggers make of rows are there.
     pub explains: bool,
     /// `rows` has an index by number.

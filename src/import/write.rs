@@ -129,6 +129,7 @@ impl Run<'_> {
         if !self.contested {
             return Ok(());
         }
+        self.released = true;
         let mut released = Vec::new();
         spi::stream(&self.statements().release(winner), |row| {
             released.push(row.number(1)?);
@@ -206,22 +207,34 @@ impl Run<'_> {
         }
     }
 
-    /// Whether nothing looks into the table's indexes while the rows come in.
+    /// Whether nothing looks into the table's indexes while the rows come in, nor asks afterwards where a row went.
     fn indexes_can_wait(&self) -> bool {
         let table = self.table;
         let calls = table.default_calls || table.columns.iter().any(|c| c.domain_default);
         let at_once = |key: &Key| !key.exclusion && !key.deferrable;
+        let foreseen = |key: &Key| !key.reads.whole_row;
         table.kind == "r"
             && table.readable
-            && !table.row_security
+            && !self.unforeseen()
             && !calls
             && table.keys.iter().all(at_once)
             && self.deferred.is_empty()
-            && !self.write_options(Write::Insert).track
+            && !self.reports_all()
+            && (!self.contested || !self.released && table.keys.iter().all(foreseen))
+    }
+
+    /// A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
+    fn unforeseen(&self) -> bool {
+        self.table.before_insert || self.table.row_security
+    }
+
+    fn reports_all(&self) -> bool {
+        self.request.report == Report::All && !self.request.dry_run
     }
 
     fn try_range(&mut self, kind: Write, range: Range, order: Order) -> Result<std::result::Result<(), Stumble>> {
-        let how = WriteOptions { order, ..self.write_options(kind) };
+        let mut how = WriteOptions { order, ..self.write_options(kind) };
+        how.track &= order != Order::IndexesLast;
         if self.turn.0 != kind && !self.in_order {
             self.turn.1 = 0;
         }
@@ -236,8 +249,8 @@ impl Run<'_> {
         if let Err(stumble) = outcome? {
             return Ok(Err(stumble));
         }
+        self.turn.1 = self.turn.1.max(range.last);
         if how.track {
-            self.turn.1 = self.turn.1.max(range.last);
             self.settle_losers(kind, range)?;
         }
         Ok(Ok(()))
@@ -248,12 +261,10 @@ impl Run<'_> {
         match kind {
             Write::Update => WriteOptions { track: true, place, match_key: self.match_key, ..WriteOptions::default() },
             Write::Insert => {
-                // A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
-                let unforeseen = self.table.before_insert || self.table.row_security;
+                let unforeseen = self.unforeseen();
                 let deferrable = self.table.keys.iter().any(|k| k.deferrable);
-                let for_report = self.request.report == Report::All && !self.request.dry_run;
                 WriteOptions {
-                    track: unforeseen || for_report || self.contested,
+                    track: unforeseen || self.reports_all() || self.contested,
                     place,
                     do_nothing: unforeseen && !deferrable,
                     ..WriteOptions::default()

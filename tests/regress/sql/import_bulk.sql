@@ -27,6 +27,7 @@ CREATE INDEX bulk_even_idx ON bulk (upper(login) text_pattern_ops) WHERE score %
 CREATE INDEX bulk_hash_idx ON bulk USING hash (login);
 CREATE INDEX bulk_tags_idx ON bulk USING gin (tags);
 CREATE INDEX bulk_at_idx ON bulk USING brin (at);
+CREATE INDEX bulk_boss_idx ON bulk (boss);
 INSERT INTO bulk (login, "E-Mail", score, note) SELECT 'Old' || n, 'old' || n, n, repeat('o', 3000) || n FROM generate_series(1, 1000) n;
 CREATE TABLE source AS
 SELECT n, 'User' || md5(n::text) AS login, CASE WHEN n % 5 > 0 THEN md5(n || 'e') END AS "E-Mail", md5(n || 'c')::name AS code,
@@ -62,6 +63,29 @@ SELECT bt_index_check(i, true) FROM unnest('{bulk_pkey,bulk_login_key,bulk_email
 SELECT count(*) FROM identity.import_rows('bulk', 'SELECT ''dry'' || n AS login FROM generate_series(1, 30000) n', dry_run => true);
 SELECT count(*) FROM identity.import_rows('bulk', 'SELECT ''dry'' || n AS login, CASE WHEN n = 29999 THEN ''bad'' END AS "E-Mail" FROM generate_series(1, 30000) n', on_conflict => 'abort');
 SELECT count(*) FROM bulk WHERE login LIKE 'dry%';
+-- Rows that share keys with each other: the same rows lose to the same ones as where each row's place is kept.
+CREATE TABLE shared (id serial, a text, b text, c int CHECK (c <> 7), PRIMARY KEY (id));
+CREATE UNIQUE INDEX shared_a_key ON shared (lower(a)); CREATE UNIQUE INDEX shared_b_key ON shared (b) WHERE c > 0;
+INSERT INTO shared (a, b, c) SELECT 'A' || n, 'b' || n, 1 FROM generate_series(1, 60000, 100) n;
+SELECT setseed(0.5);
+CREATE TABLE crowd AS SELECT n, 'a' || floor(random() * 60000)::int AS a, 'b' || floor(random() * 60000)::int AS b, floor(random() * 20000)::int AS c FROM generate_series(1, 45000) n;
+\set crowd '$$SELECT a, b, c FROM crowd ORDER BY n$$'
+BEGIN;
+CREATE TABLE one_by_one AS SELECT * FROM identity.import_rows('shared', :crowd, report => 'all');
+CREATE TABLE in_one_by_one AS SELECT a, b, c FROM shared;
+DELETE FROM shared WHERE id > 600;
+SELECT count(*) FROM shared;
+CREATE TABLE together AS SELECT * FROM identity.import_rows('shared', :crowd);
+SELECT status, count(*), count(DISTINCT winner_row) > 0 AS to_rows FROM together GROUP BY 1 ORDER BY 1;
+SELECT count(*) AS differences FROM (
+    (SELECT row_number, status, constraint_name, key, winner_row FROM together EXCEPT SELECT row_number, status, constraint_name, key, winner_row FROM one_by_one)
+    UNION ALL (SELECT row_number, status, constraint_name, key, winner_row FROM one_by_one WHERE status <> 'inserted' EXCEPT SELECT row_number, status, constraint_name, key, winner_row FROM together)
+    UNION ALL (SELECT 0, a, b, NULL::jsonb, c FROM shared EXCEPT SELECT 0, a, b, NULL::jsonb, c FROM in_one_by_one)) AS d (row_number, status, constraint_name, key, winner_row);
+SELECT (SELECT count(*) FROM shared) = (SELECT count(*) FROM in_one_by_one) AS same;
+COMMIT;
+SELECT bt_index_check(i, true) FROM unnest('{shared_pkey,shared_a_key,shared_b_key}'::regclass[]) i;
+DROP TABLE shared, crowd, one_by_one, in_one_by_one, together;
+
 -- A default that looks into the table sees each row before it; so does an AFTER trigger of the statement.
 CREATE TABLE queue (place int, name text);
 CREATE FUNCTION next_place() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT COALESCE(max(place), 0) + 1 FROM queue); END $$;
