@@ -110,15 +110,15 @@ Errors: 22023 bad argument, 42501 missing right, 42703 unknown column, 42809 tar
 
 -- Used inside the statements of an import, and of no use elsewhere. They read and change nothing but a number in the
 -- session's own memory; _import_before_insert fires triggers that the caller could fire by an INSERT.
-CREATE FUNCTION identity._import_mark(row_number bigint) RETURNS boolean
+CREATE FUNCTION identity._import_mark(row_number bigint, rows int = 1) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_wrapper';
-COMMENT ON FUNCTION identity._import_mark(bigint) IS 'Internal: notes which source row the executor has in hand';
+COMMENT ON FUNCTION identity._import_mark(bigint, int) IS 'Internal: notes which source row the executor has in hand; rows: how many it stands for';
 
 CREATE FUNCTION identity._import_mark(row_number bigint, place tid) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
-AS 'MODULE_PATHNAME', 'import_mark_wrapper';
-COMMENT ON FUNCTION identity._import_mark(bigint, tid) IS 'Internal: as _import_mark(bigint), after the row of the target has been found';
+AS 'MODULE_PATHNAME', 'import_mark_at_wrapper';
+COMMENT ON FUNCTION identity._import_mark(bigint, tid) IS 'Internal: as _import_mark(bigint, int), after the row of the target has been found';
 
 CREATE FUNCTION identity._import_current() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1

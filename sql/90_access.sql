@@ -14,7 +14,7 @@ AS $$
            ('checker', 'EXECUTE', 'FUNCTION identity._check_realm(text)'),
            ('checker', 'SELECT', 'TABLE identity.identities_view'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint, int)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_mark(bigint, tid)'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_current()'),
            ('importer', 'EXECUTE', 'FUNCTION identity._import_sieve_add(integer, bigint)'),

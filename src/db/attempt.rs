@@ -24,6 +24,16 @@ pub struct Failure {
     pub constraint: Option<String>,
 }
 
+impl Failure {
+    /// Where there is another way, which needs less, a lack of room is no reason to give up.
+    pub fn of_one_way(self) -> Self {
+        match self.sqlstate.as_str() {
+            "53100" | "53200" | "53400" => Failure { sqlstate: "54000".to_string(), ..self },
+            _ => self,
+        }
+    }
+}
+
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         Error { sqlstate: failure.sqlstate, message: failure.message, detail: failure.detail, hint: failure.hint }

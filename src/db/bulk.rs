@@ -65,7 +65,7 @@ pub fn insert(sql: &str) -> Result<u64> {
                 return Err(unexpected());
             }
             let plan = pg_sys::SPI_plan_get_cached_plan(prepared);
-            if plan.is_null() {
+            if plan.is_null() || (*(*plan).stmt_list).length != 1 {
                 return Err(unexpected());
             }
             pg_sys::CommandCounterIncrement();
@@ -79,8 +79,9 @@ pub fn insert(sql: &str) -> Result<u64> {
     })
 }
 
+/// The table, or the statement, is not of the kind that was asked for: it may have changed since.
 fn unexpected() -> Error {
-    Error::new("XX000", "pg_identity could not plan the INSERT of an import")
+    Error::new("XX000", "pg_identity could not fill the indexes of a table after its rows")
 }
 
 /// # Safety
@@ -126,9 +127,32 @@ unsafe fn hide_indexes(plan: *mut pg_sys::PlanState) -> Result<*mut pg_sys::Resu
             return Err(unexpected());
         }
         let target = (*plan.cast::<pg_sys::ModifyTableState>()).resultRelInfo;
+        if has_row_triggers((*target).ri_TrigDesc) {
+            return Err(unexpected());
+        }
         (*target).ri_NumIndices = 0;
         (*target).ri_IndexRelationDescs = pg_sys::palloc0(size_of::<pg_sys::Relation>()).cast();
         Ok(target)
+    }
+}
+
+/// Whether there are INSERT row triggers other than those of foreign keys.
+///
+/// # Safety
+/// The description is NULL or a table's.
+unsafe fn has_row_triggers(triggers: *mut pg_sys::TriggerDesc) -> bool {
+    const INSERT_ROW: u32 = pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_ROW;
+    if triggers.is_null() {
+        return false;
+    }
+    // SAFETY: as the caller promises; the array has as many triggers as it says.
+    unsafe {
+        let all = std::slice::from_raw_parts((*triggers).triggers, (*triggers).numtriggers as usize);
+        all.iter().any(|trigger| {
+            trigger.tgtype as u32 & INSERT_ROW == INSERT_ROW
+                && trigger.tgenabled != pg_sys::TRIGGER_DISABLED as std::ffi::c_char
+                && pg_sys::RI_FKey_trigger_type(trigger.tgfoid) == pg_sys::RI_TRIGGER_NONE as i32
+        })
     }
 }
 
@@ -228,10 +252,12 @@ unsafe fn fill_indexes(table: pg_sys::Relation, runs: &[Run]) -> Result<()> {
             nulls: [false; pg_sys::INDEX_MAX_KEYS as usize],
         };
         (*entry.econtext).ecxt_scantuple = entry.slot;
-        let fillings = fillings(target, estate);
+        let fillings = fillings(target, estate)?;
         for run in runs {
             check_for_interrupts!();
-            entry.take(run, &fillings);
+            if !entry.take(run, &fillings) {
+                return Err(unexpected());
+            }
         }
         for filling in &fillings {
             if let Some(sort) = &filling.sort {
@@ -251,12 +277,19 @@ unsafe fn fill_indexes(table: pg_sys::Relation, runs: &[Run]) -> Result<()> {
 
 /// # Safety
 /// The target's indexes are open.
-unsafe fn fillings(target: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Vec<Filling> {
+unsafe fn fillings(target: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::EState) -> Result<Vec<Filling>> {
     // SAFETY: the arrays have as many elements as the count says.
     unsafe {
         let (indexes, infos) = ((*target).ri_IndexRelationDescs, (*target).ri_IndexRelationInfo);
         let all = (0..(*target).ri_NumIndices as usize).map(|i| (*indexes.add(i), *infos.add(i)));
         let ready: Vec<_> = all.filter(|(_, info)| (**info).ii_ReadyForInserts).collect();
+        let at_once = |index: pg_sys::Relation| {
+            let form = (*index).rd_index;
+            !(*form).indisexclusion && (*form).indimmediate
+        };
+        if !ready.iter().all(|(index, _)| at_once(*index)) {
+            return Err(unexpected());
+        }
         let sorted = |index: pg_sys::Relation| (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID;
         let sorts = ready.iter().filter(|(index, _)| sorted(*index)).count().max(1);
         let memory = (pg_sys::work_mem / sorts as i32).max(64);
@@ -271,7 +304,7 @@ unsafe fn fillings(target: *mut pg_sys::ResultRelInfo, estate: *mut pg_sys::ESta
                 pg_sys::IndexUniqueCheck::UNIQUE_CHECK_NO
             },
         };
-        ready.into_iter().map(filling).collect()
+        Ok(ready.into_iter().map(filling).collect())
     }
 }
 
@@ -371,11 +404,12 @@ impl Sort {
 }
 
 impl Entry {
-    /// Makes the entries of a page's rows: for the sort, or into an index that has none.
+    /// Makes the entries of a page's rows: for the sort, or into an index that has none. False where a row is no longer as it
+    /// was written: something has changed it since.
     ///
     /// # Safety
     /// The rows are this command's own; the indexes are open.
-    unsafe fn take(&mut self, run: &Run, fillings: &[Filling]) {
+    unsafe fn take(&mut self, run: &Run, fillings: &[Filling]) -> bool {
         // SAFETY: as the caller promises. Within the guard no value is dropped that an error would jump over.
         unsafe {
             let fetch = (*(*self.table).rd_tableam).tuple_fetch_row_version.expect("every table can be read");
@@ -384,7 +418,9 @@ impl Entry {
                 for number in run.first..=run.last {
                     let mut place = pg_sys::ItemPointerData::default();
                     pgrx::itemptr::item_pointer_set_all(&mut place, run.block, number);
-                    fetch(self.table, &mut place, &raw mut pg_sys::SnapshotSelfData, self.slot);
+                    if !fetch(self.table, &mut place, &raw mut pg_sys::SnapshotSelfData, self.slot) {
+                        return false;
+                    }
                     pg_sys::CurrentMemoryContext = (*self.econtext).ecxt_per_tuple_memory;
                     for filling in fillings {
                         self.make(filling, &mut place);
@@ -392,7 +428,8 @@ impl Entry {
                     pg_sys::CurrentMemoryContext = before;
                     c::MemoryContextReset((*self.econtext).ecxt_per_tuple_memory);
                 }
-            });
+                true
+            })
         }
     }
 

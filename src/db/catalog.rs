@@ -20,8 +20,9 @@ pub struct Table {
     pub before_update: bool,
     /// INSERT row triggers of the user's own, BEFORE or AFTER.
     pub row_triggers: bool,
-    /// A default calls a function that is not the server's own or C: it may look into the table.
-    pub default_calls: bool,
+    /// A default, or a CHECK of the table or of a column's domain, calls a function that may look into the table and sees the
+    /// rows of the statement that calls it: one that is volatile, and neither the server's own nor C.
+    pub calls: bool,
     /// Row-level security applies to the caller.
     pub row_security: bool,
     /// The caller may read every column.
@@ -241,13 +242,16 @@ SELECT pg_catalog.jsonb_build_object(
   'before_insert', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 6 = 6),
   'before_update', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 18 = 18),
   'row_triggers', EXISTS (SELECT FROM triggers WHERE tgtype::pg_catalog.int4 & 4 <> 0),
-  'default_calls', EXISTS (
-      SELECT FROM pg_catalog.pg_attrdef d
-      JOIN pg_catalog.pg_depend p ON p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND p.objid = d.oid
+  'calls', EXISTS (
+      SELECT FROM pg_catalog.pg_depend p
       LEFT JOIN pg_catalog.pg_proc f ON p.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND f.oid = p.refobjid
       LEFT JOIN pg_catalog.pg_language l ON l.oid = f.prolang
-      WHERE d.adrelid = c.oid
-        AND (l.lanname NOT IN ('internal', 'c') OR p.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass)),
+      WHERE (f.provolatile = 'v' AND l.lanname NOT IN ('internal', 'c') OR p.refclassid = 'pg_catalog.pg_operator'::pg_catalog.regclass)
+        AND (p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
+               AND p.objid IN (SELECT d.oid FROM pg_catalog.pg_attrdef d WHERE d.adrelid = c.oid)
+             OR p.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass
+               AND p.objid IN (SELECT k.oid FROM pg_catalog.pg_constraint k
+                               WHERE k.contype = 'c' AND (k.conrelid = c.oid OR k.contypid IN (SELECT b.type_oid FROM base b))))),
   'row_security', pg_catalog.row_security_active(c.oid),
   'readable', pg_catalog.has_table_privilege(c.oid, 'SELECT'),
   'columns', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(

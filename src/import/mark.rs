@@ -29,17 +29,27 @@ pub fn restore(before: Mark) -> i64 {
     MARK.replace(before).row
 }
 
-/// Notes that source row `rn` is handed to the executor now. Always true.
+/// Notes that source row `rn` is handed to the executor now, one of `rows` of which the others are not marked. Always true.
 #[pg_extern(sql = false)]
-fn import_mark(rn: i64) -> bool {
-    MARK.with(|mark| {
-        let Mark { rows, .. } = mark.get();
-        mark.set(Mark { row: rn, rows: rows + 1 });
-        if (rows + 1) % REPORT_EVERY == 0 {
-            progress::publish_rows_done(rows + 1);
-        }
-    });
+fn import_mark(rn: i64, rows: i32) -> bool {
+    note(rn, i64::from(rows));
     true
+}
+
+/// As `import_mark`, for one row of which the place has been found.
+#[pg_extern(sql = false)]
+fn import_mark_at(rn: i64) -> bool {
+    note(rn, 1);
+    true
+}
+
+fn note(row: i64, rows: i64) {
+    let before = MARK.get().rows;
+    let rows = before + rows;
+    MARK.set(Mark { row, rows });
+    if rows / REPORT_EVERY != before / REPORT_EVERY {
+        progress::publish_rows_done(rows);
+    }
 }
 
 /// The source row that was handed over last: in RETURNING, the one that has just gone in.

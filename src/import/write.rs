@@ -210,9 +210,8 @@ impl Run<'_> {
     /// Whether nothing looks into the table's indexes while the rows come in, nor asks afterwards where a row went.
     fn indexes_can_wait(&self) -> bool {
         let table = self.table;
-        let calls = table.default_calls || table.columns.iter().any(|c| c.domain_default);
+        let calls = table.calls || table.columns.iter().any(|c| c.domain_default);
         let at_once = |key: &Key| !key.exclusion && !key.deferrable;
-        let foreseen = |key: &Key| !key.reads.whole_row;
         table.kind == "r"
             && table.readable
             && !self.unforeseen()
@@ -220,7 +219,20 @@ impl Run<'_> {
             && table.keys.iter().all(at_once)
             && self.deferred.is_empty()
             && !self.reports_all()
-            && (!self.contested || !self.released && table.keys.iter().all(foreseen))
+            && (!self.contested
+                || !self.released && !table.before_update && table.keys.iter().all(|key| self.is_foreseen(key)))
+    }
+
+    /// Whether every row that wants the key is known before it is written: it is in the source, or from a sequence.
+    fn is_foreseen(&self, key: &Key) -> bool {
+        let from_sequence = |attnum: &i16| {
+            let column = self.table.columns.iter().find(|c| c.attnum == *attnum);
+            column.is_some_and(|c| {
+                !c.identity.is_empty() || c.default.as_deref().is_some_and(|default| default.starts_with("nextval("))
+            })
+        };
+        self.statements().key_is_computable(key, &self.rows)
+            || !key.reads.whole_row && key.reads.columns.iter().all(from_sequence)
     }
 
     /// A trigger may change a key, and a policy may hide its holder: only the insert itself can tell.
@@ -243,7 +255,9 @@ impl Run<'_> {
         let sql = self.statements().write(&self.rows, feed, kind, how) + &self.check_deferred();
         let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
         let outcome = match order {
-            Order::IndexesLast => self.attempt_to(|| attempt::attempt_work(|| bulk::insert(&sql))),
+            Order::IndexesLast => {
+                self.attempt_to(|| attempt::attempt_work(|| bulk::insert(&sql)).map_err(Failure::of_one_way))
+            }
             _ => session::with_settings(settings, || self.attempt(&sql)),
         };
         if let Err(stumble) = outcome? {

@@ -103,11 +103,13 @@ impl Statements<'_> {
     /// then it is set now and then, for the progress to be seen.
     fn mark(&self, how: WriteOptions) -> String {
         let row = &self.names.row;
-        let mark = format!("identity._import_mark(s.{row})");
         if how.order == Order::Source || how.track {
-            return mark;
+            return format!("identity._import_mark(s.{row})");
         }
-        format!("(s.{row} OPERATOR(pg_catalog.%) {MARK_EVERY} OPERATOR(pg_catalog.<>) 0 OR {mark})")
+        format!(
+            "(s.{row} OPERATOR(pg_catalog.%) {MARK_EVERY} OPERATOR(pg_catalog.<>) 0
+              OR identity._import_mark(s.{row}, {MARK_EVERY}))"
+        )
     }
 
     pub(super) fn update(&self, rows: &Rows, range: Range, how: WriteOptions) -> String {

@@ -95,6 +95,24 @@ SET enable_seqscan = off;
 SELECT count(*) FROM identity.import_rows('queue', 'SELECT ''n'' || n AS name FROM generate_series(1, 21000) n');
 RESET enable_seqscan;
 SELECT count(*), min(place), max(place), count(DISTINCT place) FROM queue;
+-- So does a CHECK that counts: three of a team have room.
+CREATE TABLE seats (id int PRIMARY KEY, team int);
+CREATE INDEX ON seats (team);
+CREATE FUNCTION room(t int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT count(*) < 3 FROM seats WHERE team = t); END $$;
+ALTER TABLE seats ADD CHECK (room(team));
+SET enable_seqscan = off;
+SELECT status, count(*) FROM identity.import_rows('seats', 'SELECT n AS id, n / 4 AS team FROM generate_series(1, 28000) n WHERE n % 400 < 4 OR n % 4 > 0') GROUP BY 1;
+SELECT max(n) FROM (SELECT count(*) AS n FROM seats GROUP BY team) t;
+RESET enable_seqscan;
+-- A later chunk has a row that shares a key with one of an earlier chunk, where an update's trigger hides keys.
+CREATE TABLE touched (id serial PRIMARY KEY, email text UNIQUE, login text UNIQUE, at timestamptz);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.at = now(); RETURN NEW; END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON touched FOR EACH ROW EXECUTE FUNCTION touch();
+SET identity.import_chunk_rows = 25000;
+SELECT row_number, status, constraint_name, winner_row FROM identity.import_rows('touched',
+    $$SELECT 'e' || n AS email, CASE n WHEN 40000 THEN 'l100' ELSE 'l' || n END AS login FROM generate_series(1, 50000) n UNION ALL SELECT 'e1', 'x'$$,
+    on_conflict => 'update', match_on => '{email}') ORDER BY 1;
+RESET identity.import_chunk_rows;
 CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     SET LOCAL enable_seqscan = off;
@@ -122,7 +140,7 @@ SELECT count(*) FROM identity.import_rows('plain', 'SELECT ''n'' || n AS login F
 SELECT (SELECT count(*) FROM bulk WHERE login LIKE 'writer%') AS by_writer, (SELECT count(*) FROM parted) AS parted, (SELECT count(*) FROM plain) AS plain;
 SELECT bt_index_check(i, true) FROM unnest('{bulk_pkey,bulk_login_key,parted_1_pkey,parted_2_pkey}'::regclass[]) i;
 SELECT identity.revoke_access('writer');
-DROP TABLE bulk, source, report, queue, parted, plain, parents;
-DROP FUNCTION next_place, tell;
+DROP TABLE bulk, source, report, queue, parted, plain, parents, seats, touched;
+DROP FUNCTION next_place, tell, room, touch;
 DROP OWNED BY writer; DROP ROLE writer;
 DROP EXTENSION amcheck;
