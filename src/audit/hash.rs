@@ -1,5 +1,6 @@
 //! The hash of an event. `identity._audit_hash` in `sql/15_audit.sql` says what it is, and verifies it.
 
+use crate::db::session::FROM_1970_TO_2000;
 use sha2::{Digest, Sha256};
 
 /// All that an event's hash is of, but for its place in the chain.
@@ -51,8 +52,7 @@ fn string(text: Option<&str>) -> String {
 
 /// Seconds since 1970 with six decimals, as EXTRACT(epoch FROM …) returns them.
 fn epoch(at: i64) -> String {
-    const FROM_1970_TO_2000: i128 = 946_684_800_000_000;
-    let microseconds = i128::from(at) + FROM_1970_TO_2000;
+    let microseconds = i128::from(at) + i128::from(FROM_1970_TO_2000);
     let sign = if microseconds < 0 { "-" } else { "" };
     let microseconds = microseconds.unsigned_abs();
     format!("{sign}{}.{:06}", microseconds / 1_000_000, microseconds % 1_000_000)

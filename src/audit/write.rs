@@ -2,8 +2,8 @@
 
 use crate::audit::hash::{self, Entry};
 use crate::db::plan::{self, Argument, Plan};
-use crate::db::scan::{Index, Key, Reader, Row};
-use crate::db::table::{Place, Shape, Table};
+use crate::db::scan::{Index, Key, Place, Reader, Row};
+use crate::db::table::{Shape, Table};
 use crate::db::{json, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, BYTEAOID, INETOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};

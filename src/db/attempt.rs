@@ -43,48 +43,40 @@ impl From<Failure> for Error {
 /// Runs `sql` in a subtransaction: its row count, or its error with everything it wrote undone.
 pub fn attempt(sql: &str) -> Result<u64, Failure> {
     let sql = CString::new(sql).expect("SQL text has no NUL byte");
-    Spi::connect_mut(|_| {
-        // SAFETY: the calls pair up as PL/pgSQL's do: begin, then release or roll back, restoring the memory
-        // context and the resource owner that were current before; the SPI connection is older than the subtransaction.
-        unsafe {
-            let context = pg_sys::CurrentMemoryContext;
-            let owner = pg_sys::CurrentResourceOwner;
-            pg_sys::BeginInternalSubTransaction(std::ptr::null());
-            pg_sys::CurrentMemoryContext = context;
-            let outcome = execute_caught(&sql);
-            match outcome {
-                Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-                Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
-            }
-            pg_sys::CurrentMemoryContext = context;
-            pg_sys::CurrentResourceOwner = owner;
-            outcome
-        }
-    })
+    // SAFETY: within the connection, which is older than the subtransaction.
+    Spi::connect_mut(|_| in_subtransaction(|| unsafe { execute_caught(&sql) }, Result::is_ok))
 }
 
-/// As `attempt`, for work of several steps. Of the tables and columns that an error names nothing is kept.
-pub fn attempt_work(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
-    // SAFETY: as in `attempt`. An error of Postgres comes here as a panic of pgrx, its error state already cleared.
+/// Runs `work` in a subtransaction, and keeps what it wrote where `keep` says so of what it returned. It must not unwind.
+fn in_subtransaction<T>(work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
+    // SAFETY: the calls pair up as PL/pgSQL's do: begin, then release or roll back, restoring the memory context and the
+    // resource owner that were current before.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::CurrentMemoryContext = context;
-        let result = catch_unwind(AssertUnwindSafe(work));
-        match &result {
-            Ok(Ok(_)) => pg_sys::ReleaseCurrentSubTransaction(),
-            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        let outcome = work();
+        if keep(&outcome) {
+            pg_sys::ReleaseCurrentSubTransaction();
+        } else {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
         }
         pg_sys::CurrentMemoryContext = context;
         pg_sys::CurrentResourceOwner = owner;
-        match result {
-            Ok(result) => result.map_err(Failure::from),
-            Err(raised) => match raised.downcast::<CaughtError>() {
-                Ok(caught) => failure_of(*caught),
-                Err(raised) => resume_unwind(raised),
-            },
-        }
+        outcome
+    }
+}
+
+/// As `attempt`, for work of several steps. Of the tables and columns that an error names nothing is kept.
+pub fn attempt_work(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    match in_subtransaction(|| catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok(_)))) {
+        Ok(result) => result.map_err(Failure::from),
+        // An error of Postgres comes here as a panic of pgrx, its error state already cleared.
+        Err(raised) => match raised.downcast::<CaughtError>() {
+            Ok(caught) => failure_of(*caught),
+            Err(raised) => resume_unwind(raised),
+        },
     }
 }
 
@@ -120,24 +112,10 @@ pub fn rehearse<T>(work: impl FnOnce() -> crate::error::Result<T>) -> crate::err
 
 /// Runs `work` in a subtransaction, and keeps what it wrote if it says so. An error undoes it, and passes through.
 pub fn provisional<T>(work: impl FnOnce() -> crate::error::Result<(T, bool)>) -> crate::error::Result<T> {
-    // SAFETY: as in `attempt`. An error of Postgres comes here as a panic of pgrx, its error state already cleared; the
-    // subtransaction must be gone before it is raised again, or the session would be left inside it.
-    unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        let owner = pg_sys::CurrentResourceOwner;
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::CurrentMemoryContext = context;
-        let result = catch_unwind(AssertUnwindSafe(work));
-        match &result {
-            Ok(Ok((_, true))) => pg_sys::ReleaseCurrentSubTransaction(),
-            _ => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
-        }
-        pg_sys::CurrentMemoryContext = context;
-        pg_sys::CurrentResourceOwner = owner;
-        match result {
-            Ok(result) => result.map(|(value, _)| value),
-            Err(raised) => resume_unwind(raised),
-        }
+    // The subtransaction must be gone before an error is raised again, or the session would be left inside it.
+    match in_subtransaction(|| catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok((_, true))))) {
+        Ok(result) => result.map(|(value, _)| value),
+        Err(raised) => resume_unwind(raised),
     }
 }
 

@@ -8,6 +8,7 @@
 //! For an ordinary table without row triggers of the user's own, without deferrable keys and exclusion constraints: until the
 //! indexes are filled nothing must look into them.
 
+use crate::db::trigger;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
@@ -142,13 +143,9 @@ unsafe fn hide_indexes(plan: *mut pg_sys::PlanState) -> Result<*mut pg_sys::Resu
 /// The description is NULL or a table's.
 unsafe fn has_row_triggers(triggers: *mut pg_sys::TriggerDesc) -> bool {
     const INSERT_ROW: u32 = pg_sys::TRIGGER_TYPE_INSERT | pg_sys::TRIGGER_TYPE_ROW;
-    if triggers.is_null() {
-        return false;
-    }
-    // SAFETY: as the caller promises; the array has as many triggers as it says.
+    // SAFETY: as the caller promises.
     unsafe {
-        let all = std::slice::from_raw_parts((*triggers).triggers, (*triggers).numtriggers as usize);
-        all.iter().any(|trigger| {
+        trigger::all(triggers).iter().any(|trigger| {
             trigger.tgtype as u32 & INSERT_ROW == INSERT_ROW
                 && trigger.tgenabled != pg_sys::TRIGGER_DISABLED as std::ffi::c_char
                 && pg_sys::RI_FKey_trigger_type(trigger.tgfoid) == pg_sys::RI_TRIGGER_NONE as i32
@@ -239,9 +236,7 @@ unsafe fn fill_indexes(table: pg_sys::Relation, runs: &[Run]) -> Result<()> {
     // SAFETY: opened and closed in the order of the executor; what is allocated is the executor state's.
     unsafe {
         let estate = pg_sys::CreateExecutorState();
-        let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
-        (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-        pg_sys::InitResultRelInfo(target, table, 0, null_mut(), 0);
+        let target = trigger::target(table);
         pg_sys::ExecOpenIndices(target, false);
         let mut entry = Entry {
             table,

@@ -1,7 +1,6 @@
 //! The extension's own tables, read through their indexes as Postgres reads its catalogs. No SPI, no plan, no rights, no
 //! transaction id.
 
-use crate::db::table::Place;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
@@ -200,6 +199,10 @@ impl Scan {
 /// No index has more.
 const MOST_COLUMNS: usize = pg_sys::INDEX_MAX_KEYS as usize;
 
+/// Where a version of a row is.
+#[derive(Clone, Copy)]
+pub struct Place(pub(super) pg_sys::ItemPointerData);
+
 /// A row in hand; columns are numbered from 1, as in the table.
 pub enum Row<'a> {
     Heap(*mut pg_sys::TupleTableSlot),
@@ -262,7 +265,7 @@ impl Row<'_> {
     pub fn place(&self) -> Option<Place> {
         match self {
             // SAFETY: the slot holds a row of a table.
-            Row::Heap(slot) => Some(Place::new(unsafe { (**slot).tts_tid })),
+            Row::Heap(slot) => Some(Place(unsafe { (**slot).tts_tid })),
             Row::Index { .. } => None,
         }
     }

@@ -134,6 +134,9 @@ unsafe fn text(text: *const c_char) -> String {
     unsafe { if text.is_null() { String::new() } else { CStr::from_ptr(text).to_string_lossy().into_owned() } }
 }
 
+/// A timestamptz counts its microseconds from 2000.
+pub const FROM_1970_TO_2000: i64 = 946_684_800_000_000;
+
 /// The clock, in the microseconds of a timestamptz.
 pub fn clock() -> i64 {
     // SAFETY: a plain reading of the clock.
@@ -160,7 +163,6 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 
 /// When the client's statement began: microseconds since 1970, in UTC.
 pub fn statement_time() -> i64 {
-    const FROM_1970_TO_2000: i64 = 946_684_800_000_000;
     // SAFETY: a plain read of the session's state.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() + FROM_1970_TO_2000 }
 }

@@ -2,7 +2,8 @@
 //! thousands of times a second; where triggers or constraints have a say, a statement does it.
 
 use crate::db::plan::Argument;
-use crate::db::scan::{self, Row};
+use crate::db::scan::{self, Place, Row};
+use crate::db::trigger;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
@@ -26,16 +27,6 @@ pub struct Shape {
 
 /// A table that is open for writing.
 pub struct Table(pg_sys::Relation);
-
-/// Where a version of a row is.
-#[derive(Clone, Copy)]
-pub struct Place(pg_sys::ItemPointerData);
-
-impl Place {
-    pub fn new(place: pg_sys::ItemPointerData) -> Self {
-        Place(place)
-    }
-}
 
 impl Table {
     /// It is locked as by an INSERT or UPDATE, until the end of the transaction. `None` where the table is not as the extension
@@ -89,16 +80,8 @@ impl Table {
     }
 
     fn triggers(&self) -> impl Iterator<Item = &pg_sys::Trigger> {
-        // SAFETY: the relation is open; the array has as many triggers as it says.
-        unsafe {
-            let all = (*self.0).trigdesc;
-            let all = if all.is_null() {
-                &[]
-            } else {
-                std::slice::from_raw_parts((*all).triggers, (*all).numtriggers as usize)
-            };
-            all.iter()
-        }
+        // SAFETY: the relation is open as long as this lives.
+        unsafe { trigger::all((*self.0).trigdesc).iter() }
     }
 
     /// Adds a row; a value for each column, of its type.
@@ -239,9 +222,7 @@ impl Table {
         // SAFETY: as the caller promises; the executor's state is made and freed here, in the order that it uses itself.
         unsafe {
             let estate = pg_sys::CreateExecutorState();
-            let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
-            (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-            pg_sys::InitResultRelInfo(target, self.0, 0, null_mut(), 0);
+            let target = trigger::target(self.0);
             pg_sys::ExecOpenIndices(target, false);
             #[cfg(any(feature = "pg14", feature = "pg15"))]
             pg_sys::ExecInsertIndexTuples(target, slot, estate, update.is_some(), false, null_mut(), null_mut());

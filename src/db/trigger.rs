@@ -1,6 +1,34 @@
-//! A table's BEFORE INSERT row triggers, fired on a row that is not inserted.
+//! A table as the executor's target, outside of a statement: its triggers, and BEFORE INSERT row triggers fired on a row that is not inserted.
 
 use pgrx::pg_sys;
+
+/// The triggers of a table; NULL: none.
+///
+/// # Safety
+/// The description is NULL or that of a relation that stays open.
+pub unsafe fn all<'a>(triggers: *mut pg_sys::TriggerDesc) -> &'a [pg_sys::Trigger] {
+    // SAFETY: as the caller promises; the array has as many triggers as it says.
+    unsafe {
+        if triggers.is_null() {
+            return &[];
+        }
+        std::slice::from_raw_parts((*triggers).triggers, (*triggers).numtriggers as usize)
+    }
+}
+
+/// A relation as the executor has its target, of no statement.
+///
+/// # Safety
+/// The relation is open, and stays so as long as the target is used.
+pub unsafe fn target(relation: pg_sys::Relation) -> *mut pg_sys::ResultRelInfo {
+    // SAFETY: as the caller promises; 0 says that there is no range table to look into.
+    unsafe {
+        let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
+        (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
+        pg_sys::InitResultRelInfo(target, relation, 0, std::ptr::null_mut(), 0);
+        target
+    }
+}
 
 /// What the BEFORE INSERT row triggers of the row's own table make of it; `None` where one of them drops it.
 ///
@@ -14,9 +42,7 @@ pub unsafe fn fire_before_insert(row: pg_sys::Datum) -> Option<pg_sys::Datum> {
         let relid = pg_sys::typeidTypeRelid((*header).t_choice.t_datum.datum_typeid);
         let relation = pg_sys::table_open(relid, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
         let estate = pg_sys::CreateExecutorState();
-        let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
-        (*target).type_ = pg_sys::NodeTag::T_ResultRelInfo;
-        pg_sys::InitResultRelInfo(target, relation, 1, std::ptr::null_mut(), 0);
+        let target = target(relation);
         let slot = pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple);
 
         let mut tuple = pg_sys::HeapTupleData {

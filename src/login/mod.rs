@@ -11,7 +11,7 @@ mod walk;
 mod write;
 
 use crate::db::plan::{self, Argument};
-use crate::db::table::Place;
+use crate::db::scan::Place;
 use crate::db::{json, returns, session};
 use crate::error::{Error, Result, required};
 use context::Context;

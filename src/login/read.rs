@@ -3,8 +3,7 @@
 //! Row by row through the indexes: the executor's way to five rows of four tables takes longer than all else that a login does.
 
 use crate::db::plan::{self, Plan};
-use crate::db::scan::{Index, Key, Reader, Row};
-use crate::db::table::Place;
+use crate::db::scan::{Index, Key, Place, Reader, Row};
 use crate::error::Result;
 use crate::login::settings;
 use crate::login::throttle::{self, Login};

@@ -2,7 +2,8 @@
 
 use crate::audit::{self, Event};
 use crate::db::plan::{self, Plan};
-use crate::db::table::{Place, Shape, Table};
+use crate::db::scan::Place;
+use crate::db::table::{Shape, Table};
 use crate::db::{lock, session};
 use crate::error::Result;
 use crate::login::context::Context;
