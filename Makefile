@@ -1,47 +1,105 @@
-# pg_identity: `make demo` shows it, `make test` proves it. Both install what is missing.
+# `make demo` shows the extension and `make test` proves it; both first install what is missing on the machine.
+# `make`, `make install` and `make installcheck` do what PGXS does for every extension, and nothing else.
 PG_CONFIG ?= pg_config
+MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
+
+# What is built for one major version lies apart from what is built for another.
+OUT = .work/pg$(MAJOR)
+MODULE = $(OUT)/pg_identity.so
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_identity.control)
+SCRIPT = $(OUT)/pg_identity--$(EXTVERSION).sql
+SQL := $(sort $(wildcard sql/[0-9]*.sql))
+SOURCES := $(shell find src -type f) Cargo.toml Cargo.lock .cargo/config.toml
+FEATURES = --no-default-features --features pg$(MAJOR)
 export PG_CONFIG
-export PGRX_HOME ?= $(CURDIR)/.work/pgrx
-PGVER := pg$(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
-FEATURES = --no-default-features --features $(if $(filter-out pg,$(PGVER)),$(PGVER),pg15)
-SOURCES := $(shell find src sql -type f) Cargo.toml Cargo.lock pg_identity.control
-SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+export PGRX_PG_CONFIG_PATH = $(PG_CONFIG)
 
-.PHONY: all demo test bench lint install psql clean setup
-all: install
+EXTENSION = pg_identity
+DATA_built = $(SCRIPT)
+# The server is asked whether it agrees with the tests' files: regress and isolation tests, in a database of their own.
+CHECKED = $(CURDIR)/.work/installcheck
+REGRESS = $(sort $(basename $(notdir $(wildcard tests/regress/sql/*.sql))))
+REGRESS_OPTS = --inputdir=tests/regress --outputdir=$(CHECKED) --load-extension=pg_identity --dbname=pg_identity_regress
+ISOLATION = $(sort $(basename $(notdir $(wildcard tests/isolation/specs/*.spec))))
+ISOLATION_OPTS = --inputdir=tests/isolation --outputdir=$(CHECKED) --load-extension=pg_identity --dbname=pg_identity_isolation
 
+PGXS := $(wildcard $(shell $(PG_CONFIG) --pgxs 2>/dev/null))
+ifneq ($(PGXS),)
+include $(PGXS)
+else
+all install installcheck:
+	@echo "$(PG_CONFIG) does not lead to the headers of a PostgreSQL server." >&2
+	@echo "Set PG_CONFIG, or install them: on Debian, make setup does." >&2
+	@exit 1
+endif
+
+.PHONY: all install installcheck setup demo psql test fuzz bench lint install-module uninstall-module clean-work
+.DEFAULT_GOAL := all
+
+all: $(MODULE) $(SCRIPT)
+install: install-module
+
+$(MODULE): $(SOURCES)
+	cargo build --release --lib $(FEATURES)
+	@mkdir -p $(OUT)
+	cp -f target/release/libpg_identity.so $@
+
+$(SCRIPT): $(SQL)
+	@mkdir -p $(OUT)
+	cat $(SQL) >$@
+
+install-module: $(MODULE)
+	$(MKDIR_P) '$(DESTDIR)$(pkglibdir)'
+	$(INSTALL_SHLIB) $(MODULE) '$(DESTDIR)$(pkglibdir)/pg_identity.so'
+
+uninstall: uninstall-module
+uninstall-module:
+	rm -f '$(DESTDIR)$(pkglibdir)/pg_identity.so'
+
+installcheck: | $(CHECKED)
+$(CHECKED):
+	@mkdir -p $@
+
+# What a development machine needs besides Rust; the demo needs less.
 setup:
 	@tools/setup.sh
 
-# The extension, built and installed into the server's own directories.
-install: .work/installed
+# An ordinary user builds, and installs with sudo.
+ready-%:
+	@tools/setup.sh $*
+	@$(MAKE) --no-print-directory all
+	@if [ "$$(id -u)" = 0 ]; then $(MAKE) --no-print-directory install; else sudo $(MAKE) install PG_CONFIG=$$(command -v $(PG_CONFIG)); fi
 
-.work/installed: $(SOURCES) | setup
-	cargo pgrx package --pg-config $$(command -v $(PG_CONFIG)) --out-dir .work/package $(FEATURES)
-	$(SUDO) cp -R --remove-destination .work/package/. /
-	@touch $@
-
-demo: install
+demo: ready-demo
 	@tools/cluster.sh start demo
 	@tools/demo.sh
 
-psql: install
+psql: ready-demo
 	@tools/cluster.sh start demo
 	@eval "$$(tools/cluster.sh env demo)" && psql -c 'CREATE EXTENSION IF NOT EXISTS pg_identity' && psql
 
-test: install
-	@tests/run.sh
+# make test TESTS="import_basic login" runs those; make test PG=17 runs in a tree of Debian that has that version.
+ifdef PG
+test:
+	@tools/tree.sh $(PG) make test PG= TESTS="$(TESTS)"
+else
+test: ready-test
+	@tests/run.sh $(TESTS)
+endif
 
-bench: install
+# Random cases against slow judges: make fuzz SEED=7 SECONDS=600
+fuzz: ready-test
+	@tests/run.sh fuzz
+
+bench: ready-demo
 	@bench/run.sh
 
-lint: install
+lint: ready-test
 	cargo fmt --all --check
 	cargo clippy --all-targets $(FEATURES) -- -D warnings
-	@tools/pgspot.sh
+	@tools/pgspot.sh $(SCRIPT)
 
-clean:
-	@tools/cluster.sh remove demo
-	@tools/cluster.sh remove test
-	@tools/cluster.sh remove bench
+clean: clean-work
+clean-work:
+	@if [ -n "$(MAJOR)" ]; then for name in demo test bench; do tools/cluster.sh remove $$name; done; fi
 	rm -rf .work target

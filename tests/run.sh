@@ -1,16 +1,50 @@
 #!/usr/bin/env bash
-# Every test: decisions without a server, SQL behaviour, concurrency, then whole sessions. Stops at the first that fails.
+# Every test, or those that are named: tests/run.sh lib import_basic login_race audit psycopg fuzz
+#
+#   lib                  decisions, without a server (cargo test --lib)
+#   regress/sql/*.sql    SQL behaviour, in one session
+#   isolation/specs/*    several sessions
+#   sessions/*.sh        whole sessions: other databases, standbys, dumps, roles
+#   psycopg, node        clients/*
+#   fuzz                 random cases against slow judges, SEED and SECONDS in the environment
+#
+# It stops at the first kind of test that fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
-pg_config=${PG_CONFIG:-pg_config}
-bin=$("$pg_config" --bindir)
-pgxs=$(dirname "$("$pg_config" --pgxs)")/..
+export PG_CONFIG=${PG_CONFIG:-pg_config}
+bin=$("$PG_CONFIG" --bindir)
+pgxs=$(dirname "$("$PG_CONFIG" --pgxs)")/..
+major=$("$PG_CONFIG" --version | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
 out=$root/.work/test
 rm -rf "$out" && mkdir -p "$out"
 
-echo "== decisions (cargo test --lib)"
-cargo test --lib --no-default-features --features "${PG_FEATURE:-pg15}"
+# The names of one kind of test: those that exist, or those of them that were asked for.
+asked=" $* "
+all=" "
+names() { # directory, ending
+    local name chosen=()
+    for name in $(cd "tests/$1" && find . -maxdepth 1 -name "*$2" -printf '%f\n' | sort); do
+        name=${name%"$2"}
+        all+="$name "
+        case $asked in "  " | *" $name "*) chosen+=("$name") ;; esac
+    done
+    printf -v "$3" '%s ' "${chosen[@]}"
+}
+names regress/sql .sql regress
+names isolation/specs .spec isolation
+names sessions .sh sessions
+all+="lib psycopg node fuzz "
+for name in "$@"; do
+    case $all in *" $name "*) ;; *) echo "There is no test \"$name\". Tests:$all" >&2; exit 2 ;; esac
+done
+wants() { case $asked in "  " | *" $1 "*) true ;; *) false ;; esac; }
+
+if wants lib; then
+    echo "== decisions (cargo test --lib)"
+    PGRX_PG_CONFIG_PATH=$PG_CONFIG cargo test --lib --no-default-features --features "pg$major"
+    [ "$asked" != " lib " ] || exit 0
+fi
 
 echo "== a cluster of its own"
 tools/cluster.sh remove test
@@ -19,42 +53,42 @@ trap 'tools/cluster.sh remove test' EXIT
 eval "$(tools/cluster.sh env test)"
 export PGOPTIONS="-c lc_messages=C"
 
-regress() { # runner, directory, first test files…
+regress() { # runner, directory, tests…
     local runner=$1 dir=$2
     shift 2
+    [ $# -gt 0 ] || return 0
     echo "== $dir"
     mkdir -p "$out/$dir"
     "$runner" --bindir="$bin" --inputdir="$root/tests/$dir" --outputdir="$out/$dir" --host="$PGHOST" --port="$PGPORT" \
-        --user=postgres --dbname=pg_identity_$(basename "$dir") --load-extension=pg_identity "$@" || {
+        --user=postgres --dbname="pg_identity_$dir" --load-extension=pg_identity "$@" || {
         cat "$out/$dir/regression.diffs"
         exit 1
     }
 }
-names() { (cd "tests/$1" && find . -name "*.$2" -printf '%f\n' | sed "s/\.$2\$//" | sort); }
+# shellcheck disable=SC2086
+regress "$pgxs/test/regress/pg_regress" regress $regress
+# shellcheck disable=SC2086
+regress "$pgxs/test/isolation/pg_isolation_regress" isolation $isolation
 
-# shellcheck disable=SC2046
-regress "$pgxs/test/regress/pg_regress" regress $(names regress/sql sql)
-# shellcheck disable=SC2046
-regress "$pgxs/test/isolation/pg_isolation_regress" isolation $(names isolation/specs spec)
-
-echo "== sessions"
 passed=0
-for script in tests/sessions/*.sh; do
-    echo "-- $script"
-    bash "$script" >"$out/session.log" 2>&1 || { cat "$out/session.log"; echo "FAILED: $script"; exit 1; }
+for name in $sessions; do
+    [ "$passed" -gt 0 ] || echo "== sessions"
+    echo "-- $name"
+    bash "tests/sessions/$name.sh" >"$out/session.log" 2>&1 || { cat "$out/session.log"; echo "FAILED: $name"; exit 1; }
     tail -n 3 "$out/session.log"
     passed=$((passed + 1))
 done
-echo "$passed passed, 0 failed"
+[ "$passed" = 0 ] || echo "$passed passed, 0 failed"
 
-echo "== clients"
-client() { # name, command…
-    local database=pg_identity_client_$1
+in_new_database() { # name, command…
+    local database=pg_identity_$1
     shift
     psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $database WITH (FORCE)" -c "CREATE DATABASE $database" 2>/dev/null
     psql -Xqd "$database" -c 'CREATE EXTENSION pg_identity'
     echo "-- $*"
     PGDATABASE=$database PG_IDENTITY_NODE=$root/.work/node "$@"
 }
-client psycopg .work/venv/bin/python tests/clients/psycopg_client.py
-client node node tests/clients/node_postgres.mjs
+echo "== clients, fuzz"
+if wants psycopg; then in_new_database client_psycopg .work/venv/bin/python tests/clients/psycopg_client.py; fi
+if wants node; then in_new_database client_node node tests/clients/node_postgres.mjs; fi
+if wants fuzz; then in_new_database fuzz .work/venv/bin/python tests/fuzz/run.py; fi
