@@ -110,33 +110,33 @@ Errors: 22023 bad argument, 42501 missing right, 42703 unknown column, 42809 tar
 
 -- Used inside the statements of an import, and of no use elsewhere. They read and change nothing but a number in the
 -- session's own memory; _import_before_insert fires triggers that the caller could fire by an INSERT.
-CREATE FUNCTION identity._import_mark(row_number bigint, rows int = 1) RETURNS boolean
+CREATE FUNCTION identity_internal.import_mark(row_number bigint, rows int = 1) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_wrapper';
-COMMENT ON FUNCTION identity._import_mark(bigint, int) IS 'Internal: notes which source row the executor has in hand; rows: how many it stands for';
+COMMENT ON FUNCTION identity_internal.import_mark(bigint, int) IS 'Internal: notes which source row the executor has in hand; rows: how many it stands for';
 
-CREATE FUNCTION identity._import_mark(row_number bigint, place tid) RETURNS boolean
+CREATE FUNCTION identity_internal.import_mark(row_number bigint, place tid) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_at_wrapper';
-COMMENT ON FUNCTION identity._import_mark(bigint, tid) IS 'Internal: as _import_mark(bigint, int), after the row of the target has been found';
+COMMENT ON FUNCTION identity_internal.import_mark(bigint, tid) IS 'Internal: as import_mark(bigint, int), after the row of the target has been found';
 
-CREATE FUNCTION identity._import_current() RETURNS bigint
+CREATE FUNCTION identity_internal.import_current() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_current_wrapper';
-COMMENT ON FUNCTION identity._import_current() IS 'Internal: the source row that was noted last';
+COMMENT ON FUNCTION identity_internal.import_current() IS 'Internal: the source row that was noted last';
 
-CREATE FUNCTION identity._import_sieve_add(slot integer, hash bigint) RETURNS boolean
+CREATE FUNCTION identity_internal.import_sieve_add(slot integer, hash bigint) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_sieve_add_wrapper';
-COMMENT ON FUNCTION identity._import_sieve_add(integer, bigint) IS 'Internal: notes the hash of a key; true where it may have come before';
+COMMENT ON FUNCTION identity_internal.import_sieve_add(integer, bigint) IS 'Internal: notes the hash of a key; true where it may have come before';
 
 -- PARALLEL RESTRICTED: the filter is in the leader's memory; what it is asked about may come from workers.
-CREATE FUNCTION identity._import_sieve_holds(slot integer, hash bigint) RETURNS boolean
+CREATE FUNCTION identity_internal.import_sieve_holds(slot integer, hash bigint) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 1
 AS 'MODULE_PATHNAME', 'import_sieve_holds_wrapper';
-COMMENT ON FUNCTION identity._import_sieve_holds(integer, bigint) IS 'Internal: whether the hash of a key may have been noted';
+COMMENT ON FUNCTION identity_internal.import_sieve_holds(integer, bigint) IS 'Internal: whether the hash of a key may have been noted';
 
-CREATE FUNCTION identity._import_before_insert(row_value anyelement) RETURNS anyelement
+CREATE FUNCTION identity_internal.import_before_insert(row_value anyelement) RETURNS anyelement
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'import_before_insert_wrapper';
-COMMENT ON FUNCTION identity._import_before_insert(anyelement) IS 'Internal: what the BEFORE INSERT row triggers of its table make of a row';
+COMMENT ON FUNCTION identity_internal.import_before_insert(anyelement) IS 'Internal: what the BEFORE INSERT row triggers of its table make of a row';

@@ -57,7 +57,7 @@ COMMENT ON COLUMN identity.audit_events.hash IS 'SHA-256 of prev and of all else
 
 -- Nothing but its arguments takes part, and no setting of the session. It has no SET clause, so that it becomes part of the
 -- statements that use it (tools/pgspot.sh knows).
-CREATE FUNCTION identity._audit_hash(
+CREATE FUNCTION identity_internal.audit_hash(
     prev bytea, realm text, lane int, seq bigint, at timestamptz, session_role text, acting_role text, application_name text,
     client_addr inet, action text, subject text, detail jsonb) RETURNS bytea
 LANGUAGE sql STABLE PARALLEL SAFE
@@ -65,16 +65,16 @@ AS $$
     SELECT pg_catalog.sha256($1 OPERATOR(pg_catalog.||) pg_catalog.convert_to(
         pg_catalog.jsonb_build_array($2, $3, $4, EXTRACT(epoch FROM $5), $6, $7, $8, $9, $10, $11, $12)::pg_catalog.text, 'UTF8'))
 $$;
-COMMENT ON FUNCTION identity._audit_hash(bytea, text, int, bigint, timestamptz, text, text, text, inet, text, text, jsonb) IS
+COMMENT ON FUNCTION identity_internal.audit_hash(bytea, text, int, bigint, timestamptz, text, text, text, inet, text, text, jsonb) IS
 'Internal: the hash of an event: SHA-256 of the hash before it and of a JSON array of its columns';
 
-CREATE FUNCTION identity._audit(realm text, action text, subject text, detail jsonb) RETURNS bigint
+CREATE FUNCTION identity_internal.audit(realm text, action text, subject text, detail jsonb) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'audit_wrapper';
-COMMENT ON FUNCTION identity._audit(text, text, text, jsonb) IS
+COMMENT ON FUNCTION identity_internal.audit(text, text, text, jsonb) IS
 'Internal: adds an event, and returns its event_id. For functions that run as the owner of the extension; nobody else may call it';
 
-CREATE FUNCTION identity._refuse_change() RETURNS trigger
+CREATE FUNCTION identity_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -83,28 +83,28 @@ BEGIN
               HINT = 'SELECT identity.expire_audit(realm, before) removes old events, and leaves that on record.';
 END
 $$;
-COMMENT ON FUNCTION identity._refuse_change() IS 'Internal: trigger of identity.audit_events';
+COMMENT ON FUNCTION identity_internal.refuse_change() IS 'Internal: trigger of identity.audit_events';
 
 CREATE TRIGGER insert_only BEFORE UPDATE OR DELETE OR TRUNCATE ON identity.audit_events
-FOR EACH STATEMENT EXECUTE FUNCTION identity._refuse_change();
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.refuse_change();
 
 -- pg_restore and the scripts of pg_dump load rows that have their events already. These settings are theirs; who owns the
 -- extension could as well disable the trigger.
-CREATE FUNCTION identity._restoring() RETURNS boolean
+CREATE FUNCTION identity_internal.restoring() RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT current_setting('check_function_bodies') = 'off' AND current_setting('row_security') = 'off'
        AND pg_has_role(session_user, current_user, 'USAGE')
 $$;
-COMMENT ON FUNCTION identity._restoring() IS 'Internal: whether the owner of the extension restores a dump in this session';
+COMMENT ON FUNCTION identity_internal.restoring() IS 'Internal: whether the owner of the extension restores a dump in this session';
 
-CREATE FUNCTION identity._audit_statement() RETURNS trigger
+CREATE FUNCTION identity_internal.audit_statement() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found record;
 BEGIN
-    IF identity._restoring() THEN
+    IF identity_internal.restoring() THEN
         RETURN NULL;
     END IF;
     EXECUTE format(
@@ -113,33 +113,33 @@ BEGIN
          FROM changed AS c',
         TG_ARGV[0], (SELECT string_agg(format('s.%I', a), ', ') FROM unnest(TG_ARGV::text[]) AS a)) INTO found;
     IF found.rows > 0 THEN
-        PERFORM identity._audit(
+        PERFORM identity_internal.audit(
             CASE WHEN found.one THEN found.realm ELSE '' END, TG_OP || ' ' || TG_TABLE_NAME, NULL,
             jsonb_build_object('rows', found.rows, 'first', found.first));
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._audit_statement() IS
+COMMENT ON FUNCTION identity_internal.audit_statement() IS
 'Internal: statement trigger that writes an event a statement, with the number of rows and the keys of the first ten. The transition table is "changed"; arguments: the column of the realm, then the other columns of the key';
 
-CREATE FUNCTION identity._check_audited(realm text) RETURNS void
+CREATE FUNCTION identity_internal.check_audited(realm text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF realm IS NULL OR realm <> '' AND NOT EXISTS (SELECT FROM identity.audit_heads AS h WHERE h.realm = _check_audited.realm) THEN
-        PERFORM identity._check_realm(realm);
+    IF realm IS NULL OR realm <> '' AND NOT EXISTS (SELECT FROM identity.audit_heads AS h WHERE h.realm = check_audited.realm) THEN
+        PERFORM identity_internal.check_realm(realm);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_audited(text) IS
+COMMENT ON FUNCTION identity_internal.check_audited(text) IS
 'Internal: raises where there is no such realm and no event of one. '''' stands for the database itself';
 
 CREATE FUNCTION identity.audit_checkpoint(realm text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_audited(realm);
+    PERFORM identity_internal.check_audited(realm);
     RETURN jsonb_build_object('realm', realm, 'at', clock_timestamp(), 'heads', COALESCE((
         SELECT jsonb_agg(jsonb_build_object('lane', h.lane, 'seq', h.seq, 'hash', encode(h.hash, 'hex')) ORDER BY h.lane)
         FROM identity.audit_heads AS h WHERE h.realm = audit_checkpoint.realm), '[]'));
@@ -149,16 +149,16 @@ COMMENT ON FUNCTION identity.audit_checkpoint(text) IS
 'The hashes that stand at the end of a realm''s audit now, to be kept where nobody who can write to this database gets at them. identity.verify_audit(realm, checkpoint) tells later whether all events up to then are as they were.
 realm: '''' for the database itself. Errors: 42704 no such realm.';
 
-CREATE FUNCTION identity._audit_starts(realm text)
+CREATE FUNCTION identity_internal.audit_starts(realm text)
 RETURNS TABLE (lane int, seq bigint, hash bytea)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT DISTINCT ON (s.lane) s.lane, s.seq, decode(s.hash, 'hex')
     FROM identity.audit_events AS e, jsonb_to_recordset(e.detail -> 'removed') AS s (lane int, seq bigint, hash text)
-    WHERE e.realm = _audit_starts.realm AND e.action = 'expire_audit'
+    WHERE e.realm = audit_starts.realm AND e.action = 'expire_audit'
     ORDER BY s.lane, s.seq DESC
 $$;
-COMMENT ON FUNCTION identity._audit_starts(text) IS
+COMMENT ON FUNCTION identity_internal.audit_starts(text) IS
 'Internal: the last event of each lane that identity.expire_audit() removed, as its own events have it';
 
 CREATE FUNCTION identity.verify_audit(realm text, checkpoint jsonb = NULL)
@@ -166,7 +166,7 @@ RETURNS TABLE (lane int, events bigint, intact boolean, first_broken bigint)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_audited(realm);
+    PERFORM identity_internal.check_audited(realm);
     IF checkpoint IS NOT NULL
        AND (jsonb_typeof(checkpoint -> 'heads') IS DISTINCT FROM 'array' OR checkpoint ->> 'realm' IS DISTINCT FROM realm) THEN
         RAISE EXCEPTION 'checkpoint is not one of this realm'
@@ -175,7 +175,7 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH heads AS (SELECT h.lane, h.seq, h.hash FROM identity.audit_heads AS h WHERE h.realm = verify_audit.realm),
-    starts AS MATERIALIZED (SELECT s.lane, s.seq, s.hash FROM identity._audit_starts(verify_audit.realm) AS s),
+    starts AS MATERIALIZED (SELECT s.lane, s.seq, s.hash FROM identity_internal.audit_starts(verify_audit.realm) AS s),
     known AS (
         SELECT k.lane, k.seq, decode(k.hash, 'hex') AS hash
         FROM jsonb_to_recordset(checkpoint -> 'heads') AS k (lane int, seq bigint, hash text)),
@@ -183,7 +183,7 @@ BEGIN
         SELECT e.lane, e.seq, e.hash,
                COALESCE(s.seq, 0) + row_number() OVER w AS expected_seq,
                e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '\x') AS follows,
-               e.event_id = e.seq * 64 + e.lane AND e.hash = identity._audit_hash(
+               e.event_id = e.seq * 64 + e.lane AND e.hash = identity_internal.audit_hash(
                    e.prev, e.realm, e.lane, e.seq, e.at, e.session_role, e.acting_role, e.application_name, e.client_addr,
                    e.action, e.subject, e.detail) AS unchanged
         FROM identity.audit_events AS e LEFT JOIN starts AS s ON s.lane = e.lane
@@ -218,17 +218,17 @@ checkpoint: what identity.audit_checkpoint(realm) returned earlier; without it a
 Returns a row a lane: how many events it has, whether all are as they were written, and the event_id of the first that was changed, removed, inserted or moved. Reads the realm''s events whole; works on a standby.
 realm: '''' for the database itself. Errors: 42704 no such realm, 22023 not a checkpoint of this realm.';
 
-CREATE FUNCTION identity._remove_events(realm text, removed jsonb) RETURNS bigint
+CREATE FUNCTION identity_internal.remove_events(realm text, removed jsonb) RETURNS bigint
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp SET session_replication_role = replica
 AS $$
     WITH gone AS (
         DELETE FROM identity.audit_events AS e
         USING jsonb_to_recordset(removed) AS s (lane int, seq bigint)
-        WHERE e.realm = _remove_events.realm AND e.lane = s.lane AND e.seq <= s.seq
+        WHERE e.realm = remove_events.realm AND e.lane = s.lane AND e.seq <= s.seq
         RETURNING 1)
     SELECT count(*) FROM gone
 $$;
-COMMENT ON FUNCTION identity._remove_events(text, jsonb) IS 'Internal: removes the events of each lane up to a number, past the trigger';
+COMMENT ON FUNCTION identity_internal.remove_events(text, jsonb) IS 'Internal: removes the events of each lane up to a number, past the trigger';
 
 CREATE FUNCTION identity.expire_audit(realm text, before timestamptz) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -237,7 +237,7 @@ DECLARE
     removed jsonb;
     events bigint;
 BEGIN
-    PERFORM identity._check_audited(realm);
+    PERFORM identity_internal.check_audited(realm);
     IF before IS NULL OR before > clock_timestamp() THEN
         RAISE EXCEPTION 'before is no time in the past'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('before is %s.', COALESCE(before::text, 'NULL')),
@@ -252,10 +252,10 @@ BEGIN
         ORDER BY e.lane, e.seq DESC)
     SELECT jsonb_agg(jsonb_build_object('lane', lane, 'seq', COALESCE(l.seq, s.seq), 'hash', encode(COALESCE(l.hash, s.hash), 'hex')) ORDER BY lane)
     INTO removed
-    FROM last AS l FULL JOIN identity._audit_starts(expire_audit.realm) AS s USING (lane);
-    events := CASE WHEN removed IS NULL THEN 0 ELSE identity._remove_events(realm, removed) END;
+    FROM last AS l FULL JOIN identity_internal.audit_starts(expire_audit.realm) AS s USING (lane);
+    events := CASE WHEN removed IS NULL THEN 0 ELSE identity_internal.remove_events(realm, removed) END;
     IF events > 0 THEN
-        PERFORM identity._audit(realm, 'expire_audit', NULL, jsonb_build_object('before', before, 'events', events, 'removed', removed));
+        PERFORM identity_internal.audit(realm, 'expire_audit', NULL, jsonb_build_object('before', before, 'events', events, 'removed', removed));
     END IF;
     RETURN events;
 END

@@ -11,21 +11,21 @@ COMMENT ON TABLE identity.realms IS 'The spaces in which a login name is unique:
 COMMENT ON COLUMN identity.realms.name IS 'The realm''s name, which is its key: 1 to 255 bytes, compared by byte';
 COMMENT ON COLUMN identity.realms.created_at IS 'When it was added';
 CREATE TRIGGER audit_insert AFTER INSERT ON identity.realms REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('name');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
 CREATE TRIGGER audit_update AFTER UPDATE ON identity.realms REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('name');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
 CREATE TRIGGER audit_delete AFTER DELETE ON identity.realms REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('name');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
 
-CREATE FUNCTION identity._schema_problem(schema jsonb) RETURNS text
+CREATE FUNCTION identity_internal.schema_problem(schema jsonb) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'schema_problem_wrapper';
-COMMENT ON FUNCTION identity._schema_problem(jsonb) IS 'Internal: why a document is no identity schema; NULL where it is one';
+COMMENT ON FUNCTION identity_internal.schema_problem(jsonb) IS 'Internal: why a document is no identity schema; NULL where it is one';
 
 CREATE TABLE identity.identity_schemas (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
     schema_id text COLLATE "C" NOT NULL CHECK (schema_id OPERATOR(pg_catalog.<>) ''),
-    schema jsonb NOT NULL CONSTRAINT is_identity_schema CHECK (identity._schema_problem(schema) IS NULL),
+    schema jsonb NOT NULL CONSTRAINT is_identity_schema CHECK (identity_internal.schema_problem(schema) IS NULL),
     PRIMARY KEY (realm, schema_id)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.identity_schemas', '');
@@ -34,11 +34,11 @@ COMMENT ON COLUMN identity.identity_schemas.realm IS 'The realm';
 COMMENT ON COLUMN identity.identity_schemas.schema_id IS 'As an identity''s schema_id names it; "default" serves identities that name none';
 COMMENT ON COLUMN identity.identity_schemas.schema IS 'The JSON Schema. Only its "ory.sh/kratos" extensions below properties.traits are read; traits are not validated against the rest';
 CREATE TRIGGER audit_insert AFTER INSERT ON identity.identity_schemas REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'schema_id');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
 CREATE TRIGGER audit_update AFTER UPDATE ON identity.identity_schemas REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'schema_id');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
 CREATE TRIGGER audit_delete AFTER DELETE ON identity.identity_schemas REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'schema_id');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
 
 CREATE TABLE identity.identities (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
@@ -180,25 +180,25 @@ $$;
 COMMENT ON FUNCTION identity.add_realm(text) IS
 'Adds a realm: a space in which login names are unique. Errors: 22023 invalid name, 42710 it exists already.';
 
-CREATE FUNCTION identity._check_realm(realm text) RETURNS void
+CREATE FUNCTION identity_internal.check_realm(realm text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF realm IS NULL OR NOT EXISTS (SELECT FROM identity.realms AS r WHERE r.name = _check_realm.realm) THEN
+    IF realm IS NULL OR NOT EXISTS (SELECT FROM identity.realms AS r WHERE r.name = check_realm.realm) THEN
         RAISE EXCEPTION 'realm "%" does not exist', COALESCE(realm, 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_realm(''name''). SELECT name FROM identity.realms shows the realms.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_realm(text) IS 'Internal: raises where there is no such realm';
+COMMENT ON FUNCTION identity_internal.check_realm(text) IS 'Internal: raises where there is no such realm';
 
 CREATE FUNCTION identity.set_identity_schema(realm text, schema_id text, schema jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    problem CONSTANT text := identity._schema_problem(schema);
+    problem CONSTANT text := identity_internal.schema_problem(schema);
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF schema_id IS NULL OR schema_id = '' OR schema IS NULL OR problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid identity schema "%"', COALESCE(schema_id, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', DETAIL = COALESCE(problem, 'schema_id or schema is NULL or empty.'),
@@ -217,7 +217,7 @@ RETURNS TABLE (identity_id uuid, kind text, value text, key text, new_key text, 
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     RETURN QUERY
     SELECT h.identity_id, h.kind::text, h.value::text, h.key::text, n.key, o.identity_id, h.unicode_version::text
     FROM identity.identifiers AS h

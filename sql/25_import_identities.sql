@@ -62,7 +62,7 @@ COMMENT ON FUNCTION identity.import_identities_from(text, text, text, boolean, t
 The source is read with the caller''s rights.
 Errors: as import_identities(), and 42804 where the source has not just one json or jsonb column.';
 
-CREATE FUNCTION identity._patch_answer(status text, patch_id text, identity_id uuid, reason text, problems jsonb) RETURNS jsonb
+CREATE FUNCTION identity_internal.patch_answer(status text, patch_id text, identity_id uuid, reason text, problems jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_strip_nulls(jsonb_build_object('patch_id', patch_id)) || CASE status
@@ -74,13 +74,13 @@ AS $$
             'code', 409, 'status', 'Conflict', 'message', 'The identity conflicts with another one.', 'reason', reason,
             'details', jsonb_build_object('problems', problems))) END
 $$;
-COMMENT ON FUNCTION identity._patch_answer(text, text, uuid, text, jsonb) IS 'Internal: one entry of the response of PATCH /admin/identities';
+COMMENT ON FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb) IS 'Internal: one entry of the response of PATCH /admin/identities';
 
 CREATE FUNCTION identity.patch_identities(realm text, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'warning'
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF jsonb_typeof(body -> 'identities') IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'the body is not an object with an array "identities"'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give {"identities": [{"patch_id": "…", "create": {"traits": {…}}}]}.';
@@ -90,7 +90,7 @@ BEGIN
             SELECT row_number() OVER () AS place, t.* FROM identity.import_identities(realm, body, 'skip', false, 'all') AS t
         ), answers AS (
             SELECT t.row_number,
-                   identity._patch_answer(
+                   identity_internal.patch_answer(
                        CASE WHEN bool_or(t.status = 'invalid') THEN 'invalid' ELSE min(t.status) END,
                        min(t.patch_id), (min(t.identity_id::text))::uuid,
                        string_agg(concat_ws(': ', COALESCE(t.identifier_kind || ' ' || quote_literal(t.identifier), t.path), t.message),

@@ -56,20 +56,20 @@ COMMENT ON COLUMN identity.dedup_rows.new_login IS 'Its name after it; NULL wher
 COMMENT ON COLUMN identity.dedup_rows.old_flag IS 'The flag column before the run';
 COMMENT ON COLUMN identity.dedup_rows.restored IS 'The old name was given back';
 
-CREATE FUNCTION identity._dedup_note(login text) RETURNS boolean
+CREATE FUNCTION identity_internal.dedup_note(login text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'dedup_note_wrapper';
-COMMENT ON FUNCTION identity._dedup_note(text) IS 'Internal: shows a login name to the run in progress';
+COMMENT ON FUNCTION identity_internal.dedup_note(text) IS 'Internal: shows a login name to the run in progress';
 
-CREATE FUNCTION identity._dedup_may_repeat(login text) RETURNS boolean
+CREATE FUNCTION identity_internal.dedup_may_repeat(login text) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'dedup_may_repeat_wrapper';
-COMMENT ON FUNCTION identity._dedup_may_repeat(text) IS 'Internal: whether a login name may come twice in the run in progress';
+COMMENT ON FUNCTION identity_internal.dedup_may_repeat(text) IS 'Internal: whether a login name may come twice in the run in progress';
 
-CREATE FUNCTION identity._dedup_keep("table" oid, place tid, site text, row_id text, login text, flag text) RETURNS boolean
+CREATE FUNCTION identity_internal.dedup_keep("table" oid, place tid, site text, row_id text, login text, flag text) RETURNS boolean
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1000
 AS 'MODULE_PATHNAME', 'dedup_keep_wrapper';
-COMMENT ON FUNCTION identity._dedup_keep(oid, tid, text, text, text, text) IS 'Internal: keeps a row for the run in progress';
+COMMENT ON FUNCTION identity_internal.dedup_keep(oid, tid, text, text, text, text) IS 'Internal: keeps a row for the run in progress';
 
 CREATE FUNCTION identity.find_duplicates(
     target regclass, login text, site text, row_id text, "normalize" text = 'username')

@@ -73,7 +73,7 @@ COMMENT ON COLUMN identity.staged_identities.staged_at IS 'When it was staged fi
 COMMENT ON COLUMN identity.staged_identities.changed_at IS 'When it changed last';
 
 -- A link does not outlive its identity: the user is staged again.
-CREATE FUNCTION identity._unlink_staged() RETURNS trigger
+CREATE FUNCTION identity_internal.unlink_staged() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -82,9 +82,9 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._unlink_staged() IS 'Internal: after the deletion of identities that staged users are linked to';
+COMMENT ON FUNCTION identity_internal.unlink_staged() IS 'Internal: after the deletion of identities that staged users are linked to';
 CREATE TRIGGER unlink_staged AFTER DELETE ON identity.identities REFERENCING OLD TABLE AS gone
-FOR EACH STATEMENT EXECUTE FUNCTION identity._unlink_staged();
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.unlink_staged();
 
 CREATE TABLE identity.staged_identifiers (
     realm text COLLATE "C" NOT NULL,
@@ -235,13 +235,13 @@ COMMENT ON COLUMN identity.link_proposals.proposed_at IS 'When it was found';
 COMMENT ON COLUMN identity.link_proposals.decided_at IS 'When it was decided';
 COMMENT ON COLUMN identity.link_proposals.decided_by IS 'By which role';
 
-CREATE FUNCTION identity._site_id(realm text, site text) RETURNS int
+CREATE FUNCTION identity_internal.site_id(realm text, site text) RETURNS int
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     found CONSTANT int := (SELECT s.site_id FROM identity.sites AS s WHERE s.realm = $1 AND s.name = $2);
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF found IS NULL THEN
         RAISE EXCEPTION 'site "%" does not exist in realm "%"', COALESCE(site, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_site(realm, site_id, name). SELECT name FROM identity.sites shows the sites.';
@@ -249,12 +249,12 @@ BEGIN
     RETURN found;
 END
 $$;
-COMMENT ON FUNCTION identity._site_id(text, text) IS 'Internal: a site''s number; raises where there is no such site';
+COMMENT ON FUNCTION identity_internal.site_id(text, text) IS 'Internal: a site''s number; raises where there is no such site';
 
-CREATE FUNCTION identity._lock_staged(realm text, alone boolean) RETURNS void
+CREATE FUNCTION identity_internal.lock_staged(realm text, alone boolean) RETURNS void
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'lock_staged_wrapper';
-COMMENT ON FUNCTION identity._lock_staged(text, boolean) IS
+COMMENT ON FUNCTION identity_internal.lock_staged(text, boolean) IS
 'Internal: keeps names and states of staged users from being changed by others until the end of the transaction; not alone: together with others who change those of single users';
 
 CREATE FUNCTION identity.add_site(realm text, site_id int, name text, prefix text = NULL) RETURNS void
@@ -264,7 +264,7 @@ DECLARE
     given CONSTANT text := NULLIF(CASE WHEN site_id > 1 THEN COALESCE(prefix, name || '_') ELSE prefix END, '');
     taken text;
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF site_id IS NULL OR site_id < 1 OR name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
         RAISE EXCEPTION 'invalid site: number %, name "%"', COALESCE(site_id::text, 'NULL'), COALESCE(name, 'NULL')
             USING ERRCODE = 'invalid_parameter_value',
@@ -276,7 +276,7 @@ BEGIN
                   HINT = 'A prefix has 1 to 64 characters, no white space and no @, and does not begin with +. Give one where the name cannot be part of it; '''' for none.';
     END IF;
     INSERT INTO identity.sites (realm, site_id, name, prefix) VALUES ($1, $2, $3, given);
-    PERFORM identity._audit(realm, 'add_site', name, jsonb_build_object('site_id', site_id, 'prefix', given));
+    PERFORM identity_internal.audit(realm, 'add_site', name, jsonb_build_object('site_id', site_id, 'prefix', given));
 EXCEPTION WHEN unique_violation THEN
     GET STACKED DIAGNOSTICS taken = CONSTRAINT_NAME;
     RAISE EXCEPTION 'site % exists already', CASE taken WHEN 'sites_pkey' THEN site_id::text ELSE quote_ident(name) END
@@ -304,14 +304,14 @@ CREATE FUNCTION identity.release_staged(realm text, site text, original_ids text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    number CONSTANT int := identity._site_id(realm, site);
+    number CONSTANT int := identity_internal.site_id(realm, site);
     released bigint;
 BEGIN
     UPDATE identity.staged_identities AS s SET state = 'staged', rule = NULL, released = true, changed_at = clock_timestamp()
     WHERE s.realm = $1 AND s.site_id = number AND s.state = 'quarantined'
       AND (original_ids IS NULL OR s.original_id = ANY (original_ids)) AND ($4 IS NULL OR s.rule = $4);
     GET DIAGNOSTICS released = ROW_COUNT;
-    PERFORM identity._audit(realm, 'release_staged', site, jsonb_build_object('released', released, 'rule', rule));
+    PERFORM identity_internal.audit(realm, 'release_staged', site, jsonb_build_object('released', released, 'rule', rule));
     RETURN released;
 END
 $$;
@@ -330,12 +330,12 @@ A username gets the site''s prefix (with a counter where the new name is taken),
 Returns a row for each name that changed, and for each that should and cannot, with the reason. identity.undo_dedup(run_id) gives the names back.
 Errors: 42704 no such realm.';
 
-CREATE FUNCTION identity._undo_site_dedup(run_id uuid, dry_run boolean)
+CREATE FUNCTION identity_internal.undo_site_dedup(run_id uuid, dry_run boolean)
 RETURNS TABLE (site text, row_id text, login text, restored text, status text, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._lock_staged(r.realm, true) FROM identity.site_dedup_runs AS r WHERE r.run_id = _undo_site_dedup.run_id;
+    PERFORM identity_internal.lock_staged(r.realm, true) FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id;
     CREATE TEMPORARY TABLE pg_identity_undone ON COMMIT DROP AS
     SELECT f.realm, f.site_id, f.original_id, f.kind, f.old_value, f.old_key, f.new_value, n.value,
         CASE WHEN s.state IN ('promoted', 'linked') THEN s.state
@@ -363,7 +363,7 @@ BEGIN
               AND (m.duplicate_of ->> 'row_id' = o.original_id AND (m.duplicate_of ->> 'site_id')::int = o.site_id
                    OR (m.site_id, m.original_id) = (o.site_id, o.original_id)))
         LIMIT 1) AS h ON true
-    WHERE f.run_id = _undo_site_dedup.run_id AND f.restored_at IS NULL
+    WHERE f.run_id = undo_site_dedup.run_id AND f.restored_at IS NULL
     ORDER BY f.site_id, length(f.original_id), f.original_id, f.kind;
 
     UPDATE identity.staged_identifiers AS n SET value = u.old_value, key = u.old_key, logs_in = true
@@ -371,21 +371,21 @@ BEGIN
     WHERE NOT dry_run AND u.status = 'restored' AND (n.realm, n.site_id, n.original_id, n.kind) = (u.realm, u.site_id, u.original_id, u.kind);
     UPDATE identity.former_logins AS f SET restored_at = now()
     FROM pg_identity_undone AS u
-    WHERE NOT dry_run AND u.status = 'restored' AND f.run_id = _undo_site_dedup.run_id
+    WHERE NOT dry_run AND u.status = 'restored' AND f.run_id = undo_site_dedup.run_id
       AND (f.realm, f.site_id, f.original_id, f.kind) = (u.realm, u.site_id, u.original_id, u.kind);
     -- Who was told of the new name is told of the old one; for the others there is nothing to say.
     INSERT INTO identity.notices (realm, site_id, original_id, channel, address, old_login, new_login)
     SELECT o.realm, o.site_id, o.original_id, o.channel, o.address, o.new_login, o.old_login
     FROM pg_identity_undone AS u JOIN identity.notices AS o USING (realm, site_id, original_id)
-    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = _undo_site_dedup.run_id AND o.state IN ('sent', 'acknowledged');
+    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id AND o.state IN ('sent', 'acknowledged');
     UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
     FROM pg_identity_undone AS u
-    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = _undo_site_dedup.run_id AND o.state = 'pending'
+    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id AND o.state = 'pending'
       AND (o.realm, o.site_id, o.original_id) = (u.realm, u.site_id, u.original_id);
 
-    PERFORM identity._audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored',
+    PERFORM identity_internal.audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored',
         (SELECT count(*) FROM pg_identity_undone AS u WHERE u.status = 'restored')))
-    FROM identity.site_dedup_runs AS r WHERE r.run_id = _undo_site_dedup.run_id AND NOT dry_run;
+    FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id AND NOT dry_run;
     RETURN QUERY
     SELECT t.name::text, u.original_id::text, u.value::text, CASE u.status WHEN 'restored' THEN u.old_value::text END, u.status::text,
         CASE u.status WHEN 'missing' THEN 'the user has no such name any more'
@@ -398,14 +398,14 @@ BEGIN
     DROP TABLE pg_identity_undone;
 END
 $$;
-COMMENT ON FUNCTION identity._undo_site_dedup(uuid, boolean) IS 'Internal: identity.undo_dedup() for a run of identity.dedup_site_logins()';
+COMMENT ON FUNCTION identity_internal.undo_site_dedup(uuid, boolean) IS 'Internal: identity.undo_dedup() for a run of identity.dedup_site_logins()';
 
 CREATE FUNCTION identity.pending_notices(realm text, max_rows int = 1000)
 RETURNS TABLE (notice_id bigint, site text, original_id text, identity_id uuid, channel text, address text, old_login text, new_login text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     RETURN QUERY
     WITH mine AS MATERIALIZED (
         SELECT n.* FROM identity.notices AS n
@@ -442,14 +442,14 @@ $$;
 COMMENT ON FUNCTION identity.mark_notices(bigint[], text) IS
 'Says what became of notices: sent, bounced, skipped or acknowledged; pending sends them again. Returns how many changed. Errors: 22023 unknown state.';
 
-CREATE FUNCTION identity._decide_link(realm text, proposal_id bigint, needed text) RETURNS identity.link_proposals
+CREATE FUNCTION identity_internal.decide_link(realm text, proposal_id bigint, needed text) RETURNS identity.link_proposals
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     proposal identity.link_proposals;
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM identity._lock_staged(realm, false);
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM identity_internal.lock_staged(realm, false);
     SELECT p.* INTO proposal FROM identity.link_proposals AS p WHERE p.realm = $1 AND p.proposal_id = $2 FOR UPDATE;
     IF proposal IS NULL THEN
         RAISE EXCEPTION 'link proposal % does not exist in realm "%"', COALESCE(proposal_id::text, 'NULL'), realm
@@ -462,14 +462,14 @@ BEGIN
     RETURN proposal;
 END
 $$;
-COMMENT ON FUNCTION identity._decide_link(text, bigint, text) IS 'Internal: a link proposal, locked, in one of the states needed';
+COMMENT ON FUNCTION identity_internal.decide_link(text, bigint, text) IS 'Internal: a link proposal, locked, in one of the states needed';
 
 CREATE FUNCTION identity.accept_link(realm text, proposal_id bigint)
 RETURNS TABLE (identity_id uuid, login text, status text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'proposed');
+    p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'proposed');
     present text;
     keys text[];
 BEGIN
@@ -491,7 +491,7 @@ BEGIN
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id);
     UPDATE identity.link_proposals AS q SET state = 'accepted', moved = keys, decided_at = now(), decided_by = session_user
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
-    PERFORM identity._audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
+    PERFORM identity_internal.audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
     RETURN QUERY
     SELECT p.identity_id, n.value::text, CASE WHEN n.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had' ELSE 'held by another' END
     FROM identity.staged_identifiers AS n LEFT JOIN identity.identifiers AS i USING (realm, key)
@@ -507,11 +507,11 @@ CREATE FUNCTION identity.reject_link(realm text, proposal_id bigint) RETURNS voi
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'proposed');
+    p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'proposed');
 BEGIN
     UPDATE identity.link_proposals AS q SET state = 'rejected', decided_at = now(), decided_by = session_user
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
-    PERFORM identity._audit(realm, 'reject_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
+    PERFORM identity_internal.audit(realm, 'reject_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
 COMMENT ON FUNCTION identity.reject_link(text, bigint) IS
@@ -521,14 +521,14 @@ CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    p CONSTANT identity.link_proposals := identity._decide_link(realm, proposal_id, 'accepted,rejected');
+    p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'accepted,rejected');
 BEGIN
     DELETE FROM identity.identifiers AS i WHERE i.realm = p.realm AND i.key = ANY (p.moved) AND i.identity_id = p.identity_id;
     UPDATE identity.staged_identities AS s SET state = 'staged', identity_id = NULL, changed_at = now()
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id) AND s.state = 'linked' AND s.identity_id = p.identity_id;
     UPDATE identity.link_proposals AS q SET state = 'proposed', moved = '{}', decided_at = NULL, decided_by = NULL
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
-    PERFORM identity._audit(realm, 'undo_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
+    PERFORM identity_internal.audit(realm, 'undo_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
 COMMENT ON FUNCTION identity.undo_link(text, bigint) IS

@@ -8,32 +8,32 @@ CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS vo
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF scheme <> 'argon2id' THEN
         RAISE EXCEPTION 'unknown password scheme: "%"', scheme
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use argon2id; or NULL, to leave hashes as they are.';
     END IF;
     UPDATE identity.realms AS r SET password_scheme = scheme WHERE r.name = realm;
-    PERFORM identity._audit(realm, 'set_password_scheme', NULL, jsonb_build_object('scheme', scheme));
+    PERFORM identity_internal.audit(realm, 'set_password_scheme', NULL, jsonb_build_object('scheme', scheme));
 END
 $$;
 COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
 'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
 Errors: 42704 no such realm, 22023 unknown scheme.';
 
-CREATE FUNCTION identity._new_id() RETURNS uuid
+CREATE FUNCTION identity_internal.new_id() RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'new_id_wrapper';
-COMMENT ON FUNCTION identity._new_id() IS 'Internal: a time-ordered UUID (version 7, RFC 9562)';
+COMMENT ON FUNCTION identity_internal.new_id() IS 'Internal: a time-ordered UUID (version 7, RFC 9562)';
 
-CREATE FUNCTION identity._hash_password(password text) RETURNS text
+CREATE FUNCTION identity_internal.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'hash_password_wrapper';
-COMMENT ON FUNCTION identity._hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
+COMMENT ON FUNCTION identity_internal.hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
 
 -- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only
 -- where nobody has it.
-CREATE FUNCTION identity._login_candidates(realm text, login text)
+CREATE FUNCTION identity_internal.candidates(realm text, login text)
 RETURNS TABLE (layer text, identity_id uuid, site_id int, original_id text, identifier_kind text, via text, hash text, active boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -73,21 +73,21 @@ AS $$
     WHERE f.layer = 'staged' OR i.id IS NOT NULL
     ORDER BY f.site_id, f.original_id
 $$;
-COMMENT ON FUNCTION identity._login_candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
+COMMENT ON FUNCTION identity_internal.candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
 
 CREATE FUNCTION identity.login_candidates(realm text, login text)
 RETURNS TABLE (layer text, identity_id uuid, site text, original_id text, identifier_kind text, via text, scheme text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.layer, c.identity_id, t.name::text, c.original_id, c.identifier_kind, c.via, (identity.inspect_password_hash(c.hash)).scheme
-    FROM identity._login_candidates($1, $2) AS c
+    FROM identity_internal.candidates($1, $2) AS c
     LEFT JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = c.site_id
 $$;
 COMMENT ON FUNCTION identity.login_candidates(text, text) IS
 'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
 layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
 
-CREATE FUNCTION identity._promotion_conflicts(realm text, site_id int, original_id text)
+CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
 RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -100,14 +100,14 @@ AS $$
     WHERE t.realm = $1 AND t.site_id = $2
     ORDER BY 1, 2
 $$;
-COMMENT ON FUNCTION identity._promotion_conflicts(text, int, text) IS 'Internal: what stands against the promotion of a staged user';
+COMMENT ON FUNCTION identity_internal.promotion_conflicts(text, int, text) IS 'Internal: what stands against the promotion of a staged user';
 
 -- Writes the identity of a staged user, locked before, and leaves the tombstone.
-CREATE FUNCTION identity._write_promoted(staged identity.staged_identities, hash text) RETURNS uuid
+CREATE FUNCTION identity_internal.write_promoted(staged identity.staged_identities, hash text) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    new_id CONSTANT uuid := identity._new_id();
+    new_id CONSTANT uuid := identity_internal.new_id();
 BEGIN
     INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
     SELECT staged.realm, new_id, t.name || ':' || staged.original_id, CASE WHEN staged.active THEN 'active' ELSE 'inactive' END,
@@ -142,13 +142,13 @@ BEGIN
     WHERE (s.realm, s.site_id, s.original_id) = (staged.realm, staged.site_id, staged.original_id);
     DELETE FROM identity.staged_identifiers AS n
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id);
-    PERFORM identity._audit(staged.realm, 'promote_identity', new_id::text, jsonb_build_object('site_id', staged.site_id, 'original_id', staged.original_id));
+    PERFORM identity_internal.audit(staged.realm, 'promote_identity', new_id::text, jsonb_build_object('site_id', staged.site_id, 'original_id', staged.original_id));
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION identity._write_promoted(identity.staged_identities, text) IS 'Internal: a staged user becomes an identity of the main tables';
+COMMENT ON FUNCTION identity_internal.write_promoted(identity.staged_identities, text) IS 'Internal: a staged user becomes an identity of the main tables';
 
-CREATE FUNCTION identity._promote(realm text, site_id int, original_id text, proved text = NULL, renewed text = NULL)
+CREATE FUNCTION identity_internal.promote_staged(realm text, site_id int, original_id text, proved text = NULL, renewed text = NULL)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -156,7 +156,7 @@ DECLARE
     staged identity.staged_identities;
     refused text;
 BEGIN
-    PERFORM identity._lock_staged(realm, false);
+    PERFORM identity_internal.lock_staged(realm, false);
     -- Of two sessions that promote one user, the second waits here, and finds the tombstone.
     SELECT s.* INTO staged FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, $2, $3) FOR UPDATE;
     IF staged.state IN ('promoted', 'linked') THEN
@@ -170,22 +170,22 @@ BEGIN
         RETURN QUERY SELECT 'changed', NULL::uuid, NULL, NULL::jsonb, NULL::jsonb;
         RETURN;
     END IF;
-    RETURN QUERY SELECT 'conflict', NULL::uuid, c.constraint_name, c.key, c.existing FROM identity._promotion_conflicts($1, $2, $3) AS c;
+    RETURN QUERY SELECT 'conflict', NULL::uuid, c.constraint_name, c.key, c.existing FROM identity_internal.promotion_conflicts($1, $2, $3) AS c;
     IF FOUND THEN
         RETURN;
     END IF;
     BEGIN
-        RETURN QUERY SELECT 'promoted', identity._write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
+        RETURN QUERY SELECT 'promoted', identity_internal.write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
     EXCEPTION WHEN unique_violation THEN
         -- Another session was faster.
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
         RETURN QUERY
         SELECT 'conflict', NULL::uuid, COALESCE(c.constraint_name, refused), c.key, c.existing
-        FROM (SELECT) AS one LEFT JOIN identity._promotion_conflicts($1, $2, $3) AS c ON true;
+        FROM (SELECT) AS one LEFT JOIN identity_internal.promotion_conflicts($1, $2, $3) AS c ON true;
     END;
 END
 $$;
-COMMENT ON FUNCTION identity._promote(text, int, text, text, text) IS
+COMMENT ON FUNCTION identity_internal.promote_staged(text, int, text, text, text) IS
 'Internal: identity.promote_identity(). proved: the hash that his password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
 
 CREATE FUNCTION identity.promote_identity(realm text, site text, original_id text)
@@ -193,13 +193,13 @@ RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, e
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    number CONSTANT int := identity._site_id(realm, site);
+    number CONSTANT int := identity_internal.site_id(realm, site);
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, number, $3)) THEN
         RAISE EXCEPTION 'site "%" has no user "%"', site, COALESCE(original_id, 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'identity.stage_site() stages users; original_id is the user''s key at the site.';
     END IF;
-    RETURN QUERY SELECT p.* FROM identity._promote(realm, number, original_id) AS p;
+    RETURN QUERY SELECT p.* FROM identity_internal.promote_staged(realm, number, original_id) AS p;
 END
 $$;
 COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
@@ -208,7 +208,7 @@ status: promoted; promoted before, linked (identity_id is the one he has); quara
 Errors: 42704 no such realm, site or user.';
 
 -- Who has the next name in the order of keys: always the same one for the same login, with a scheme that others have too.
-CREATE FUNCTION identity._decoy(realm text, login text) RETURNS text
+CREATE FUNCTION identity_internal.decoy(realm text, login text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH asked AS MATERIALIZED (SELECT identity.normalize_identifier('username', COALESCE($2, '')) COLLATE "C" AS key)
@@ -226,25 +226,25 @@ AS $$
          ORDER BY n.key LIMIT 1)) AS h
     ORDER BY p.place, h.key LIMIT 1
 $$;
-COMMENT ON FUNCTION identity._decoy(text, text) IS 'Internal: the password hash of somebody of the realm, the same for the same login; NULL where nobody has one';
+COMMENT ON FUNCTION identity_internal.decoy(text, text) IS 'Internal: the password hash of somebody of the realm, the same for the same login; NULL where nobody has one';
 
-CREATE FUNCTION identity._password_matches(hash text, password text) RETURNS boolean
+CREATE FUNCTION identity_internal.password_matches(hash text, password text) RETURNS boolean
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN h.supported THEN identity.verify_password($1, $2) ELSE false END FROM identity.inspect_password_hash($1) AS h
 $$;
-COMMENT ON FUNCTION identity._password_matches(text, text) IS 'Internal: identity.verify_password(), false for a hash that it does not know';
+COMMENT ON FUNCTION identity_internal.password_matches(text, text) IS 'Internal: identity.verify_password(), false for a hash that it does not know';
 
-CREATE FUNCTION identity._current_login(realm text, identity_id uuid) RETURNS text
+CREATE FUNCTION identity_internal.current_login(realm text, identity_id uuid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT n.value FROM identity.identifiers AS n WHERE n.realm = $1 AND n.identity_id = $2
     ORDER BY n.kind <> 'username', n.kind, n.key LIMIT 1
 $$;
-COMMENT ON FUNCTION identity._current_login(text, uuid) IS 'Internal: a name that an identity logs in with: its username, if it has one';
+COMMENT ON FUNCTION identity_internal.current_login(text, uuid) IS 'Internal: a name that an identity logs in with: its username, if it has one';
 
 -- The password was right: the way into the main tables, and the notices that need no sending any more.
-CREATE FUNCTION identity._admit(realm text, layer text, identity_id uuid, site_id int, original_id text, hash text, password text)
+CREATE FUNCTION identity_internal.admit(realm text, layer text, identity_id uuid, site_id int, original_id text, hash text, password text)
 RETURNS TABLE (admitted uuid, promoted boolean, problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -254,7 +254,7 @@ DECLARE
     outcome record;
 BEGIN
     IF scheme <> (SELECT h.scheme FROM identity.inspect_password_hash(hash) AS h) THEN
-        renewed := identity._hash_password(password);
+        renewed := identity_internal.hash_password(password);
     END IF;
     IF layer = 'main' THEN
         UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
@@ -263,7 +263,7 @@ BEGIN
         RETURN QUERY SELECT $3, false, NULL;
         RETURN;
     END IF;
-    SELECT p.* INTO outcome FROM identity._promote($1, $4, $5, hash, renewed) AS p LIMIT 1;
+    SELECT p.* INTO outcome FROM identity_internal.promote_staged($1, $4, $5, hash, renewed) AS p LIMIT 1;
     IF outcome.status = 'promoted before' AND NOT EXISTS (
         SELECT FROM identity.identities AS i WHERE i.realm = $1 AND i.id = outcome.identity_id AND i.state = 'active') THEN
         RETURN QUERY SELECT NULL::uuid, false, 'identity_inactive';
@@ -279,19 +279,19 @@ BEGIN
                             WHEN 'linked' THEN 'wrong_password' WHEN 'changed' THEN 'wrong_password' END;
 END
 $$;
-COMMENT ON FUNCTION identity._admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
+COMMENT ON FUNCTION identity_internal.admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
-CREATE FUNCTION identity._login_subject(realm text, login text) RETURNS text
+CREATE FUNCTION identity_internal.login_subject(realm text, login text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- Of a name that nobody has only the hash is kept: people type their password there.
     SELECT COALESCE(
-        (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity._login_candidates($1, $2) AS c LIMIT 1),
+        (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates($1, $2) AS c LIMIT 1),
         'login:' || encode(sha256(convert_to(identity.normalize_identifier('username', COALESCE($2, '')), 'UTF8')), 'hex'))
 $$;
-COMMENT ON FUNCTION identity._login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
+COMMENT ON FUNCTION identity_internal.login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
 
-CREATE FUNCTION identity._verify_login(realm text, login text, password text)
+CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text)
 RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -301,16 +301,16 @@ DECLARE
     candidates int := 0;
     matches int := 0;
 BEGIN
-    FOR candidate IN SELECT c.* FROM identity._login_candidates(realm, login) AS c LOOP
+    FOR candidate IN SELECT c.* FROM identity_internal.candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
         -- Who has no password takes as long as who has one.
-        IF identity._password_matches(COALESCE(candidate.hash, identity._decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
+        IF identity_internal.password_matches(COALESCE(candidate.hash, identity_internal.decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
             matches := matches + 1;
             owner := candidate;
         END IF;
     END LOOP;
     IF candidates = 0 THEN
-        PERFORM identity._password_matches(identity._decoy(realm, login), password);
+        PERFORM identity_internal.password_matches(identity_internal.decoy(realm, login), password);
     END IF;
     IF matches = 1 THEN
         RETURN QUERY SELECT CASE WHEN NOT owner.active THEN 'identity_inactive' END, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.via, owner.hash;
@@ -320,7 +320,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._verify_login(text, text, text) IS 'Internal: who proves himself by a password, or why nobody does';
+COMMENT ON FUNCTION identity_internal.verify_login(text, text, text) IS 'Internal: who proves himself by a password, or why nobody does';
 
 CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
 RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text, retry_after interval)
@@ -328,35 +328,35 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     address CONSTANT text := context ->> 'ip';
-    subject CONSTANT text := identity._login_subject(realm, login);
+    subject CONSTANT text := identity_internal.login_subject(realm, login);
     who record;
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     promoted := false;
-    retry_after := identity._login_wait(realm, subject, address);
+    retry_after := identity_internal.login_wait(realm, subject, address);
     IF retry_after IS NOT NULL THEN
         verdict := 'throttled';
         reason := 'throttled';
     ELSE
-        SELECT w.* INTO who FROM identity._verify_login(realm, login, password) AS w;
+        SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
         reason := who.problem;
         IF reason IS NULL THEN
             SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
-            FROM identity._admit(realm, who.layer, who.identity_id, who.site_id, who.original_id, who.hash, password) AS a;
+            FROM identity_internal.admit(realm, who.layer, who.identity_id, who.site_id, who.original_id, who.hash, password) AS a;
         END IF;
         IF identity_id IS NULL THEN
             verdict := 'denied';
-            PERFORM identity._login_failed(realm, subject, address);
+            PERFORM identity_internal.login_failed(realm, subject, address);
         ELSE
             verdict := 'authenticated';
-            PERFORM identity._login_succeeded(realm, subject);
+            PERFORM identity_internal.login_succeeded(realm, subject);
         END IF;
         IF verdict = 'authenticated' AND who.via = 'former name' THEN
-            renamed_to := identity._current_login(realm, identity_id);
+            renamed_to := identity_internal.current_login(realm, identity_id);
             reason := 'former_name';
         END IF;
     END IF;
-    PERFORM identity._audit(realm, 'authenticate', COALESCE(identity_id::text, subject),
+    PERFORM identity_internal.audit(realm, 'authenticate', COALESCE(identity_id::text, subject),
         jsonb_strip_nulls(jsonb_build_object('verdict', verdict, 'reason', reason, 'ip', address)));
     RETURN NEXT;
 END

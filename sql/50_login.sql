@@ -3,15 +3,15 @@
 -- Security: resolve_login and preview_login run as the owner of the extension, so that the application's role needs no right on the
 -- tables. Nothing here refers from a membership to its organization: that one may be gone, and the login goes on to another.
 
-CREATE FUNCTION identity._is_sso_url(url text) RETURNS boolean
+CREATE FUNCTION identity_internal.is_sso_url(url text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'is_sso_url_wrapper';
-COMMENT ON FUNCTION identity._is_sso_url(text) IS 'Internal: whether it is an absolute http or https URL with a host and no password';
+COMMENT ON FUNCTION identity_internal.is_sso_url(text) IS 'Internal: whether it is an absolute http or https URL with a host and no password';
 
-CREATE FUNCTION identity._are_domains(domains text[]) RETURNS boolean
+CREATE FUNCTION identity_internal.are_domains(domains text[]) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'are_domains_wrapper';
-COMMENT ON FUNCTION identity._are_domains(text[]) IS 'Internal: whether all are domain names in ASCII and lower case';
+COMMENT ON FUNCTION identity_internal.are_domains(text[]) IS 'Internal: whether all are domain names in ASCII and lower case';
 
 CREATE TABLE identity.organizations (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
@@ -21,10 +21,10 @@ CREATE TABLE identity.organizations (
         CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,suspended,deleted}'::pg_catalog.text[])),
     mfa_required boolean NOT NULL DEFAULT false,
     sso_required boolean NOT NULL DEFAULT false,
-    sso_url text COLLATE "C" CONSTRAINT is_sso_url CHECK (identity._is_sso_url(sso_url)),
+    sso_url text COLLATE "C" CONSTRAINT is_sso_url CHECK (identity_internal.is_sso_url(sso_url)),
     sso_connection text COLLATE "C" CHECK (sso_connection OPERATOR(pg_catalog.<>) ''),
     allowed_networks cidr[] CHECK (pg_catalog.array_position(allowed_networks, NULL) IS NULL),
-    verified_domains text[] COLLATE "C" CONSTRAINT are_domains CHECK (identity._are_domains(verified_domains)),
+    verified_domains text[] COLLATE "C" CONSTRAINT are_domains CHECK (identity_internal.are_domains(verified_domains)),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (realm, name)
 );
@@ -42,11 +42,11 @@ COMMENT ON COLUMN identity.organizations.allowed_networks IS 'Where its members 
 COMMENT ON COLUMN identity.organizations.verified_domains IS 'Domains of e-mail addresses that it has proved to be its own';
 COMMENT ON COLUMN identity.organizations.created_at IS 'When it was added';
 CREATE TRIGGER audit_insert AFTER INSERT ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
 CREATE TRIGGER audit_update AFTER UPDATE ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
 CREATE TRIGGER audit_delete AFTER DELETE ON identity.organizations REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'name');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name');
 
 CREATE TABLE identity.memberships (
     realm text COLLATE "C" NOT NULL,
@@ -75,27 +75,27 @@ COMMENT ON COLUMN identity.memberships.last_used IS 'The organization of the mem
 COMMENT ON COLUMN identity.memberships.last_login IS 'When the member last logged in to this organization';
 COMMENT ON COLUMN identity.memberships.joined_at IS 'Since when; the oldest membership is tried before the younger ones';
 CREATE TRIGGER audit_insert AFTER INSERT ON identity.memberships REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement('realm', 'identity_id', 'organization', 'state', 'is_default');
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization', 'state', 'is_default');
 -- The memberships of an identity that is deleted go with it, without events of their own.
 CREATE TRIGGER audit_delete AFTER DELETE ON identity.memberships REFERENCING OLD TABLE AS changed
 FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-EXECUTE FUNCTION identity._audit_statement('realm', 'identity_id', 'organization');
+EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization');
 
 -- A login changes last_used and last_login alone, and has an event of its own.
-CREATE FUNCTION identity._audit_membership() RETURNS trigger
+CREATE FUNCTION identity_internal.audit_membership() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT identity._restoring() THEN
-        PERFORM identity._audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
+    IF NOT identity_internal.restoring() THEN
+        PERFORM identity_internal.audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
             jsonb_build_object('organization', NEW.organization, 'state', NEW.state, 'is_default', NEW.is_default));
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._audit_membership() IS 'Internal: trigger of identity.memberships';
+COMMENT ON FUNCTION identity_internal.audit_membership() IS 'Internal: trigger of identity.memberships';
 CREATE TRIGGER audit_update AFTER UPDATE OF realm, identity_id, organization, state, is_default ON identity.memberships
-FOR EACH ROW EXECUTE FUNCTION identity._audit_membership();
+FOR EACH ROW EXECUTE FUNCTION identity_internal.audit_membership();
 
 -- One key, so that whatever the planner believes of its size there is one index by which failures are counted.
 CREATE TABLE identity.login_failures (
@@ -114,38 +114,38 @@ COMMENT ON COLUMN identity.login_failures.key IS 'The subject: the identity''s i
 COMMENT ON COLUMN identity.login_failures.failed_at IS 'When';
 COMMENT ON COLUMN identity.login_failures.id IS 'Sets apart what failed in one moment';
 
-CREATE FUNCTION identity._login_wait(realm text, subject text, address text) RETURNS interval
+CREATE FUNCTION identity_internal.login_wait(realm text, subject text, address text) RETURNS interval
 LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'login_wait_wrapper';
-COMMENT ON FUNCTION identity._login_wait(text, text, text) IS
+COMMENT ON FUNCTION identity_internal.login_wait(text, text, text) IS
 'Internal: how long the next login of this subject, or from this address, is held back; NULL: not at all. Writes nothing';
 
-CREATE FUNCTION identity._login_failed(realm text, subject text, address text) RETURNS void
+CREATE FUNCTION identity_internal.login_failed(realm text, subject text, address text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'login_failed_wrapper';
-COMMENT ON FUNCTION identity._login_failed(text, text, text) IS 'Internal: counts a failed login. It waits for no other session';
+COMMENT ON FUNCTION identity_internal.login_failed(text, text, text) IS 'Internal: counts a failed login. It waits for no other session';
 
-CREATE FUNCTION identity._login_succeeded(realm text, subject text) RETURNS void
+CREATE FUNCTION identity_internal.login_succeeded(realm text, subject text) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'login_succeeded_wrapper';
-COMMENT ON FUNCTION identity._login_succeeded(text, text) IS 'Internal: forgets the failed logins of a subject. It waits for no other session';
+COMMENT ON FUNCTION identity_internal.login_succeeded(text, text) IS 'Internal: forgets the failed logins of a subject. It waits for no other session';
 
-CREATE FUNCTION identity._login_address(address text) RETURNS text
+CREATE FUNCTION identity_internal.login_address(address text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'login_address_wrapper';
-COMMENT ON FUNCTION identity._login_address(text) IS
+COMMENT ON FUNCTION identity_internal.login_address(text) IS
 'Internal: what failed logins from an address are counted under: the IPv4 address, or the IPv6 network of 64 bits. Errors: 22023 not an IP address';
 
 CREATE FUNCTION identity.clear_login_failures(realm text, subject text = NULL, address text = NULL) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    network CONSTANT text := identity._login_address(address);
+    network CONSTANT text := identity_internal.login_address(address);
     -- A login name stands for whom it logs in.
-    subjects CONSTANT text[] := ARRAY[subject, identity._login_subject(realm, subject)];
+    subjects CONSTANT text[] := ARRAY[subject, identity_internal.login_subject(realm, subject)];
     cleared bigint;
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF subject IS NULL AND network IS NULL THEN
         RAISE EXCEPTION 'neither subject nor address is given'
             USING ERRCODE = 'invalid_parameter_value',
@@ -155,7 +155,7 @@ BEGIN
     WHERE f.realm = clear_login_failures.realm
       AND (clear_login_failures.subject IS NOT NULL AND f.kind = 'subject' AND f.key = ANY (subjects) OR f.kind = 'address' AND f.key = network);
     GET DIAGNOSTICS cleared = ROW_COUNT;
-    PERFORM identity._audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
+    PERFORM identity_internal.audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
     RETURN cleared;
 END
 $$;
@@ -163,23 +163,23 @@ COMMENT ON FUNCTION identity.clear_login_failures(text, text, text) IS
 'Forgets the failed logins of a subject (an identity''s id, or a login name) or from an address, so that the next one is not held back. Returns how many.
 Errors: 42704 no such realm, 22023 neither is given, or address is no IP address.';
 
-CREATE FUNCTION identity._organization_settings(settings jsonb) RETURNS jsonb
+CREATE FUNCTION identity_internal.organization_settings(settings jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'organization_settings_wrapper';
-COMMENT ON FUNCTION identity._organization_settings(jsonb) IS
+COMMENT ON FUNCTION identity_internal.organization_settings(jsonb) IS
 'Internal: the settings of an organization as they are stored. Errors: 22023 unknown setting, or a value that it cannot have';
 
-CREATE FUNCTION identity._membership_settings(settings jsonb) RETURNS jsonb
+CREATE FUNCTION identity_internal.membership_settings(settings jsonb) RETURNS jsonb
 LANGUAGE c IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'membership_settings_wrapper';
-COMMENT ON FUNCTION identity._membership_settings(jsonb) IS
+COMMENT ON FUNCTION identity_internal.membership_settings(jsonb) IS
 'Internal: the settings of a membership as they are stored. Errors: 22023 unknown setting, or a value that it cannot have';
 
-CREATE FUNCTION identity._check_organization(realm text, organization text) RETURNS void
+CREATE FUNCTION identity_internal.check_organization(realm text, organization text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF organization IS NULL
        OR NOT EXISTS (SELECT FROM identity.organizations AS o WHERE o.realm = $1 AND o.name = $2) THEN
         RAISE EXCEPTION 'organization "%" does not exist in realm "%"', COALESCE(organization, 'NULL'), realm
@@ -187,15 +187,15 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_organization(text, text) IS 'Internal: raises where there is no such organization';
+COMMENT ON FUNCTION identity_internal.check_organization(text, text) IS 'Internal: raises where there is no such organization';
 
 CREATE FUNCTION identity.add_organization(realm text, name text, settings jsonb = '{}') RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    stored CONSTANT jsonb := identity._organization_settings(settings);
+    stored CONSTANT jsonb := identity_internal.organization_settings(settings);
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
         RAISE EXCEPTION 'invalid name of an organization: "%"', COALESCE(name, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'An organization''s name has 1 to 255 bytes and no control characters.';
@@ -220,9 +220,9 @@ CREATE FUNCTION identity.set_organization(realm text, name text, settings jsonb)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    stored CONSTANT jsonb := identity._organization_settings(settings);
+    stored CONSTANT jsonb := identity_internal.organization_settings(settings);
 BEGIN
-    PERFORM identity._check_organization(realm, name);
+    PERFORM identity_internal.check_organization(realm, name);
     UPDATE identity.organizations AS o
     SET (state, mfa_required, sso_required, sso_url, sso_connection, allowed_networks, verified_domains) = (
         SELECT s.state, s.mfa_required, s.sso_required, s.sso_url, s.sso_connection, s.allowed_networks, s.verified_domains
@@ -241,7 +241,7 @@ AS $$
 DECLARE
     domain CONSTANT text := split_part(identity.normalize_identifier('email', email), '@', -1);
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     RETURN QUERY
     SELECT o.name::text FROM identity.organizations AS o
     WHERE o.realm = $1 AND o.state = 'active' AND o.verified_domains @> ARRAY[domain] ORDER BY o.name;
@@ -255,9 +255,9 @@ CREATE FUNCTION identity.add_membership(realm text, identity_id uuid, organizati
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    stored CONSTANT jsonb := identity._membership_settings(settings);
+    stored CONSTANT jsonb := identity_internal.membership_settings(settings);
 BEGIN
-    PERFORM identity._check_organization(realm, organization);
+    PERFORM identity_internal.check_organization(realm, organization);
     IF NOT EXISTS (SELECT FROM identity.identities AS i WHERE i.realm = $1 AND i.id = $2) THEN
         RAISE EXCEPTION 'identity % does not exist in realm "%"', COALESCE(identity_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'SELECT id, username FROM identity.identities_view shows the identities.';
@@ -282,9 +282,9 @@ CREATE FUNCTION identity.set_membership(realm text, identity_id uuid, organizati
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    stored CONSTANT jsonb := identity._membership_settings(settings);
+    stored CONSTANT jsonb := identity_internal.membership_settings(settings);
 BEGIN
-    PERFORM identity._check_membership(realm, identity_id, organization);
+    PERFORM identity_internal.check_membership(realm, identity_id, organization);
     IF (stored ->> 'is_default')::boolean THEN
         UPDATE identity.memberships AS m SET is_default = false
         WHERE m.realm = $1 AND m.identity_id = $2 AND m.is_default AND m.organization <> $3;
@@ -302,25 +302,25 @@ CREATE FUNCTION identity.remove_membership(realm text, identity_id uuid, organiz
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_membership(realm, identity_id, organization);
+    PERFORM identity_internal.check_membership(realm, identity_id, organization);
     DELETE FROM identity.memberships AS m WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3;
 END
 $$;
 COMMENT ON FUNCTION identity.remove_membership(text, uuid, text) IS
 'Ends a membership, also of an organization that is gone. Errors: 42704 no such realm or membership.';
 
-CREATE FUNCTION identity._check_membership(realm text, identity_id uuid, organization text) RETURNS void
+CREATE FUNCTION identity_internal.check_membership(realm text, identity_id uuid, organization text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     IF NOT EXISTS (SELECT FROM identity.memberships AS m WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3) THEN
         RAISE EXCEPTION 'identity % is no member of organization "%"', COALESCE(identity_id::text, 'NULL'), COALESCE(organization, 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'identity.memberships has the memberships.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_membership(text, uuid, text) IS 'Internal: raises where there is no such membership';
+COMMENT ON FUNCTION identity_internal.check_membership(text, uuid, text) IS 'Internal: raises where there is no such membership';
 
 CREATE FUNCTION identity.resolve_login(
     realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
@@ -353,7 +353,7 @@ AS $$
 DECLARE
     tried jsonb;
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     SELECT e.detail -> 'attempts' INTO tried FROM identity.audit_events AS e
     WHERE e.realm = $1 AND e.lane = $2 % 64 AND e.seq = $2 / 64 AND e.action = 'resolve_login';
     IF NOT FOUND THEN

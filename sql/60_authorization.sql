@@ -8,38 +8,38 @@
 -- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers. Every
 -- statement that changes them writes one event of the audit, whatever number of rows it has.
 
-CREATE TABLE identity._permission_signal ();
-COMMENT ON TABLE identity._permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
+CREATE TABLE identity_internal.permission_signal ();
+COMMENT ON TABLE identity_internal.permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
 
-CREATE FUNCTION identity._permissions_changed() RETURNS trigger
+CREATE FUNCTION identity_internal.permissions_changed() RETURNS trigger
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'permissions_changed_wrapper';
-COMMENT ON FUNCTION identity._permissions_changed() IS 'Internal: makes every session forget what it remembers of permissions, when the change commits';
+COMMENT ON FUNCTION identity_internal.permissions_changed() IS 'Internal: makes every session forget what it remembers of permissions, when the change commits';
 
-CREATE FUNCTION identity._is_subject(subject text) RETURNS boolean
+CREATE FUNCTION identity_internal.is_subject(subject text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'is_subject_wrapper';
-COMMENT ON FUNCTION identity._is_subject(text) IS 'Internal: whether a text is a subject: user:…, group:…, role:… or client:…, of 512 bytes at most';
+COMMENT ON FUNCTION identity_internal.is_subject(text) IS 'Internal: whether a text is a subject: user:…, group:…, role:… or client:…, of 512 bytes at most';
 
-CREATE FUNCTION identity._is_name(name text, most int = 255) RETURNS boolean
+CREATE FUNCTION identity_internal.is_name(name text, most int = 255) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'is_name_wrapper';
-COMMENT ON FUNCTION identity._is_name(text, int) IS 'Internal: whether a text has 1 to `most` bytes';
+COMMENT ON FUNCTION identity_internal.is_name(text, int) IS 'Internal: whether a text has 1 to `most` bytes';
 
-CREATE FUNCTION identity._are_names(names text[]) RETURNS boolean
+CREATE FUNCTION identity_internal.are_names(names text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT cardinality(names) > 0 AND bool_and(n IS NOT NULL AND identity._is_name(n)) FROM unnest(names) AS n $$;
-COMMENT ON FUNCTION identity._are_names(text[]) IS 'Internal: whether an array has names, and nothing else';
+AS $$ SELECT cardinality(names) > 0 AND bool_and(n IS NOT NULL AND identity_internal.is_name(n)) FROM unnest(names) AS n $$;
+COMMENT ON FUNCTION identity_internal.are_names(text[]) IS 'Internal: whether an array has names, and nothing else';
 
-CREATE FUNCTION identity._policy_problem(kind text, config jsonb) RETURNS text
+CREATE FUNCTION identity_internal.policy_problem(kind text, config jsonb) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'policy_problem_wrapper';
-COMMENT ON FUNCTION identity._policy_problem(text, jsonb) IS 'Internal: why a document is no configuration of a policy; NULL where it is one';
+COMMENT ON FUNCTION identity_internal.policy_problem(text, jsonb) IS 'Internal: why a document is no configuration of a policy; NULL where it is one';
 
 CREATE TABLE identity.resource_types (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
-    name text COLLATE "C" NOT NULL CHECK (identity._is_name(name)),
-    scopes text[] COLLATE "C" NOT NULL CHECK (identity._are_names(scopes)),
+    name text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(name)),
+    scopes text[] COLLATE "C" NOT NULL CHECK (identity_internal.are_names(scopes)),
     PRIMARY KEY (realm, name)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.resource_types', '');
@@ -68,8 +68,8 @@ COMMENT ON COLUMN identity.implied_scopes.fallback IS 'Only where no permission 
 
 CREATE TABLE identity.members (
     realm text COLLATE "C" NOT NULL,
-    member text COLLATE "C" NOT NULL CHECK (identity._is_subject(member)),
-    container text COLLATE "C" NOT NULL CHECK (identity._is_subject(container)),
+    member text COLLATE "C" NOT NULL CHECK (identity_internal.is_subject(member)),
+    container text COLLATE "C" NOT NULL CHECK (identity_internal.is_subject(container)),
     PRIMARY KEY (realm, member, container),
     CONSTRAINT members_kinds CHECK (container OPERATOR(pg_catalog.~) '^role:'
         OR (container OPERATOR(pg_catalog.~) '^group:' AND member OPERATOR(pg_catalog.!~) '^role:')),
@@ -84,10 +84,10 @@ COMMENT ON COLUMN identity.members.container IS 'A group or a role; a role is in
 
 CREATE TABLE identity.resource_containers (
     realm text COLLATE "C" NOT NULL,
-    resource_type text COLLATE "C" NOT NULL CHECK (identity._is_name(resource_type)),
-    resource text COLLATE "C" NOT NULL CHECK (identity._is_name(resource, 512)),
-    container_type text COLLATE "C" NOT NULL CHECK (identity._is_name(container_type)),
-    container text COLLATE "C" NOT NULL CHECK (identity._is_name(container, 512)),
+    resource_type text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(resource_type)),
+    resource text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(resource, 512)),
+    container_type text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(container_type)),
+    container text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(container, 512)),
     PRIMARY KEY (realm, resource_type, resource, container_type, container),
     CONSTRAINT resource_containers_not_itself CHECK (
         resource_type OPERATOR(pg_catalog.<>) container_type OR resource OPERATOR(pg_catalog.<>) container)
@@ -103,12 +103,12 @@ COMMENT ON COLUMN identity.resource_containers.container IS 'The container, itse
 
 CREATE TABLE identity.policies (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
-    name text COLLATE "C" NOT NULL CHECK (identity._is_name(name)),
+    name text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(name)),
     kind text COLLATE "C" NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY ('{subject,time,attribute,aggregate}'::pg_catalog.text[])),
     config jsonb NOT NULL,
     negate boolean NOT NULL DEFAULT false,
     PRIMARY KEY (realm, name),
-    CONSTRAINT is_policy CHECK (identity._policy_problem(kind, config) IS NULL)
+    CONSTRAINT is_policy CHECK (identity_internal.policy_problem(kind, config) IS NULL)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.policies', '');
 COMMENT ON TABLE identity.policies IS 'Conditions on permissions';
@@ -121,12 +121,12 @@ COMMENT ON COLUMN identity.policies.negate IS 'It holds where it would fail, and
 CREATE TABLE identity.permissions (
     realm text COLLATE "C" NOT NULL,
     id bigint GENERATED BY DEFAULT AS IDENTITY,
-    subject text COLLATE "C" NOT NULL CHECK (subject OPERATOR(pg_catalog.=) '*' OR identity._is_subject(subject)),
-    resource_type text COLLATE "C" NOT NULL CHECK (identity._is_name(resource_type)),
-    resource text COLLATE "C" CHECK (identity._is_name(resource, 512)),
-    scope text COLLATE "C" NOT NULL CHECK (identity._is_name(scope)),
+    subject text COLLATE "C" NOT NULL CHECK (subject OPERATOR(pg_catalog.=) '*' OR identity_internal.is_subject(subject)),
+    resource_type text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(resource_type)),
+    resource text COLLATE "C" CHECK (identity_internal.is_name(resource, 512)),
+    scope text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(scope)),
     effect text COLLATE "C" NOT NULL DEFAULT 'allow' CHECK (effect OPERATOR(pg_catalog.=) 'allow' OR effect OPERATOR(pg_catalog.=) 'deny'),
-    policy text COLLATE "C" CHECK (identity._is_name(policy)),
+    policy text COLLATE "C" CHECK (identity_internal.is_name(policy)),
     PRIMARY KEY (realm, id)
 );
 -- Permissions on one resource and those on a whole type live in indexes of their own: what concerns a type never meets
@@ -151,15 +151,15 @@ COMMENT ON COLUMN identity.permissions.scope IS 'What is permitted or denied';
 COMMENT ON COLUMN identity.permissions.effect IS 'allow or deny';
 COMMENT ON COLUMN identity.permissions.policy IS 'It counts only where this policy holds; where the policy cannot tell, an allow does not count and a deny does';
 
-CREATE FUNCTION identity._audit_truncated() RETURNS trigger
+CREATE FUNCTION identity_internal.audit_truncated() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._audit('', 'TRUNCATE ' || TG_TABLE_NAME, NULL, '{}');
+    PERFORM identity_internal.audit('', 'TRUNCATE ' || TG_TABLE_NAME, NULL, '{}');
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._audit_truncated() IS 'Internal: statement trigger that writes an event of a TRUNCATE';
+COMMENT ON FUNCTION identity_internal.audit_truncated() IS 'Internal: statement trigger that writes an event of a TRUNCATE';
 
 DO $$
 DECLARE
@@ -175,19 +175,19 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.%1$I
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity._permissions_changed();
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
              ALTER TABLE identity.%1$I ENABLE ALWAYS TRIGGER a_changed;
              CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.%1$I
-                 FOR EACH ROW EXECUTE FUNCTION identity._permissions_changed();
+                 FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
              ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated;
              CREATE TRIGGER audit_insert AFTER INSERT ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement(%2$s);
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
              CREATE TRIGGER audit_update AFTER UPDATE ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement(%2$s);
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
              CREATE TRIGGER audit_delete AFTER DELETE ON identity.%1$I REFERENCING OLD TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_statement(%2$s);
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
              CREATE TRIGGER audit_truncate AFTER TRUNCATE ON identity.%1$I
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity._audit_truncated()', audited.name, audited.columns);
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_truncated()', audited.name, audited.columns);
     END LOOP;
 END
 $$;
@@ -251,60 +251,60 @@ COMMENT ON FUNCTION identity.permission_cache_status() IS
 
 -- The model.
 
-CREATE FUNCTION identity._reaches(realm text, subject text, container text) RETURNS boolean
+CREATE FUNCTION identity_internal.reaches(realm text, subject text, container text) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'reaches_wrapper';
-COMMENT ON FUNCTION identity._reaches(text, text, text) IS 'Internal: whether a subject is a container, or is in it, by what is committed now';
+COMMENT ON FUNCTION identity_internal.reaches(text, text, text) IS 'Internal: whether a subject is a container, or is in it, by what is committed now';
 
-CREATE FUNCTION identity._stands_in(realm text, resource_type text, resource text, container_type text, container text) RETURNS boolean
+CREATE FUNCTION identity_internal.stands_in(realm text, resource_type text, resource text, container_type text, container text) RETURNS boolean
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'stands_in_wrapper';
-COMMENT ON FUNCTION identity._stands_in(text, text, text, text, text) IS 'Internal: whether a resource is a container, or stands in it, by what is committed now';
+COMMENT ON FUNCTION identity_internal.stands_in(text, text, text, text, text) IS 'Internal: whether a resource is a container, or stands in it, by what is committed now';
 
 -- One at a time for each realm: two that each add half of a circle would not see each other.
-CREATE FUNCTION identity._lock_realm(realm text) RETURNS void
+CREATE FUNCTION identity_internal.lock_realm(realm text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM FROM identity.realms AS r WHERE r.name = _lock_realm.realm FOR NO KEY UPDATE;
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM FROM identity.realms AS r WHERE r.name = lock_realm.realm FOR NO KEY UPDATE;
 END
 $$;
-COMMENT ON FUNCTION identity._lock_realm(text) IS 'Internal: waits for others who change the realm''s hierarchies, then keeps them waiting; raises where there is no such realm';
+COMMENT ON FUNCTION identity_internal.lock_realm(text) IS 'Internal: waits for others who change the realm''s hierarchies, then keeps them waiting; raises where there is no such realm';
 
-CREATE FUNCTION identity._check_subject(subject text) RETURNS void
+CREATE FUNCTION identity_internal.check_subject(subject text) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF subject IS NULL OR NOT identity._is_subject(subject) THEN
+    IF subject IS NULL OR NOT identity_internal.is_subject(subject) THEN
         RAISE EXCEPTION 'invalid subject: "%"', COALESCE(subject, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A subject is user:…, group:…, role:… or client:…, of 512 bytes at most.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_subject(text) IS 'Internal: raises where a text is no subject';
+COMMENT ON FUNCTION identity_internal.check_subject(text) IS 'Internal: raises where a text is no subject';
 
-CREATE FUNCTION identity._check_name(what text, name text, most int = 255) RETURNS void
+CREATE FUNCTION identity_internal.check_name(what text, name text, most int = 255) RETURNS void
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF name IS NULL OR NOT identity._is_name(name, most) THEN
+    IF name IS NULL OR NOT identity_internal.is_name(name, most) THEN
         RAISE EXCEPTION 'invalid %: "%"', what, COALESCE(name, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = format('It has 1 to %s bytes.', most);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_name(text, text, int) IS 'Internal: raises where a text is no name';
+COMMENT ON FUNCTION identity_internal.check_name(text, text, int) IS 'Internal: raises where a text is no name';
 
-CREATE FUNCTION identity._check_scopes(realm text, resource_type text, scopes text[]) RETURNS void
+CREATE FUNCTION identity_internal.check_scopes(realm text, resource_type text, scopes text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     known text[];
     unknown text[];
 BEGIN
-    PERFORM identity._check_realm(realm);
-    SELECT t.scopes INTO known FROM identity.resource_types AS t WHERE t.realm = _check_scopes.realm AND t.name = resource_type;
+    PERFORM identity_internal.check_realm(realm);
+    SELECT t.scopes INTO known FROM identity.resource_types AS t WHERE t.realm = check_scopes.realm AND t.name = resource_type;
     IF known IS NULL THEN
         RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', COALESCE(resource_type, 'NULL'), realm
             USING ERRCODE = 'undefined_object',
@@ -319,15 +319,15 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_scopes(text, text, text[]) IS 'Internal: raises where a realm, a resource type or one of its scopes does not exist';
+COMMENT ON FUNCTION identity_internal.check_scopes(text, text, text[]) IS 'Internal: raises where a realm, a resource type or one of its scopes does not exist';
 
 CREATE FUNCTION identity.add_resource_type(realm text, name text, scopes text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM identity._check_name('resource type', name);
-    IF scopes IS NULL OR identity._are_names(scopes) IS NOT TRUE THEN
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM identity_internal.check_name('resource type', name);
+    IF scopes IS NULL OR identity_internal.are_names(scopes) IS NOT TRUE THEN
         RAISE EXCEPTION 'invalid scopes of resource type "%"', name
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('They are %s.', COALESCE(quote_literal(scopes), 'NULL')),
                   HINT = 'Give an array of names, such as ''{view,manage,create}''. A name has 1 to 255 bytes.';
@@ -348,9 +348,9 @@ CREATE FUNCTION identity.imply_scope(
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._lock_realm(realm);
-    PERFORM identity._check_scopes(realm, resource_type, ARRAY[scope]);
-    PERFORM identity._check_scopes(realm, COALESCE(by_type, resource_type), ARRAY[by_scope]);
+    PERFORM identity_internal.lock_realm(realm);
+    PERFORM identity_internal.check_scopes(realm, resource_type, ARRAY[scope]);
+    PERFORM identity_internal.check_scopes(realm, COALESCE(by_type, resource_type), ARRAY[by_scope]);
     INSERT INTO identity.implied_scopes AS i (realm, resource_type, scope, by_type, by_scope, fallback)
     VALUES ($1, $2, $3, COALESCE($5, $2), $4, COALESCE($6, false))
     ON CONFLICT ON CONSTRAINT implied_scopes_pkey DO UPDATE SET fallback = excluded.fallback WHERE i.fallback <> excluded.fallback;
@@ -362,7 +362,7 @@ by_type: NULL, or the same type: who may do by_scope on a resource may do scope;
 fallback: only where no permission that matches names scope itself.
 Errors: 42704 no such realm or type, 22023 no such scope, or it would imply itself.';
 
-CREATE FUNCTION identity._check_implications() RETURNS trigger
+CREATE FUNCTION identity_internal.check_implications() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -387,27 +387,27 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._check_implications() IS 'Internal: refuses scopes that imply themselves';
+COMMENT ON FUNCTION identity_internal.check_implications() IS 'Internal: refuses scopes that imply themselves';
 CREATE TRIGGER check_inserted AFTER INSERT ON identity.implied_scopes REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_implications();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_implications();
 CREATE TRIGGER check_updated AFTER UPDATE ON identity.implied_scopes REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_implications();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_implications();
 
 CREATE FUNCTION identity.add_member(realm text, member text, container text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM identity._check_subject(member);
-    PERFORM identity._check_subject(container);
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM identity_internal.check_subject(member);
+    PERFORM identity_internal.check_subject(container);
     IF container !~ '^(group|role):' OR (container ~ '^group:' AND member ~ '^role:') THEN
         RAISE EXCEPTION '"%" cannot be in "%"', member, container
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Users, clients and groups can be in a group or a role, and roles in a role.';
     END IF;
     IF member ~ '^(group|role):' THEN
-        PERFORM identity._lock_realm(realm);
-        IF identity._reaches(realm, container, member) THEN
+        PERFORM identity_internal.lock_realm(realm);
+        IF identity_internal.reaches(realm, container, member) THEN
             RAISE EXCEPTION '"%" cannot be in "%": it would be in itself', member, container
                 USING ERRCODE = 'invalid_parameter_value', DETAIL = format('"%s" is "%s", or is in it.', container, member),
                       HINT = 'Remove a membership on the way between them first: identity.members has them.';
@@ -425,9 +425,9 @@ CREATE FUNCTION identity.remove_member(realm text, member text, container text) 
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM identity._check_subject(member);
-    PERFORM identity._check_subject(container);
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM identity_internal.check_subject(member);
+    PERFORM identity_internal.check_subject(container);
     DELETE FROM identity.members AS m WHERE m.realm = $1 AND m.member = $2 AND m.container = $3;
     RETURN FOUND;
 END
@@ -435,17 +435,17 @@ $$;
 COMMENT ON FUNCTION identity.remove_member(text, text, text) IS
 'Takes a member out of a group or a role. False: it was not directly in it. Errors: 42704 no such realm, 22023 invalid subject.';
 
-CREATE FUNCTION identity._check_containment(realm text, resource_type text, resource text, container_type text, container text) RETURNS void
+CREATE FUNCTION identity_internal.check_containment(realm text, resource_type text, resource text, container_type text, container text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     unknown text;
 BEGIN
-    PERFORM identity._check_realm(realm);
-    PERFORM identity._check_name('resource', resource, 512);
-    PERFORM identity._check_name('container', container, 512);
+    PERFORM identity_internal.check_realm(realm);
+    PERFORM identity_internal.check_name('resource', resource, 512);
+    PERFORM identity_internal.check_name('container', container, 512);
     SELECT COALESCE(n, 'NULL') INTO unknown FROM unnest(ARRAY[resource_type, container_type]) AS n
-    WHERE NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = _check_containment.realm AND t.name = n) LIMIT 1;
+    WHERE NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = check_containment.realm AND t.name = n) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', unknown, realm
             USING ERRCODE = 'undefined_object',
@@ -453,15 +453,15 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_containment(text, text, text, text, text) IS 'Internal: raises where a resource and its container are not well named';
+COMMENT ON FUNCTION identity_internal.check_containment(text, text, text, text, text) IS 'Internal: raises where a resource and its container are not well named';
 
 CREATE FUNCTION identity.add_container(realm text, resource_type text, resource text, container_type text, container text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_containment(realm, resource_type, resource, container_type, container);
-    PERFORM identity._lock_realm(realm);
-    IF identity._stands_in(realm, container_type, container, resource_type, resource) THEN
+    PERFORM identity_internal.check_containment(realm, resource_type, resource, container_type, container);
+    PERFORM identity_internal.lock_realm(realm);
+    IF identity_internal.stands_in(realm, container_type, container, resource_type, resource) THEN
         RAISE EXCEPTION '%', format('%s "%s" cannot stand in %s "%s": it would stand in itself', resource_type, resource, container_type, container)
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('%s "%s" is it, or stands in it.', container_type, container),
                   HINT = 'Remove a container on the way between them first: identity.resource_containers has them.';
@@ -479,7 +479,7 @@ CREATE FUNCTION identity.remove_container(realm text, resource_type text, resour
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_containment(realm, resource_type, resource, container_type, container);
+    PERFORM identity_internal.check_containment(realm, resource_type, resource, container_type, container);
     DELETE FROM identity.resource_containers AS c
     WHERE c.realm = $1 AND c.resource_type = $2 AND c.resource = $3 AND c.container_type = $4 AND c.container = $5;
     RETURN FOUND;
@@ -496,9 +496,9 @@ AS $$
 DECLARE
     problem text;
 BEGIN
-    PERFORM identity._lock_realm(realm);
-    PERFORM identity._check_name('name of a policy', name);
-    problem := CASE WHEN kind IS NULL OR config IS NULL THEN 'kind or config is NULL' ELSE identity._policy_problem(kind, config) END;
+    PERFORM identity_internal.lock_realm(realm);
+    PERFORM identity_internal.check_name('name of a policy', name);
+    problem := CASE WHEN kind IS NULL OR config IS NULL THEN 'kind or config is NULL' ELSE identity_internal.policy_problem(kind, config) END;
     IF problem IS NOT NULL THEN
         RAISE EXCEPTION 'invalid policy "%"', name
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('%s.', problem), HINT = 'See docs/authorization.md for the kinds of policies.';
@@ -521,7 +521,7 @@ CREATE FUNCTION identity.remove_policy(realm text, name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._lock_realm(realm);
+    PERFORM identity_internal.lock_realm(realm);
     DELETE FROM identity.policies AS p WHERE p.realm = $1 AND p.name = $2;
     RETURN FOUND;
 END
@@ -529,7 +529,7 @@ $$;
 COMMENT ON FUNCTION identity.remove_policy(text, text) IS
 'Removes a policy. False: there is none of that name. Errors: 42704 no such realm, 23503 a permission or another policy needs it.';
 
-CREATE FUNCTION identity._check_policies_written() RETURNS trigger
+CREATE FUNCTION identity_internal.check_policies_written() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -564,13 +564,13 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._check_policies_written() IS 'Internal: refuses aggregates of missing policies, and those made of themselves';
+COMMENT ON FUNCTION identity_internal.check_policies_written() IS 'Internal: refuses aggregates of missing policies, and those made of themselves';
 CREATE TRIGGER check_inserted AFTER INSERT ON identity.policies REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_policies_written();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_policies_written();
 CREATE TRIGGER check_updated AFTER UPDATE ON identity.policies REFERENCING NEW TABLE AS written
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_policies_written();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_policies_written();
 
-CREATE FUNCTION identity._check_policies_gone() RETURNS trigger
+CREATE FUNCTION identity_internal.check_policies_gone() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -594,55 +594,55 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION identity._check_policies_gone() IS 'Internal: refuses to take policies away that permissions or aggregates need';
+COMMENT ON FUNCTION identity_internal.check_policies_gone() IS 'Internal: refuses to take policies away that permissions or aggregates need';
 CREATE TRIGGER check_deleted AFTER DELETE ON identity.policies REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_policies_gone();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_policies_gone();
 CREATE TRIGGER check_renamed AFTER UPDATE ON identity.policies REFERENCING OLD TABLE AS gone
-    FOR EACH STATEMENT EXECUTE FUNCTION identity._check_policies_gone();
+    FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.check_policies_gone();
 
 -- Permissions.
 
-CREATE FUNCTION identity._check_permission_arguments(
+CREATE FUNCTION identity_internal.check_permission_arguments(
     realm text, subject text, resource_type text, scopes text[], resource text, policy text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_scopes(realm, resource_type, scopes);
+    PERFORM identity_internal.check_scopes(realm, resource_type, scopes);
     IF subject IS DISTINCT FROM '*' THEN
-        PERFORM identity._check_subject(subject);
+        PERFORM identity_internal.check_subject(subject);
     END IF;
     IF resource IS NOT NULL THEN
-        PERFORM identity._check_name('resource', resource, 512);
+        PERFORM identity_internal.check_name('resource', resource, 512);
     END IF;
     IF policy IS NOT NULL AND NOT EXISTS (
-        SELECT FROM identity.policies AS p WHERE p.realm = _check_permission_arguments.realm AND p.name = policy) THEN
+        SELECT FROM identity.policies AS p WHERE p.realm = check_permission_arguments.realm AND p.name = policy) THEN
         RAISE EXCEPTION 'policy "%" does not exist in realm "%"', policy, realm
             USING ERRCODE = 'undefined_object', HINT = 'Add it with identity.add_policy(); identity.policies has those that exist.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity._check_permission_arguments(text, text, text, text[], text, text) IS 'Internal: raises where there can be no such permission';
+COMMENT ON FUNCTION identity_internal.check_permission_arguments(text, text, text, text[], text, text) IS 'Internal: raises where there can be no such permission';
 
-CREATE FUNCTION identity._add_permissions(
+CREATE FUNCTION identity_internal.add_permissions(
     realm text, subject text, resource_type text, scopes text[], resource text, policy text, effect text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     written bigint;
 BEGIN
-    PERFORM identity._check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
+    PERFORM identity_internal.check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
     INSERT INTO identity.permissions (realm, subject, resource_type, scope, resource, effect, policy)
     SELECT $1, $2, $3, s, $5, $7, $6 FROM unnest($4) AS s ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS written = ROW_COUNT;
     RETURN written;
 END
 $$;
-COMMENT ON FUNCTION identity._add_permissions(text, text, text, text[], text, text, text) IS 'Internal: grant_permission() and deny_permission()';
+COMMENT ON FUNCTION identity_internal.add_permissions(text, text, text, text[], text, text, text) IS 'Internal: grant_permission() and deny_permission()';
 
 CREATE FUNCTION identity.grant_permission(
     realm text, subject text, resource_type text, scopes text[], resource text = NULL, policy text = NULL) RETURNS bigint
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT identity._add_permissions($1, $2, $3, $4, $5, $6, 'allow') $$;
+AS $$ SELECT identity_internal.add_permissions($1, $2, $3, $4, $5, $6, 'allow') $$;
 COMMENT ON FUNCTION identity.grant_permission(text, text, text, text[], text, text) IS
 'Permits the subject, and all that are in it, the scopes on a resource; on the whole type where resource is NULL; only where the policy holds, if one is named. subject: * is everybody.
 Returns how many permissions that added: those that were there already do not count.
@@ -651,7 +651,7 @@ Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope or res
 CREATE FUNCTION identity.deny_permission(
     realm text, subject text, resource_type text, scopes text[], resource text = NULL, policy text = NULL) RETURNS bigint
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT identity._add_permissions($1, $2, $3, $4, $5, $6, 'deny') $$;
+AS $$ SELECT identity_internal.add_permissions($1, $2, $3, $4, $5, $6, 'deny') $$;
 COMMENT ON FUNCTION identity.deny_permission(text, text, text, text[], text, text) IS
 'Denies what identity.grant_permission() permits, with the same arguments: at its level, a deny counts more than an allow.
 Returns how many permissions that added. Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope or resource.';
@@ -663,7 +663,7 @@ AS $$
 DECLARE
     gone bigint;
 BEGIN
-    PERFORM identity._check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
+    PERFORM identity_internal.check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
     IF effect <> ALL ('{allow,deny}'::text[]) THEN
         RAISE EXCEPTION 'unknown effect: "%"', effect USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, or NULL for both.';
     END IF;
@@ -689,7 +689,7 @@ RETURNS TABLE (permission_id bigint, subject text, resource_type text, resource 
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity._check_realm(realm);
+    PERFORM identity_internal.check_realm(realm);
     RETURN QUERY
     SELECT p.id, p.subject::text, p.resource_type::text, p.resource::text, p.scope::text, p.policy::text,
            CASE WHEN t.name IS NULL THEN 'no such resource type: it has no effect'

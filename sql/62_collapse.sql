@@ -48,7 +48,7 @@ COMMENT ON COLUMN identity.collapsed_permissions.scope IS 'As in identity.permis
 -- The answers stay the same unless a deny stands, for somebody whom the permission concerns, farther away than the
 -- resource: it loses to a permission on the resource, and would not lose to one on the type. Denies on a listed
 -- resource itself do not count, if it contains nothing: they beat both.
-CREATE FUNCTION identity._collapse_obstacle(realm text, subject text, resource_type text, scope text) RETURNS bigint
+CREATE FUNCTION identity_internal.collapse_obstacle(realm text, subject text, resource_type text, scope text) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -84,10 +84,10 @@ BEGIN
     RETURN obstacle;
 END
 $$;
-COMMENT ON FUNCTION identity._collapse_obstacle(text, text, text, text) IS
+COMMENT ON FUNCTION identity_internal.collapse_obstacle(text, text, text, text) IS
 'Internal: the first permission for which a permission on each resource of the list is not the same as one on the type; NULL where there is none';
 
-CREATE FUNCTION identity._collapse(realm text, resource_type text, dry_run boolean, run_id uuid)
+CREATE FUNCTION identity_internal.collapse_listed(realm text, resource_type text, dry_run boolean, run_id uuid)
 RETURNS TABLE (subject text, scope text, instance_rows bigint, resources bigint, action text, equivalent boolean, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -116,7 +116,7 @@ BEGIN
         GROUP BY p.subject, p.scope, l.n HAVING count(*) = l.n
         ORDER BY p.subject, p.scope
     LOOP
-        obstacle := identity._collapse_obstacle($1, held.subject, $2, held.scope);
+        obstacle := identity_internal.collapse_obstacle($1, held.subject, $2, held.scope);
         subject := held.subject;
         scope := held.scope;
         instance_rows := held.rows;
@@ -141,7 +141,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION identity._collapse(text, text, boolean, uuid) IS 'Internal: identity.collapse_permissions(), when the list is in a temporary table';
+COMMENT ON FUNCTION identity_internal.collapse_listed(text, text, boolean, uuid) IS 'Internal: identity.collapse_permissions(), when the list is in a temporary table';
 
 CREATE FUNCTION identity.collapse_permissions(realm text, resource_type text, resources text, dry_run boolean = true)
 RETURNS TABLE (run_id uuid, subject text, scope text, instance_rows bigint, resources bigint, action text, equivalent boolean, reason text)

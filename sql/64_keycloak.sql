@@ -3,7 +3,7 @@
 -- A permission of Keycloak grants its scopes where its policies grant, and counts as a deny at its level where they do
 -- not. So each becomes two rows of everybody's: an allow under the policy, and a deny under its negation.
 
-CREATE FUNCTION identity._keycloak_read(schema text, resource_server text) RETURNS void
+CREATE FUNCTION identity_internal.keycloak_read(schema text, resource_server text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -57,22 +57,22 @@ BEGIN
          FROM %1$I.resource_server_policy AS p WHERE p.resource_server_id::pg_catalog.text OPERATOR(pg_catalog.=) %2$L', schema, COALESCE(resource_server, servers[1]));
 END
 $$;
-COMMENT ON FUNCTION identity._keycloak_read(text, text) IS 'Internal: puts the policies of a resource server of Keycloak, permissions among them, into a temporary table';
+COMMENT ON FUNCTION identity_internal.keycloak_read(text, text) IS 'Internal: puts the policies of a resource server of Keycloak, permissions among them, into a temporary table';
 
 -- "from" alone is the one number; with "fromEnd", all from one to the other, which are none where they stand the wrong
 -- way round.
-CREATE FUNCTION identity._keycloak_span(config jsonb, field text) RETURNS jsonb
+CREATE FUNCTION identity_internal.keycloak_span(config jsonb, field text) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT CASE WHEN NULLIF(config ->> field, '') IS NULL THEN NULL
                 WHEN (config ->> field)::int > COALESCE(NULLIF(config ->> (field || 'End'), ''), config ->> field)::int THEN '[]'
                 ELSE jsonb_build_array(jsonb_build_array((config ->> field)::int, COALESCE(NULLIF(config ->> (field || 'End'), ''), config ->> field)::int)) END
 $$;
-COMMENT ON FUNCTION identity._keycloak_span(jsonb, text) IS 'Internal: a range of a time policy of Keycloak';
+COMMENT ON FUNCTION identity_internal.keycloak_span(jsonb, text) IS 'Internal: a range of a time policy of Keycloak';
 
 -- The policies that one of Keycloak's is made of, in the order in which they can be written. A policy whose last part
 -- is NULL cannot be imported.
-CREATE FUNCTION identity._keycloak_policy(p_name text, p_type text, config jsonb, strategy text, negative boolean, parts text[], time_zone text)
+CREATE FUNCTION identity_internal.keycloak_policy(p_name text, p_type text, config jsonb, strategy text, negative boolean, parts text[], time_zone text)
 RETURNS TABLE (name text, kind text, document jsonb, negate boolean)
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -129,9 +129,9 @@ BEGIN
         kind := 'time';
         document := jsonb_strip_nulls(jsonb_build_object('time_zone', time_zone,
             'not_before', NULLIF(config ->> 'nbf', ''), 'not_on_or_after', NULLIF(config ->> 'noa', ''),
-            'years', identity._keycloak_span(config, 'year'), 'months', identity._keycloak_span(config, 'month'),
-            'days_of_month', identity._keycloak_span(config, 'dayMonth'), 'hours', identity._keycloak_span(config, 'hour'),
-            'minutes', identity._keycloak_span(config, 'minute')));
+            'years', identity_internal.keycloak_span(config, 'year'), 'months', identity_internal.keycloak_span(config, 'month'),
+            'days_of_month', identity_internal.keycloak_span(config, 'dayMonth'), 'hours', identity_internal.keycloak_span(config, 'hour'),
+            'minutes', identity_internal.keycloak_span(config, 'minute')));
     WHEN 'regex' THEN
         kind := 'attribute';
         document := jsonb_build_object('attribute', string_to_array(config ->> 'targetClaim', '.'), 'regex', '^(?:' || (config ->> 'pattern') || ')$');
@@ -145,10 +145,10 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION identity._keycloak_policy(text, text, jsonb, text, boolean, text[], text) IS 'Internal: a policy of Keycloak as policies of identity.policies';
+COMMENT ON FUNCTION identity_internal.keycloak_policy(text, text, jsonb, text, boolean, text[], text) IS 'Internal: a policy of Keycloak as policies of identity.policies';
 
 -- Policies are written when their parts are; what is left cannot be imported, and neither can what is made of it.
-CREATE FUNCTION identity._keycloak_policies(realm text, time_zone text)
+CREATE FUNCTION identity_internal.keycloak_policies(realm text, time_zone text)
 RETURNS TABLE (name text, problem text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -168,11 +168,11 @@ BEGIN
         name := prefix || CASE WHEN candidate.type = 'scope' THEN 'permission/' ELSE '' END || candidate.name;
         IF problem IS NULL THEN
             FOR part IN
-                SELECT p.* FROM identity._keycloak_policy(name, candidate.type, candidate.config, candidate.strategy, candidate.negative,
+                SELECT p.* FROM identity_internal.keycloak_policy(name, candidate.type, candidate.config, candidate.strategy, candidate.negative,
                     ARRAY(SELECT prefix || o.name FROM pg_temp.identity_keycloak AS o WHERE o.id = ANY (candidate.parts) ORDER BY o.name), time_zone) AS p
             LOOP
                 problem := COALESCE(problem, CASE WHEN part.document IS NULL THEN format('policies of type "%s" have no counterpart', part.kind)
-                                                  ELSE identity._policy_problem(part.kind, part.document) END);
+                                                  ELSE identity_internal.policy_problem(part.kind, part.document) END);
                 IF problem IS NULL THEN
                     INSERT INTO identity.policies (realm, name, kind, config, negate) VALUES ($1, part.name, part.kind, part.document, part.negate);
                 END IF;
@@ -187,9 +187,9 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION identity._keycloak_policies(text, text) IS 'Internal: writes the policies of Keycloak that can be written, and says which cannot';
+COMMENT ON FUNCTION identity_internal.keycloak_policies(text, text) IS 'Internal: writes the policies of Keycloak that can be written, and says which cannot';
 
-CREATE FUNCTION identity._keycloak_members(realm text, schema text) RETURNS TABLE (kind text, rows bigint)
+CREATE FUNCTION identity_internal.keycloak_members(realm text, schema text) RETURNS TABLE (kind text, rows bigint)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -215,7 +215,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION identity._keycloak_members(text, text) IS 'Internal: reads who is in which group and role from Keycloak''s tables, as far as they are there';
+COMMENT ON FUNCTION identity_internal.keycloak_members(text, text) IS 'Internal: reads who is in which group and role from Keycloak''s tables, as far as they are there';
 
 CREATE FUNCTION identity.import_keycloak(realm text, schema text, time_zone text = 'UTC', resource_server text = NULL)
 RETURNS TABLE (kind text, name text, rows bigint, outcome text)
@@ -228,12 +228,12 @@ DECLARE
     holds text;
     unknown text;
 BEGIN
-    PERFORM identity._lock_realm(realm);
-    PERFORM identity._keycloak_read(schema, resource_server);
+    PERFORM identity_internal.lock_realm(realm);
+    PERFORM identity_internal.keycloak_read(schema, resource_server);
     PERFORM identity.add_keycloak_types(realm);
     DELETE FROM identity.permissions AS p WHERE p.realm = $1 AND p.policy LIKE 'keycloak/%';
     DELETE FROM identity.policies AS p WHERE p.realm = $1 AND p.name LIKE 'keycloak/%';
-    FOR policy IN SELECT * FROM identity._keycloak_policies(realm, time_zone) LOOP
+    FOR policy IN SELECT * FROM identity_internal.keycloak_policies(realm, time_zone) LOOP
         problems := problems || jsonb_build_object(policy.name, policy.problem);
         IF policy.name NOT LIKE 'keycloak/permission/%' THEN
             RETURN QUERY SELECT 'policy', policy.name, CASE WHEN policy.problem IS NULL THEN 1 ELSE 0 END::bigint, COALESCE('not imported: ' || policy.problem, 'imported');
@@ -269,7 +269,7 @@ BEGIN
         GET DIAGNOSTICS rows = ROW_COUNT;
         RETURN NEXT;
     END LOOP;
-    RETURN QUERY SELECT 'membership', m.kind, m.rows, 'imported' FROM identity._keycloak_members(realm, schema) AS m;
+    RETURN QUERY SELECT 'membership', m.kind, m.rows, 'imported' FROM identity_internal.keycloak_members(realm, schema) AS m;
     DROP TABLE pg_temp.identity_keycloak;
 END
 $$;

@@ -1,4 +1,4 @@
-//! The hash of an event. `identity._audit_hash` in `sql/15_audit.sql` says what it is, and verifies it.
+//! The hash of an event. `identity_internal.audit_hash` in `sql/15_audit.sql` says what it is, and verifies it.
 
 use crate::db::session::FROM_1970_TO_2000;
 use sha2::{Digest, Sha256};

@@ -42,7 +42,7 @@ fn append(realm: &str, action: &str, subject: Option<&str>, detail: pg_sys::Datu
     write::append(realm, lane::take(realm), action, subject, detail)
 }
 
-/// See the comment on `identity._audit` in `sql/15_audit.sql`.
+/// See the comment on `identity_internal.audit` in `sql/15_audit.sql`.
 #[pg_extern(sql = false)]
 fn audit(
     realm: Option<String>,

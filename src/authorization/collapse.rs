@@ -26,7 +26,7 @@ pub fn collapse(
         result.append(&format!(
             "SELECT CASE WHEN c.action OPERATOR(pg_catalog.=) 'replaced' THEN {run}::pg_catalog.uuid END, c.subject, c.scope, c.instance_rows,
                     c.resources, c.action, c.equivalent, c.reason
-             FROM identity._collapse({realm}, {resource_type}, {dry_run}, {run}::pg_catalog.uuid) AS c",
+             FROM identity_internal.collapse_listed({realm}, {resource_type}, {dry_run}, {run}::pg_catalog.uuid) AS c",
             run = literal(&run_id),
             realm = literal(realm),
             resource_type = literal(resource_type),

@@ -241,7 +241,7 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
         run::check_isolation("undo_dedup")?;
     }
     result.open();
-    let sql = format!("SELECT u.* FROM identity._undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
+    let sql = format!("SELECT u.* FROM identity_internal.undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
     session::as_extension_owner(|| result.append(&sql))?;
     Ok(true)
 }

@@ -47,14 +47,14 @@ impl Target<'_> {
 
     /// Shows every name to the roll.
     pub fn note_names(&self) -> String {
-        format!("SELECT FROM {} AS t WHERE identity._dedup_note({})", self.table.in_from(), self.login())
+        format!("SELECT FROM {} AS t WHERE identity_internal.dedup_note({})", self.table.in_from(), self.login())
     }
 
     /// Keeps the rows whose name may come twice.
     pub fn keep_rows(&self) -> String {
         format!(
-            "SELECT FROM {from} AS t WHERE identity._dedup_may_repeat({login})
-             AND identity._dedup_keep(t.tableoid, t.ctid, t.{site}::pg_catalog.text, t.{row}::pg_catalog.text, {login}, {flag}::pg_catalog.text)",
+            "SELECT FROM {from} AS t WHERE identity_internal.dedup_may_repeat({login})
+             AND identity_internal.dedup_keep(t.tableoid, t.ctid, t.{site}::pg_catalog.text, t.{row}::pg_catalog.text, {login}, {flag}::pg_catalog.text)",
             from = self.table.in_from(),
             login = self.login(),
             site = self.columns.site.quoted,

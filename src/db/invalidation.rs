@@ -17,7 +17,7 @@ static GENERATION: AtomicU64 = AtomicU64::new(1);
 /// them as a whole, such as ALTER TABLE … DISABLE TRIGGER.
 static WATCHED: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 8];
 
-const SIGNAL: &CStr = c"_permission_signal";
+const SIGNAL: &CStr = c"permission_signal";
 
 /// Once for each session.
 pub fn register() {

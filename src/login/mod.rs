@@ -217,7 +217,7 @@ fn preview_login(
     Ok(unsafe { returns::row(fcinfo, &values) })
 }
 
-/// See the comment on `identity._login_wait` in `sql/50_login.sql`.
+/// See the comment on `identity_internal.login_wait` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_wait(
     realm: Option<String>,
@@ -229,7 +229,7 @@ fn login_wait(
     Ok(held.wait.map(interval).transpose()?)
 }
 
-/// See the comment on `identity._login_failed` in `sql/50_login.sql`.
+/// See the comment on `identity_internal.login_failed` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_failed(
     realm: Option<String>,
@@ -240,7 +240,7 @@ fn login_failed(
     Ok(Login::new(&realm, &subject, address.as_deref())?.failed()?)
 }
 
-/// See the comment on `identity._login_succeeded` in `sql/50_login.sql`.
+/// See the comment on `identity_internal.login_succeeded` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_succeeded(realm: Option<String>, subject: Option<String>) -> std::result::Result<(), ErrorReport> {
     let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);

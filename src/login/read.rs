@@ -57,7 +57,7 @@ pub mod column {
 /// Credentials that are a second factor.
 const SECOND_FACTORS: &[&str] = &["totp", "webauthn", "passkey", "lookup_secret"];
 
-static REALM: Plan = Plan::new("SELECT identity._check_realm($1)", &[TEXTOID]);
+static REALM: Plan = Plan::new("SELECT identity_internal.check_realm($1)", &[TEXTOID]);
 
 /// Whose login it is.
 #[derive(Clone, Copy)]

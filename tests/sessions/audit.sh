@@ -33,12 +33,12 @@ sed 's/^BEGIN;/BEGIN ISOLATION LEVEL REPEATABLE READ;/' "$dir/login.sql" >"$dir/
 failed=$("$bench" -n -c 12 -j 2 -t 100 -f "$dir/login.sql@2" -f "$dir/repeatable.sql@1" 2>&1 | sed -n 's/^number of failed transactions: \([0-9]*\).*/\1/p')
 expect "logins that failed for another" 0 "$failed"
 # A session under REPEATABLE READ writes into a lane that others have used since its snapshot.
-echo "SELECT identity._audit('acme', 'passing', NULL, NULL);" >"$dir/pass.sql"
+echo "SELECT identity_internal.audit('acme', 'passing', NULL, NULL);" >"$dir/pass.sql"
 session_start
-tell "SELECT identity._audit('acme', 'before', NULL, NULL) > 0" >/dev/null
+tell "SELECT identity_internal.audit('acme', 'before', NULL, NULL) > 0" >/dev/null
 tell "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM committed" >/dev/null
 "$bench" -n -C -c 2 -t 150 -f "$dir/pass.sql" >/dev/null 2>&1
-tell "SELECT identity._audit('acme', 'after', NULL, NULL) > 0 FROM generate_series(1, 3)" >/dev/null
+tell "SELECT identity_internal.audit('acme', 'after', NULL, NULL) > 0 FROM generate_series(1, 3)" >/dev/null
 tell "COMMIT" >/dev/null
 session_stop
 verified="SELECT bool_and(intact), count(*) > 1, sum(events) = (SELECT count(*) FROM identity.audit_events WHERE realm = 'acme') FROM identity.verify_audit('acme')"
@@ -48,14 +48,14 @@ expect "events of committed logins, each once" "t|0|0" "$(ask -c "SELECT count(*
 expect "events of the others" "1|300|3" "$(ask -c "SELECT count(*) FILTER (WHERE action = 'before'), count(*) FILTER (WHERE action = 'passing'), count(*) FILTER (WHERE action = 'after') FROM identity.audit_events")"
 expect "secrets in the audit" 0 "$(ask -c "SELECT count(*) FROM identity.audit_events WHERE detail::text LIKE '%Zq7%'")"
 # A prepared transaction keeps its lane; the others go on.
-ask -c "BEGIN; SELECT identity._audit('acme', 'prepared', NULL, NULL) > 0; PREPARE TRANSACTION 'audit'" >/dev/null
+ask -c "BEGIN; SELECT identity_internal.audit('acme', 'prepared', NULL, NULL) > 0; PREPARE TRANSACTION 'audit'" >/dev/null
 "$bench" -n -C -c 2 -t 100 -f "$dir/pass.sql" >/dev/null 2>&1
 ask -c "COMMIT PREPARED 'audit'"
 expect "the chains after a prepared transaction" "t|t|t" "$(ask -c "$verified")"
 # The extension is dropped and made again: a session that has plans of the first goes on with the second.
 session_start
-tell "SELECT identity._audit('acme', 'old', NULL, NULL) > 0" >/dev/null
+tell "SELECT identity_internal.audit('acme', 'old', NULL, NULL) > 0" >/dev/null
 ask -c "DROP EXTENSION pg_identity CASCADE" -c "CREATE EXTENSION pg_identity" -c "SELECT identity.add_realm('acme')" >/dev/null 2>&1
-expect "an event of the new extension" t "$(tell "SELECT identity._audit('acme', 'new', NULL, NULL) > 0")"
+expect "an event of the new extension" t "$(tell "SELECT identity_internal.audit('acme', 'new', NULL, NULL) > 0")"
 session_stop
 expect "its chains" "t|2" "$(ask -c "SELECT bool_and(intact), sum(events) FROM identity.verify_audit('acme')")"

@@ -20,7 +20,7 @@ const ROOM: Room = Room { characters: Some(255), bytes: None, trims: false };
 pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
-    session::as_owner(owner, || spi::execute_with("SELECT identity._check_realm($1)", &[realm.into()]))?;
+    session::as_owner(owner, || spi::execute_with("SELECT identity_internal.check_realm($1)", &[realm.into()]))?;
     lock_realm(realm)?;
     lock_staged(realm, true);
     result.open();

@@ -82,7 +82,7 @@ fn dedup_site_logins(
     Ok(dedup::dedup(&required("realm", realm)?, dry_run, result)?)
 }
 
-/// See the comment on `identity._lock_staged` in `sql/31_sites.sql`.
+/// See the comment on `identity_internal.lock_staged` in `sql/31_sites.sql`.
 #[pg_extern(sql = false)]
 fn lock_staged(realm: &str, alone: bool) {
     let number = lock::number(&[b"staged", realm.as_bytes()]);

@@ -53,7 +53,7 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
 
 fn site_id(request: &Request) -> Result<i32> {
     let site = spi::value::<i32>(
-        "SELECT identity._site_id($1, $2)",
+        "SELECT identity_internal.site_id($1, $2)",
         &[request.realm.as_str().into(), request.site.as_str().into()],
     )?;
     Ok(site.unwrap_or_default())

@@ -62,7 +62,7 @@ impl<'a> Run<'a> {
             indexed: false,
             number: RUNS.fetch_add(1, Ordering::Relaxed),
         };
-        run.store(|| spi::execute_with("SELECT identity._check_realm($1)", &[request.realm.as_str().into()]))?;
+        run.store(|| spi::execute_with("SELECT identity_internal.check_realm($1)", &[request.realm.as_str().into()]))?;
         lock_realm(&request.realm)?;
         Ok(run)
     }

@@ -192,7 +192,7 @@ impl Statements<'_> {
         }
         format!(
             "SELECT pg_catalog.count(ROW({})) FROM (SELECT * FROM {} AS s WHERE s.{row} OPERATOR(pg_catalog.>) {after}
-               ORDER BY s.{row} OFFSET 0) AS r WHERE identity._import_mark(r.{row})",
+               ORDER BY s.{row} OFFSET 0) AS r WHERE identity_internal.import_mark(r.{row})",
             expressions.join(", "),
             self.rows_sql(rows),
         )

@@ -31,7 +31,7 @@ impl Statements<'_> {
     pub fn fill_sieve(&self, position: usize) -> String {
         format!(
             "WITH maybe AS MATERIALIZED (
-               SELECT h.h{position} AS hash FROM {hashes} AS h WHERE identity._import_sieve_add({position}, h.h{position}))
+               SELECT h.h{position} AS hash FROM {hashes} AS h WHERE identity_internal.import_sieve_add({position}, h.h{position}))
              INSERT INTO {contest} (ord, rn, kind, ref)
              SELECT {ord}, 0, {KIND_SUSPECT}, h.h{position} FROM {hashes} AS h
              WHERE h.h{position} IN (SELECT m.hash FROM maybe AS m)
@@ -80,7 +80,7 @@ impl Statements<'_> {
         let own_sieve = |position: usize| self.table.keys.len() + position;
         let added = positions
             .iter()
-            .map(|&p| format!("pg_catalog.count(identity._import_sieve_add({}, t.h{p}))", own_sieve(p)));
+            .map(|&p| format!("pg_catalog.count(identity_internal.import_sieve_add({}, t.h{p}))", own_sieve(p)));
         let meets = positions.iter().map(|&p| passes_sieve(own_sieve(p), &format!("h.h{p}")));
         format!(
             "SELECT {added} FROM {near} AS t;
@@ -109,5 +109,5 @@ impl Statements<'_> {
 
 /// Whether a hash may have been added to a sieve.
 fn passes_sieve(slot: usize, hash: &str) -> String {
-    format!("identity._import_sieve_holds({slot}, {hash})")
+    format!("identity_internal.import_sieve_holds({slot}, {hash})")
 }

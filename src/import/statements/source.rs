@@ -63,7 +63,7 @@ impl Statements<'_> {
         let Names { raw, probe, row, .. } = self.names;
         format!(
             "INSERT INTO {probe} ({row}, {column}) SELECT r.{row}, {value} FROM {raw} AS r
-             WHERE r.{row} OPERATOR(pg_catalog.>) {after} AND identity._import_mark(r.{row})",
+             WHERE r.{row} OPERATOR(pg_catalog.>) {after} AND identity_internal.import_mark(r.{row})",
             column = assignment.column.quoted,
             value = assignment.value("r"),
         )

@@ -77,7 +77,7 @@ impl Statements<'_> {
             "NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid"
         };
         format!(
-            "WITH w AS ({write} RETURNING identity._import_current() AS rn, {place})
+            "WITH w AS ({write} RETURNING identity_internal.import_current() AS rn, {place})
              INSERT INTO {} (rn, oid, tid) SELECT w.rn, w.oid, w.tid FROM w",
             self.names.landed
         )
@@ -104,11 +104,11 @@ impl Statements<'_> {
     fn mark(&self, how: WriteOptions) -> String {
         let row = &self.names.row;
         if how.order == Order::Source || how.track {
-            return format!("identity._import_mark(s.{row})");
+            return format!("identity_internal.import_mark(s.{row})");
         }
         format!(
             "(s.{row} OPERATOR(pg_catalog.%) {MARK_EVERY} OPERATOR(pg_catalog.<>) 0
-              OR identity._import_mark(s.{row}, {MARK_EVERY}))"
+              OR identity_internal.import_mark(s.{row}, {MARK_EVERY}))"
         )
     }
 
@@ -122,7 +122,7 @@ impl Statements<'_> {
         format!(
             "UPDATE {target} AS t SET {settable} FROM {feed} AS s
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
-               AND identity._import_mark(s.{row}, t.ctid)",
+               AND identity_internal.import_mark(s.{row}, t.ctid)",
             target = self.table.in_from(),
             feed = self.feed(rows, range, Write::Update, Order::Source),
         )
@@ -233,7 +233,7 @@ impl Statements<'_> {
         }));
         format!(
             "INSERT INTO {into} (rn, txt)
-             SELECT s.{row}, identity._import_before_insert(CAST(ROW({values}) AS {target}))::pg_catalog.text
+             SELECT s.{row}, identity_internal.import_before_insert(CAST(ROW({values}) AS {target}))::pg_catalog.text
              FROM {relation} AS s WHERE s.{row} IN ({losers})",
             row = self.names.row,
             target = self.table.name,

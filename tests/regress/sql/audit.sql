@@ -34,7 +34,7 @@ SELECT action, subject, detail - 'run_id' AS detail FROM identity.audit_events W
 SELECT identity.grant_access('audit_worker', 'importer');
 SET ROLE audit_worker;
 SELECT count(*) FROM identity.import_identities('audited', '[{"traits": {"email": "eve@example.com"}}]', report => 'problems');
-SELECT identity._audit('audited', 'forged', NULL, '{}');
+SELECT identity_internal.audit('audited', 'forged', NULL, '{}');
 INSERT INTO identity.audit_events (realm) VALUES ('audited');
 SELECT * FROM identity.audit_events;
 SELECT * FROM identity.verify_audit('audited');
@@ -54,7 +54,7 @@ DELETE FROM identity.audit_events;
 TRUNCATE identity.audit_events;
 
 -- Who gets past the trigger is found. Each of these is undone.
-SELECT identity._audit('audited', 'test', n::text, jsonb_build_object('n', n)) > 0 AS written FROM generate_series(1, 3) n;
+SELECT identity_internal.audit('audited', 'test', n::text, jsonb_build_object('n', n)) > 0 AS written FROM generate_series(1, 3) n;
 SELECT identity.audit_checkpoint('audited') AS checkpoint \gset
 SELECT max(seq) AS last FROM identity.audit_events WHERE realm = 'audited' \gset
 CREATE FUNCTION tamper(statement text, checkpoint jsonb = NULL, OUT events bigint, OUT intact boolean, OUT broken bigint) LANGUAGE plpgsql AS $$
@@ -72,7 +72,7 @@ SELECT what, t.events, t.intact, t.broken - :last AS broken FROM (VALUES
     ('changed', 'UPDATE identity.audit_events SET detail = ''{"n": 7}'' WHERE realm = ''audited'' AND subject = ''2'''),
     ('changed subject', 'UPDATE identity.audit_events SET subject = NULL WHERE realm = ''audited'' AND subject = ''2'''),
     ('changed time', 'UPDATE identity.audit_events SET at = at + interval ''1 microsecond'' WHERE realm = ''audited'' AND subject = ''2'''),
-    ('changed, with its own hash made anew', 'UPDATE identity.audit_events e SET subject = ''x'', hash = identity._audit_hash(prev, realm, lane, seq, at, session_role, acting_role, application_name, client_addr, action, ''x'', detail) WHERE realm = ''audited'' AND subject = ''2'''),
+    ('changed, with its own hash made anew', 'UPDATE identity.audit_events e SET subject = ''x'', hash = identity_internal.audit_hash(prev, realm, lane, seq, at, session_role, acting_role, application_name, client_addr, action, ''x'', detail) WHERE realm = ''audited'' AND subject = ''2'''),
     ('removed', 'DELETE FROM identity.audit_events WHERE realm = ''audited'' AND subject = ''2'''),
     ('removed first', 'DELETE FROM identity.audit_events WHERE realm = ''audited'' AND seq = 1'),
     ('removed last', 'DELETE FROM identity.audit_events WHERE realm = ''audited'' AND subject = ''3'''),
@@ -91,7 +91,7 @@ SELECT t.intact, t.broken - :last AS broken FROM tamper(:'cut', :'checkpoint') t
 SELECT t.events - :last AS events, t.intact FROM tamper('SELECT', :'checkpoint') t;
 
 -- Old events are removed up to a time; the rest verifies, and the removal is on record.
-SELECT identity._audit('audited', 'later', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('audited', 'later', NULL, '{}') > 0 AS written;
 SELECT at AS later FROM identity.audit_events WHERE realm = 'audited' AND action = 'later' \gset
 SELECT identity.expire_audit('audited', :'later') - :last AS removed;
 SELECT action, detail - 'removed' - 'before' AS detail FROM identity.audit_events WHERE realm = 'audited' ORDER BY at;
@@ -111,7 +111,7 @@ SELECT * FROM identity.verify_audit('audited', identity.audit_checkpoint('one'))
 SELECT identity.expire_audit('audited', NULL);
 SELECT identity.expire_audit('audited', 'infinity');
 SELECT identity.audit_checkpoint('nowhere');
-BEGIN READ ONLY; SELECT intact FROM verify('audited'); SELECT identity._audit('audited', 'x', NULL, '{}'); ROLLBACK;
+BEGIN READ ONLY; SELECT intact FROM verify('audited'); SELECT identity_internal.audit('audited', 'x', NULL, '{}'); ROLLBACK;
 
 -- The realm's events outlive it, and are not confused with those of a realm of the same name.
 DELETE FROM identity.identities WHERE realm = 'audited';

@@ -5,11 +5,11 @@ SET client_min_messages = warning;
 CREATE FUNCTION verify(realm text, OUT events bigint, OUT intact boolean, OUT broken bigint) LANGUAGE sql AS $$
     SELECT sum(v.events), bool_and(v.intact), min(v.first_broken / 64) FROM identity.verify_audit(realm) v $$;
 SELECT identity.add_realm('written');
--- The hash of whatever is in an event is the one that identity._audit_hash says.
+-- The hash of whatever is in an event is the one that identity_internal.audit_hash says.
 SET application_name = 'a "quoted" \ name';
-SELECT identity._audit('written', E'tab\tline\nreturn\rform\fback\b bell\a "quoted" \\ / \u00e9 \u2028 \U0001F600', E'\x7f', '{"b": 1.50, "a": [1e3, null, true, "\u00e9\u0001\"", {"": {}}], "longer": -0.0}') > 0 AS written;
-SELECT identity._audit('written', '', NULL, '[]') > 0 AS written;
-SELECT identity._audit('written', 'large', repeat('x', 9000), jsonb_build_object('text', (SELECT string_agg(md5(n::text), ' ') FROM generate_series(1, 1000) n))) > 0 AS written;
+SELECT identity_internal.audit('written', E'tab\tline\nreturn\rform\fback\b bell\a "quoted" \\ / \u00e9 \u2028 \U0001F600', E'\x7f', '{"b": 1.50, "a": [1e3, null, true, "\u00e9\u0001\"", {"": {}}], "longer": -0.0}') > 0 AS written;
+SELECT identity_internal.audit('written', '', NULL, '[]') > 0 AS written;
+SELECT identity_internal.audit('written', 'large', repeat('x', 9000), jsonb_build_object('text', (SELECT string_agg(md5(n::text), ' ') FROM generate_series(1, 1000) n))) > 0 AS written;
 RESET application_name;
 SET timezone = 'Asia/Kathmandu'; SET extra_float_digits = 0; SET datestyle = 'German';
 SELECT * FROM verify('written');
@@ -18,25 +18,25 @@ SELECT bool_and(hash = sha256(prev || convert_to(jsonb_build_array(realm, lane, 
 FROM identity.audit_events WHERE realm = 'written';
 
 -- Many events of one statement, savepoints that are rolled back, and a table of heads that is written anew, shorter.
-SELECT count(identity._audit('written', 'many', n::text, '{}')) FROM generate_series(1, 3000) n;
+SELECT count(identity_internal.audit('written', 'many', n::text, '{}')) FROM generate_series(1, 3000) n;
 BEGIN;
-SELECT identity._audit('written', 'kept', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'kept', NULL, '{}') > 0 AS written;
 SAVEPOINT s;
-SELECT identity._audit('written', 'lost', NULL, '{}') > 0 AS written;
-SELECT identity._audit('', 'lost', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'lost', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('', 'lost', NULL, '{}') > 0 AS written;
 ROLLBACK TO s;
-SELECT identity._audit('written', 'kept', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'kept', NULL, '{}') > 0 AS written;
 COMMIT;
-BEGIN; SELECT identity._audit('written', 'lost', NULL, '{}') > 0 AS written; ROLLBACK;
+BEGIN; SELECT identity_internal.audit('written', 'lost', NULL, '{}') > 0 AS written; ROLLBACK;
 VACUUM FULL identity.audit_heads;
-SELECT identity._audit('written', 'after', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'after', NULL, '{}') > 0 AS written;
 VACUUM identity.audit_heads;
-SELECT identity._audit('written', 'after', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'after', NULL, '{}') > 0 AS written;
 SELECT * FROM verify('written');
 SELECT action, count(*) FROM identity.audit_events WHERE realm = 'written' GROUP BY action HAVING length(action) BETWEEN 1 AND 5 ORDER BY 1;
 -- An index that was added to the events has them too.
 CREATE INDEX added_idx ON identity.audit_events (action) WHERE realm = 'written';
-SELECT identity._audit('written', 'indexed', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'indexed', NULL, '{}') > 0 AS written;
 SET enable_seqscan = off;
 SELECT count(*) FROM identity.audit_events WHERE realm = 'written' AND action = 'indexed';
 RESET enable_seqscan;
@@ -53,21 +53,21 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER forward AFTER INSERT ON identity.audit_events FOR EACH ROW EXECUTE FUNCTION forward();
-SELECT identity._audit('written', 'forward', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'forward', NULL, '{}') > 0 AS written;
 DROP TRIGGER forward ON identity.audit_events;
 CREATE TRIGGER forward AFTER INSERT ON identity.audit_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION forward();
-SELECT identity._audit('written', 'forward', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'forward', NULL, '{}') > 0 AS written;
 DROP TRIGGER forward ON identity.audit_events;
 SELECT * FROM forwarded ORDER BY 1;
 ALTER TABLE identity.audit_events ADD CONSTRAINT mine CHECK (action <> 'forbidden');
-SELECT identity._audit('written', 'forbidden', NULL, '{}');
+SELECT identity_internal.audit('written', 'forbidden', NULL, '{}');
 ALTER TABLE identity.audit_events DROP CONSTRAINT mine;
 BEGIN;
 ALTER TABLE identity.audit_events ADD COLUMN shift text DEFAULT 'night';
-SELECT identity._audit('written', 'shift', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'shift', NULL, '{}') > 0 AS written;
 SELECT action, shift FROM identity.audit_events WHERE action = 'shift';
 ALTER TABLE identity.audit_events DROP COLUMN shift;
-SELECT identity._audit('written', 'shift', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'shift', NULL, '{}') > 0 AS written;
 ROLLBACK;
 SELECT intact FROM verify('written');
 
@@ -75,19 +75,19 @@ SELECT intact FROM verify('written');
 CREATE TABLE copied (realm text, seq bigint);
 CREATE FUNCTION copy_head() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.copied VALUES (NEW.realm, NEW.seq); RETURN NULL; END $$;
 CREATE TRIGGER copy_head AFTER INSERT OR UPDATE ON identity.audit_heads FOR EACH ROW EXECUTE FUNCTION copy_head();
-SELECT count(identity._audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
+SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
 DROP TRIGGER copy_head ON identity.audit_heads;
 SELECT realm, count(*), max(seq) - min(seq) AS moved FROM copied GROUP BY 1 ORDER BY 1;
-SELECT count(identity._audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
+SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
 SELECT r, intact FROM unnest('{written,new}'::text[]) r, verify(r);
 -- What a column was made, it gets.
 BEGIN;
 ALTER TABLE identity.audit_events ALTER client_addr TYPE text;
-SELECT identity._audit('written', 'typed', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'typed', NULL, '{}') > 0 AS written;
 ROLLBACK;
 SELECT intact FROM verify('written');
 -- The heads take no more room for ten thousand events, each in a transaction of its own.
-CREATE PROCEDURE many() LANGUAGE plpgsql AS $$ BEGIN FOR n IN 1 .. 10000 LOOP PERFORM identity._audit('written', 'one', NULL, '{}'); COMMIT; END LOOP; END $$;
+CREATE PROCEDURE many() LANGUAGE plpgsql AS $$ BEGIN FOR n IN 1 .. 10000 LOOP PERFORM identity_internal.audit('written', 'one', NULL, '{}'); COMMIT; END LOOP; END $$;
 SELECT pg_relation_size('identity.audit_heads') AS size \gset
 CALL many();
 SELECT pg_relation_size('identity.audit_heads') - :size < 5 * 8192 AS as_before;

@@ -140,11 +140,11 @@ SELECT decision FROM identity.resolve_login('routed', :cid, 'strict', '{"failed_
 SELECT decision FROM identity.resolve_login('routed', :cid, 'strict', '{"organizations": {"strict": {"factors": ["totp"]}}}');
 SELECT kind, count(*) FROM identity.login_failures GROUP BY 1 ORDER BY 1;
 -- Names that nobody has are counted as well.
-SELECT identity._login_wait('routed', 'nobody@example.com', NULL) IS NULL AS free, identity._login_failed('routed', 'nobody@example.com', '2001:db8:1:2:3::4') FROM generate_series(1, 3);
+SELECT identity_internal.login_wait('routed', 'nobody@example.com', NULL) IS NULL AS free, identity_internal.login_failed('routed', 'nobody@example.com', '2001:db8:1:2:3::4') FROM generate_series(1, 3);
 SELECT kind, key FROM identity.login_failures ORDER BY 1, 2;
-SELECT identity._login_wait('routed', 'nobody@example.com', NULL) > '14 minutes' AS held, identity._login_wait('routed', 'other', '2001:db8:1:2::') > '14 minutes' AS held, identity._login_wait('routed', 'other', '2001:db8:1:3::') AS free;
-SELECT identity._login_succeeded('routed', 'nobody@example.com');
-SELECT identity._login_wait('routed', 'nobody@example.com', NULL) AS free;
+SELECT identity_internal.login_wait('routed', 'nobody@example.com', NULL) > '14 minutes' AS held, identity_internal.login_wait('routed', 'other', '2001:db8:1:2::') > '14 minutes' AS held, identity_internal.login_wait('routed', 'other', '2001:db8:1:3::') AS free;
+SELECT identity_internal.login_succeeded('routed', 'nobody@example.com');
+SELECT identity_internal.login_wait('routed', 'nobody@example.com', NULL) AS free;
 -- The counters survive the caller's verdict, not his rollback.
 BEGIN; SELECT decision FROM identity.resolve_login('routed', :ann); ROLLBACK;
 SELECT kind, count(*) FROM identity.login_failures GROUP BY 1 ORDER BY 1;
@@ -180,7 +180,7 @@ SELECT identity.grant_access('login_app', 'checker');
 SET ROLE login_app;
 SELECT decision, organization FROM identity.resolve_login('routed', :cid, 'open');
 SELECT decision, organization FROM identity.preview_login('routed', :cid, 'open');
-SELECT identity._login_failed('routed', :cid, NULL);
+SELECT identity_internal.login_failed('routed', :cid, NULL);
 SELECT identity.clear_login_failures('routed', :cid);
 SELECT * FROM identity.organizations;
 SELECT * FROM identity.memberships;

@@ -141,7 +141,7 @@ SET ROLE regress_login;
 SELECT verdict FROM identity.authenticate('moving', 'hal', 'hal secret');
 SELECT * FROM identity.promote_identity('moving', 'shop', '2');
 SELECT * FROM identity.staged_identities;
-SELECT * FROM identity._login_candidates('moving', 'carol');
+SELECT * FROM identity_internal.candidates('moving', 'carol');
 RESET ROLE;
 SELECT identity.revoke_access('regress_login');
 DROP ROLE regress_login;
