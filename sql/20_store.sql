@@ -138,7 +138,7 @@ COMMENT ON COLUMN identity.addresses.identity_id IS 'The identity that it belong
 COMMENT ON COLUMN identity.addresses.verified IS 'The identity has proved that it is its own';
 COMMENT ON COLUMN identity.addresses.status IS 'Of the verification: pending, sent or completed';
 
-CREATE VIEW identity.identities_view AS
+CREATE VIEW identity.identities_view WITH (security_barrier) AS
 SELECT i.realm, i.id, i.external_id, i.state, n.username, n.email, n.phone, n.identifiers, i.schema_id, i.traits, i.metadata_public,
        i.organization_id, a.verifiable_addresses, a.recovery_addresses, c.credential_types, i.created_at, i.updated_at
 FROM identity.identities AS i
@@ -160,8 +160,9 @@ LEFT JOIN LATERAL (
 LEFT JOIN LATERAL (
     SELECT pg_catalog.array_agg(s.type ORDER BY s.type) AS credential_types
     FROM identity.credentials AS s
-    WHERE s.realm OPERATOR(pg_catalog.=) i.realm AND s.identity_id OPERATOR(pg_catalog.=) i.id) AS c ON true;
-COMMENT ON VIEW identity.identities_view IS 'One row an identity, without secrets and without metadata_admin. username, email, phone: its identifier of that kind (the first by byte, where it has several: identifiers has all)';
+    WHERE s.realm OPERATOR(pg_catalog.=) i.realm AND s.identity_id OPERATOR(pg_catalog.=) i.id) AS c ON true
+WHERE (SELECT identity_internal.has_all_realms('application')) OR i.realm IN (SELECT identity_internal.my_realms('application'));
+COMMENT ON VIEW identity.identities_view IS 'One row an identity of the realms that the reader has access to, without secrets and without metadata_admin. username, email, phone: its identifier of that kind (the first by byte, where it has several: identifiers has all)';
 
 CREATE FUNCTION identity.add_realm(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -170,6 +171,10 @@ BEGIN
     IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
         RAISE EXCEPTION 'invalid name of a realm: "%"', COALESCE(name, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A realm''s name has 1 to 255 bytes and no control characters.';
+    ELSIF NOT identity_internal.has_all_realms('admin') THEN
+        RAISE EXCEPTION 'permission denied to add a realm'
+            USING ERRCODE = 'insufficient_privilege', DETAIL = format('Role "%s" does not have access to all realms.', current_user),
+                  HINT = 'A role with the access level admin for all realms adds realms.';
     END IF;
     INSERT INTO identity.realms (name) VALUES (add_realm.name);
 EXCEPTION WHEN unique_violation THEN
@@ -178,7 +183,7 @@ EXCEPTION WHEN unique_violation THEN
 END
 $$;
 COMMENT ON FUNCTION identity.add_realm(text) IS
-'Adds a realm: a space in which login names are unique. Errors: 22023 invalid name, 42710 it exists already.';
+'Adds a realm: a space in which login names are unique. Needs the access level admin for all realms. Errors: 22023 invalid name, 42710 it exists already, 42501 not for all realms.';
 
 CREATE FUNCTION identity_internal.check_realm(realm text) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -212,9 +217,9 @@ COMMENT ON FUNCTION identity.set_identity_schema(text, text, jsonb) IS
 'Adds an identity schema of Ory Kratos to a realm, or replaces it. It says for identities imported from now on which traits are identifiers ("ory.sh/kratos": credentials.….identifier) and which are addresses (verification.via, recovery.via).
 Errors: 42704 no such realm, 22023 no identity schema.';
 
-CREATE FUNCTION identity.recheck_identifiers(realm text)
+CREATE FUNCTION identity_internal.recheck_identifiers(realm text)
 RETURNS TABLE (identity_id uuid, kind text, value text, key text, new_key text, held_by uuid, unicode_version text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.check_realm(realm);
@@ -227,6 +232,12 @@ BEGIN
     ORDER BY h.key;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.recheck_identifiers(text) IS 'Internal: what identity.recheck_identifiers() carries out';
+
+CREATE FUNCTION identity.recheck_identifiers(realm text)
+RETURNS TABLE (identity_id uuid, kind text, value text, key text, new_key text, held_by uuid, unicode_version text)
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.recheck_identifiers(text) IS
 'The identifiers of a realm whose key the present Unicode version (or normalisation) would make differently: the key stored, the new one, and the identity that holds the new one already, if there is one. No rows: all keys are as they should be.
 Errors: 42704 no such realm.';

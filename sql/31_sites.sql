@@ -181,7 +181,6 @@ CREATE TABLE identity.notices (
     FOREIGN KEY (realm, site_id, original_id) REFERENCES identity.staged_identities ON DELETE CASCADE
 );
 CREATE INDEX notices_pending_idx ON identity.notices (realm, notice_id) WHERE state OPERATOR(pg_catalog.=) 'pending';
-CREATE INDEX notices_notice_id_idx ON identity.notices (notice_id);
 CREATE INDEX notices_owner_idx ON identity.notices (realm, site_id, original_id);
 SELECT pg_catalog.pg_extension_config_dump('identity.notices', '');
 SELECT pg_catalog.pg_extension_config_dump('identity.notices_notice_id_seq', '');
@@ -257,8 +256,8 @@ AS 'MODULE_PATHNAME', 'lock_staged_wrapper';
 COMMENT ON FUNCTION identity_internal.lock_staged(text, boolean) IS
 'Internal: keeps names and states of staged users from being changed by others until the end of the transaction; not alone: together with others who change those of single users';
 
-CREATE FUNCTION identity.add_site(realm text, site_id int, name text, prefix text = NULL) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.add_site(realm text, site_id int, name text, prefix text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     given CONSTANT text := NULLIF(CASE WHEN site_id > 1 THEN COALESCE(prefix, name || '_') ELSE prefix END, '');
@@ -283,6 +282,11 @@ EXCEPTION WHEN unique_violation THEN
         USING ERRCODE = 'duplicate_object', HINT = 'SELECT * FROM identity.sites shows the sites.';
 END
 $$;
+COMMENT ON FUNCTION identity_internal.add_site(text, int, text, text) IS 'Internal: what identity.add_site() carries out';
+
+CREATE FUNCTION identity.add_site(realm text, site_id int, name text, prefix text = NULL) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.add_site(text, int, text, text) IS
 'Adds a site to a realm.
 site_id: 1 is the main site; lower numbers keep their login names first. prefix: what the names of its users begin with once they are renamed; where none is given, none for site 1, and name and "_" for the others; '''' for none.
@@ -300,8 +304,8 @@ rules: users who are kept out (quarantined) until identity.release_staged(): not
 report: problems, all or none. status: staged, updated, unchanged, quarantined (reason is the rule), promoted and linked (left alone), invalid (a value that does not convert or fit: field and reason say which), duplicate (an original_id that came before).
 docs/consolidation.md has all conversions. Errors: 42704 no such realm or site, 42703 no such column, 22023 bad mapping or rules.';
 
-CREATE FUNCTION identity.release_staged(realm text, site text, original_ids text[] = NULL, rule text = NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.release_staged(realm text, site text, original_ids text[], rule text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     number CONSTANT int := identity_internal.site_id(realm, site);
@@ -315,6 +319,11 @@ BEGIN
     RETURN released;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.release_staged(text, text, text[], text) IS 'Internal: what identity.release_staged() carries out';
+
+CREATE FUNCTION identity.release_staged(realm text, site text, original_ids text[] = NULL, rule text = NULL) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.release_staged(text, text, text[], text) IS
 'Takes users of a site out of quarantine, for good: rules do not apply to them any more.
 original_ids: which; all, where it is NULL. rule: only those that this rule keeps out.
@@ -400,9 +409,9 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.undo_site_dedup(uuid, boolean) IS 'Internal: identity.undo_dedup() for a run of identity.dedup_site_logins()';
 
-CREATE FUNCTION identity.pending_notices(realm text, max_rows int = 1000)
+CREATE FUNCTION identity_internal.pending_notices(realm text, max_rows int)
 RETURNS TABLE (notice_id bigint, site text, original_id text, identity_id uuid, channel text, address text, old_login text, new_login text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.check_realm(realm);
@@ -419,28 +428,40 @@ BEGIN
     ORDER BY m.notice_id;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.pending_notices(text, int) IS 'Internal: what identity.pending_notices() carries out';
+
+CREATE FUNCTION identity.pending_notices(realm text, max_rows int = 1000)
+RETURNS TABLE (notice_id bigint, site text, original_id text, identity_id uuid, channel text, address text, old_login text, new_login text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'notifier_gate_wrapper';
 COMMENT ON FUNCTION identity.pending_notices(text, int) IS
 'The oldest notices that nobody has sent yet, at most max_rows. They are this transaction''s until it ends: another worker gets others. Send them, identity.mark_notices(), commit.
 channel: email or phone. Errors: 42704 no such realm.';
 
-CREATE FUNCTION identity.mark_notices(notice_ids bigint[], state text) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.mark_notices(realm text, notice_ids bigint[], state text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     marked bigint;
 BEGIN
+    PERFORM identity_internal.check_realm(realm);
     IF state IS NULL OR state <> ALL ('{pending,sent,bounced,skipped,acknowledged}'::text[]) THEN
         RAISE EXCEPTION 'unknown state of a notice: "%"', COALESCE(state, 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use sent, bounced, skipped, acknowledged; or pending, to send it again.';
     END IF;
-    UPDATE identity.notices AS n SET state = $2, changed_at = now()
-    WHERE n.notice_id = ANY (notice_ids) AND n.state <> $2;
+    UPDATE identity.notices AS n SET state = $3, changed_at = now()
+    WHERE n.realm = $1 AND n.notice_id = ANY (notice_ids) AND n.state <> $3;
     GET DIAGNOSTICS marked = ROW_COUNT;
     RETURN marked;
 END
 $$;
-COMMENT ON FUNCTION identity.mark_notices(bigint[], text) IS
-'Says what became of notices: sent, bounced, skipped or acknowledged; pending sends them again. Returns how many changed. Errors: 22023 unknown state.';
+COMMENT ON FUNCTION identity_internal.mark_notices(text, bigint[], text) IS 'Internal: what identity.mark_notices() carries out';
+
+CREATE FUNCTION identity.mark_notices(realm text, notice_ids bigint[], state text) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'notifier_gate_wrapper';
+COMMENT ON FUNCTION identity.mark_notices(text, bigint[], text) IS
+'Says what became of notices: sent, bounced, skipped or acknowledged; pending sends them again. Returns how many changed. Errors: 42704 no such realm, 22023 unknown state.';
 
 CREATE FUNCTION identity_internal.decide_link(realm text, proposal_id bigint, needed text) RETURNS identity.link_proposals
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -464,9 +485,9 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.decide_link(text, bigint, text) IS 'Internal: a link proposal, locked, in one of the states needed';
 
-CREATE FUNCTION identity.accept_link(realm text, proposal_id bigint)
+CREATE FUNCTION identity_internal.accept_link(realm text, proposal_id bigint)
 RETURNS TABLE (identity_id uuid, login text, status text)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'proposed');
@@ -498,13 +519,19 @@ BEGIN
     WHERE (n.realm, n.site_id, n.original_id) = (p.realm, p.site_id, p.original_id) ORDER BY n.kind, n.key;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.accept_link(text, bigint) IS 'Internal: what identity.accept_link() carries out';
+
+CREATE FUNCTION identity.accept_link(realm text, proposal_id bigint)
+RETURNS TABLE (identity_id uuid, login text, status text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.accept_link(text, bigint) IS
 'Decides that a staged user and an identity are one person. The identity gets those of the user''s login names that nobody else has; its password, its state and its rights stay its own, and the site''s password is not taken over.
 Returns the user''s names: moved (the identity logs in with it now), had (it did before) or held by another.
 Errors: 42704 no such realm or proposal, 55000 it is decided already, or the user is not staged (any more).';
 
-CREATE FUNCTION identity.reject_link(realm text, proposal_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.reject_link(realm text, proposal_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'proposed');
@@ -514,11 +541,16 @@ BEGIN
     PERFORM identity_internal.audit(realm, 'reject_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
+COMMENT ON FUNCTION identity_internal.reject_link(text, bigint) IS 'Internal: what identity.reject_link() carries out';
+
+CREATE FUNCTION identity.reject_link(realm text, proposal_id bigint) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.reject_link(text, bigint) IS
 'Decides that a staged user and an identity are two persons: the proposal does not come again. Errors: 42704 no such realm or proposal, 55000 it is decided already.';
 
-CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.undo_link(realm text, proposal_id bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'accepted,rejected');
@@ -531,5 +563,10 @@ BEGIN
     PERFORM identity_internal.audit(realm, 'undo_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id));
 END
 $$;
+COMMENT ON FUNCTION identity_internal.undo_link(text, bigint) IS 'Internal: what identity.undo_link() carries out';
+
+CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.undo_link(text, bigint) IS
 'Takes the decision on a link proposal back: the user is staged again, and the identity loses the names that it got. Errors: 42704 no such realm or proposal, 55000 it is not decided.';

@@ -4,8 +4,8 @@ ALTER TABLE identity.realms ADD COLUMN password_scheme text COLLATE "C"
     CHECK (password_scheme OPERATOR(pg_catalog.=) 'argon2id');
 COMMENT ON COLUMN identity.realms.password_scheme IS 'What a password is hashed with anew when its owner logs in: argon2id; NULL: hashes stay as they are';
 
-CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS void
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.set_password_scheme(realm text, scheme text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.check_realm(realm);
@@ -17,6 +17,11 @@ BEGIN
     PERFORM identity_internal.audit(realm, 'set_password_scheme', NULL, jsonb_build_object('scheme', scheme));
 END
 $$;
+COMMENT ON FUNCTION identity_internal.set_password_scheme(text, text) IS 'Internal: what identity.set_password_scheme() carries out';
+
+CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
 'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
 Errors: 42704 no such realm, 22023 unknown scheme.';
@@ -75,14 +80,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
 
-CREATE FUNCTION identity.login_candidates(realm text, login text)
+CREATE FUNCTION identity_internal.login_candidates(realm text, login text)
 RETURNS TABLE (layer text, identity_id uuid, site text, original_id text, identifier_kind text, via text, scheme text)
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     SELECT c.layer, c.identity_id, t.name::text, c.original_id, c.identifier_kind, c.via, (identity.inspect_password_hash(c.hash)).scheme
     FROM identity_internal.candidates($1, $2) AS c
-    LEFT JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = c.site_id
+    LEFT JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = c.site_id;
+END
 $$;
+COMMENT ON FUNCTION identity_internal.login_candidates(text, text) IS 'Internal: what identity.login_candidates() carries out';
+
+CREATE FUNCTION identity.login_candidates(realm text, login text)
+RETURNS TABLE (layer text, identity_id uuid, site text, original_id text, identifier_kind text, via text, scheme text)
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.login_candidates(text, text) IS
 'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
 layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
@@ -188,9 +202,9 @@ $$;
 COMMENT ON FUNCTION identity_internal.promote_staged(text, int, text, text, text) IS
 'Internal: identity.promote_identity(). proved: the hash that his password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
 
-CREATE FUNCTION identity.promote_identity(realm text, site text, original_id text)
+CREATE FUNCTION identity_internal.promote_identity(realm text, site text, original_id text)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     number CONSTANT int := identity_internal.site_id(realm, site);
@@ -202,6 +216,12 @@ BEGIN
     RETURN QUERY SELECT p.* FROM identity_internal.promote_staged(realm, number, original_id) AS p;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.promote_identity(text, text, text) IS 'Internal: what identity.promote_identity() carries out';
+
+CREATE FUNCTION identity.promote_identity(realm text, site text, original_id text)
+RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
 'Makes a staged user an identity of the main tables, with his login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
 status: promoted; promoted before, linked (identity_id is the one he has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
@@ -322,9 +342,9 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.verify_login(text, text, text) IS 'Internal: who proves himself by a password, or why nobody does';
 
-CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
+CREATE FUNCTION identity_internal.authenticate(realm text, login text, password text, context jsonb)
 RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text, retry_after interval)
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     address CONSTANT text := context ->> 'ip';
@@ -361,6 +381,12 @@ BEGIN
     RETURN NEXT;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.authenticate(text, text, text, jsonb) IS 'Internal: what identity.authenticate() carries out';
+
+CREATE FUNCTION identity.authenticate(realm text, login text, password text, context jsonb = '{}')
+RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text, retry_after interval)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
 verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.

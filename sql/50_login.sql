@@ -1,7 +1,7 @@
 -- Login routing: organizations, memberships, and the way from an identity to the organization that it logs in to.
 --
--- Security: resolve_login and preview_login run as the owner of the extension, so that the application's role needs no right on the
--- tables. Nothing here refers from a membership to its organization: that one may be gone, and the login goes on to another.
+-- Security: resolve_login and preview_login ask what their caller may do, and then go on as the owner of the extension, so that the
+-- application's role needs no right on the tables. Nothing here refers from a membership to its organization: that one may be gone, and the login goes on to another.
 
 CREATE FUNCTION identity_internal.is_sso_url(url text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -115,18 +115,18 @@ COMMENT ON COLUMN identity.login_failures.failed_at IS 'When';
 COMMENT ON COLUMN identity.login_failures.id IS 'Sets apart what failed in one moment';
 
 CREATE FUNCTION identity_internal.login_wait(realm text, subject text, address text) RETURNS interval
-LANGUAGE c STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'login_wait_wrapper';
 COMMENT ON FUNCTION identity_internal.login_wait(text, text, text) IS
 'Internal: how long the next login of this subject, or from this address, is held back; NULL: not at all. Writes nothing';
 
 CREATE FUNCTION identity_internal.login_failed(realm text, subject text, address text) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'login_failed_wrapper';
 COMMENT ON FUNCTION identity_internal.login_failed(text, text, text) IS 'Internal: counts a failed login. It waits for no other session';
 
 CREATE FUNCTION identity_internal.login_succeeded(realm text, subject text) RETURNS void
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'login_succeeded_wrapper';
 COMMENT ON FUNCTION identity_internal.login_succeeded(text, text) IS 'Internal: forgets the failed logins of a subject. It waits for no other session';
 
@@ -136,8 +136,8 @@ AS 'MODULE_PATHNAME', 'login_address_wrapper';
 COMMENT ON FUNCTION identity_internal.login_address(text) IS
 'Internal: what failed logins from an address are counted under: the IPv4 address, or the IPv6 network of 64 bits. Errors: 22023 not an IP address';
 
-CREATE FUNCTION identity.clear_login_failures(realm text, subject text = NULL, address text = NULL) RETURNS bigint
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.clear_login_failures(realm text, subject text, address text) RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     network CONSTANT text := identity_internal.login_address(address);
@@ -159,6 +159,11 @@ BEGIN
     RETURN cleared;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.clear_login_failures(text, text, text) IS 'Internal: what identity.clear_login_failures() carries out';
+
+CREATE FUNCTION identity.clear_login_failures(realm text, subject text = NULL, address text = NULL) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.clear_login_failures(text, text, text) IS
 'Forgets the failed logins of a subject (an identity''s id, or a login name) or from an address, so that the next one is not held back. Returns how many.
 Errors: 42704 no such realm, 22023 neither is given, or address is no IP address.';
@@ -235,8 +240,8 @@ COMMENT ON FUNCTION identity.set_organization(text, text, jsonb) IS
 settings: as of identity.add_organization(). {"state": "deleted"} closes it for good; the row may also be deleted: its memberships then point at nothing, and logins go on to another organization.
 Errors: 42704 no such realm or organization, 22023 an unknown setting, or a value that it cannot have.';
 
-CREATE FUNCTION identity.organizations_of_email(realm text, email text) RETURNS SETOF text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.organizations_of_email(realm text, email text) RETURNS SETOF text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     domain CONSTANT text := split_part(identity.normalize_identifier('email', email), '@', -1);
@@ -247,6 +252,11 @@ BEGIN
     WHERE o.realm = $1 AND o.state = 'active' AND o.verified_domains @> ARRAY[domain] ORDER BY o.name;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.organizations_of_email(text, text) IS 'Internal: what identity.organizations_of_email() carries out';
+
+CREATE FUNCTION identity.organizations_of_email(realm text, email text) RETURNS SETOF text
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.organizations_of_email(text, text) IS
 'The active organizations of which the domain of an e-mail address is a verified one: where a login page may send who types it.
 Errors: 42704 no such realm.';
@@ -326,7 +336,7 @@ CREATE FUNCTION identity.resolve_login(
     realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
     OUT decision text, OUT organization text, OUT reason text, OUT redirect_url text, OUT switched boolean, OUT attempts int,
     OUT event_id bigint, OUT retry_after interval)
-LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'resolve_login_wrapper';
 COMMENT ON FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean) IS
 'Decides which organization an identity, which has proved itself, logs in to; and puts it on record.
@@ -340,15 +350,15 @@ CREATE FUNCTION identity.preview_login(
     realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
     OUT decision text, OUT organization text, OUT reason text, OUT redirect_url text, OUT switched boolean, OUT attempts int,
     OUT event_id bigint, OUT retry_after interval)
-LANGUAGE c STABLE PARALLEL RESTRICTED SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'preview_login_wrapper';
 COMMENT ON FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean) IS
 'What identity.resolve_login() would decide. Writes nothing, counts nothing, and works on a standby. event_id is NULL.
 Errors: 42704 no such realm, 22004 an argument is NULL, 22023 bad context or max_attempts.';
 
-CREATE FUNCTION identity.login_attempts(realm text, event_id bigint)
+CREATE FUNCTION identity_internal.login_attempts(realm text, event_id bigint)
 RETURNS TABLE (attempt int, organization text, outcome text, reason text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     tried jsonb;
@@ -365,6 +375,12 @@ BEGIN
     FROM jsonb_array_elements(tried) WITH ORDINALITY AS t (value, n) ORDER BY t.n;
 END
 $$;
+COMMENT ON FUNCTION identity_internal.login_attempts(text, bigint) IS 'Internal: what identity.login_attempts() carries out';
+
+CREATE FUNCTION identity.login_attempts(realm text, event_id bigint)
+RETURNS TABLE (attempt int, organization text, outcome text, reason text)
+LANGUAGE c STABLE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.login_attempts(text, bigint) IS
 'The organizations that a login tried, in order. outcome: failed (it could not be logged in to, for the reason), or the decision that it led to.
 event_id: as identity.resolve_login() returned it. Errors: 42704 no such realm, or no such login.';

@@ -1,18 +1,71 @@
--- Who may call what. PUBLIC gets nothing; a role gets a level, and each level has what those below it have.
+-- Who may call what, and for which realms.
+--
+-- A role has a level for some realms or for all. The level is a list of privileges, which are granted on the objects themselves; the
+-- realms are checked by every function when it is called, as the role that calls it, and by row-level security where a role reads or
+-- writes the tables. PUBLIC gets nothing.
 
+CREATE TABLE identity.access_grants (
+    role regrole NOT NULL,
+    level text COLLATE "C" NOT NULL
+        CHECK (level OPERATOR(pg_catalog.=) ANY ('{application,registrar,notifier,auditor,importer,admin}'::pg_catalog.text[])),
+    realm text COLLATE "C" REFERENCES identity.realms ON DELETE CASCADE ON UPDATE CASCADE
+);
+CREATE UNIQUE INDEX access_grants_role_key ON identity.access_grants (role, (COALESCE(realm, '')));
+-- A role that was dropped is not dumped: its number may be that of another role elsewhere.
+SELECT pg_catalog.pg_extension_config_dump(
+    'identity.access_grants', 'WHERE role::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_roles AS r)');
+COMMENT ON TABLE identity.access_grants IS 'The levels of access that identity.grant_access() has given: one row a role and realm';
+COMMENT ON COLUMN identity.access_grants.role IS 'The role. It is kept by its number: a role of the same name that is created later has nothing of it';
+COMMENT ON COLUMN identity.access_grants.level IS 'application, registrar, notifier, auditor, importer or admin';
+COMMENT ON COLUMN identity.access_grants.realm IS 'The realm; NULL: all realms, those to come included';
+
+CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.access_grants
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
+ALTER TABLE identity.access_grants ENABLE ALWAYS TRIGGER a_changed;
+CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.access_grants
+FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
+ALTER TABLE identity.access_grants ENABLE REPLICA TRIGGER a_row_replicated;
+
+-- level "any": every level has it. level "owner": no level has it; it is listed so that each function and table has its place here.
 CREATE FUNCTION identity_internal.access_rights()
 RETURNS TABLE (level text, privilege text, object text)
 LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    VALUES ('checker', 'USAGE', 'SCHEMA identity'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.normalize_identifier(text, text)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.identifier_skeleton(text)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.unicode_version()'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
-           ('checker', 'SELECT', 'TABLE identity.realms'),
-           ('checker', 'EXECUTE', 'FUNCTION identity_internal.check_realm(text)'),
-           ('checker', 'SELECT', 'TABLE identity.identities_view'),
+    VALUES ('any', 'USAGE', 'SCHEMA identity'),
+           ('any', 'EXECUTE', 'FUNCTION identity.normalize_identifier(text, text)'),
+           ('any', 'EXECUTE', 'FUNCTION identity.identifier_skeleton(text)'),
+           ('any', 'EXECUTE', 'FUNCTION identity.unicode_version()'),
+           ('any', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
+           ('any', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
+           ('any', 'SELECT', 'TABLE identity.realms'),
+           ('any', 'EXECUTE', 'FUNCTION identity_internal.check_realm(text)'),
+           ('any', 'EXECUTE', 'FUNCTION identity_internal.has_all_realms(text)'),
+           ('any', 'EXECUTE', 'FUNCTION identity_internal.my_realms(text)'),
+           ('application', 'SELECT', 'TABLE identity.identities_view'),
+           ('application', 'SELECT', 'TABLE identity.sites'),
+           ('application', 'EXECUTE', 'FUNCTION identity.login_candidates(text, text)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.authenticate(text, text, text, jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.check_permission(text, text, text, text, text, jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.check_permissions(text, text, text, text[], text[], jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.explain_permission(text, text, text, text, text, jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.permitted_subjects(text, text, text, text, text, int, jsonb)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.permission_cache_status()'),
+           ('application', 'EXECUTE', 'FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.login_attempts(text, bigint)'),
+           ('application', 'EXECUTE', 'FUNCTION identity.organizations_of_email(text, text)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities(text, jsonb, text, boolean, text)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity.patch_identities(text, jsonb)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb)'),
+           ('registrar', 'USAGE', 'SCHEMA identity_internal'),
+           ('notifier', 'EXECUTE', 'FUNCTION identity.pending_notices(text, int)'),
+           ('notifier', 'EXECUTE', 'FUNCTION identity.mark_notices(text, bigint[], text)'),
+           ('auditor', 'SELECT', 'TABLE identity.audit_events'),
+           ('auditor', 'SELECT', 'TABLE identity.audit_heads'),
+           ('auditor', 'EXECUTE', 'FUNCTION identity.audit_checkpoint(text)'),
+           ('auditor', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, int)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, tid)'),
@@ -21,12 +74,21 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_holds(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_before_insert(anyelement)'),
            ('importer', 'SELECT', 'TABLE identity.import_progress'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.import_identities(text, jsonb, text, boolean, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.patch_identities(text, jsonb)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.recheck_identifiers(text)'),
            ('importer', 'SELECT', 'TABLE identity.identity_schemas'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_note(text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_may_repeat(text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_keep(oid, tid, text, text, text, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.find_duplicates(regclass, text, text, text, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.dedup_logins(regclass, text, text, text, jsonb, text, text, text, int, text, boolean)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.site_id(text, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.stage_site(text, text, text, jsonb, jsonb, boolean, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.dedup_site_logins(text, boolean)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.promote_identity(text, text, text)'),
+           ('importer', 'SELECT', 'TABLE identity.dedup_runs'),
+           ('importer', 'SELECT', 'TABLE identity.dedup_rows'),
+           ('importer', 'SELECT', 'TABLE identity.import_runs'),
            ('admin', 'EXECUTE', 'FUNCTION identity.add_realm(text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.set_identity_schema(text, text, jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.schema_problem(jsonb)'),
@@ -36,21 +98,6 @@ AS $$
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.identifiers'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.credentials'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.addresses'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_note(text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_may_repeat(text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_keep(oid, tid, text, text, text, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.find_duplicates(regclass, text, text, text, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.dedup_logins(regclass, text, text, text, jsonb, text, text, text, int, text, boolean)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean)'),
-           ('checker', 'SELECT', 'TABLE identity.sites'),
-           ('checker', 'EXECUTE', 'FUNCTION identity_internal.site_id(text, text)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.login_candidates(text, text)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.authenticate(text, text, text, jsonb)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.stage_site(text, text, text, jsonb, jsonb, boolean, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.dedup_site_logins(text, boolean)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.promote_identity(text, text, text)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.pending_notices(text, int)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.mark_notices(bigint[], text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.add_site(text, int, text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.release_staged(text, text, text[], text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.set_password_scheme(text, text)'),
@@ -58,19 +105,13 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity.accept_link(text, bigint)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.reject_link(text, bigint)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.undo_link(text, bigint)'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.sites'),
+           ('admin', 'INSERT, UPDATE, DELETE', 'TABLE identity.sites'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.staged_identities'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.staged_identifiers'),
            ('admin', 'SELECT', 'TABLE identity.site_dedup_runs'),
            ('admin', 'SELECT', 'TABLE identity.former_logins'),
            ('admin', 'SELECT, UPDATE', 'TABLE identity.notices'),
            ('admin', 'SELECT, UPDATE', 'TABLE identity.link_proposals'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.check_permission(text, text, text, text, text, jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.check_permissions(text, text, text, text[], text[], jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.explain_permission(text, text, text, text, text, jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.permitted_subjects(text, text, text, text, text, int, jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.permission_cache_status()'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.is_subject(text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.is_name(text, int)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.are_names(text[])'),
@@ -109,24 +150,13 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity.undo_collapse(uuid)'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.collapse_runs'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.collapsed_permissions'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.permissions'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.permissions'),
            ('admin', 'USAGE', 'SEQUENCE identity.permissions_id_seq'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.members'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.resource_containers'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.resource_types'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.implied_scopes'),
-           ('admin', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE', 'TABLE identity.policies'),
-           ('admin', 'SELECT', 'TABLE identity.dedup_runs'),
-           ('admin', 'SELECT', 'TABLE identity.dedup_rows'),
-           ('admin', 'SELECT', 'TABLE identity.import_runs'),
-           ('admin', 'SELECT', 'TABLE identity.audit_events'),
-           ('admin', 'SELECT', 'TABLE identity.audit_heads'),
-           ('admin', 'EXECUTE', 'FUNCTION identity.audit_checkpoint(text)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.login_attempts(text, bigint)'),
-           ('checker', 'EXECUTE', 'FUNCTION identity.organizations_of_email(text, text)'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.members'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.resource_containers'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.resource_types'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.implied_scopes'),
+           ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.policies'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.organizations'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.memberships'),
            ('admin', 'SELECT', 'TABLE identity.login_failures'),
@@ -141,74 +171,196 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity.remove_membership(text, uuid, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.membership_settings(jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.check_membership(text, uuid, text)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity.clear_login_failures(text, text, text)')
+           ('admin', 'EXECUTE', 'FUNCTION identity.clear_login_failures(text, text, text)'),
+           ('owner', 'EXECUTE', 'FUNCTION identity.expire_audit(text, timestamptz)'),
+           ('owner', 'EXECUTE', 'FUNCTION identity.grant_access(text, text, text[])'),
+           ('owner', 'EXECUTE', 'FUNCTION identity.revoke_access(text)'),
+           ('owner', 'SELECT', 'TABLE identity.access_grants')
 $$;
 COMMENT ON FUNCTION identity_internal.access_rights() IS 'Internal: what each level of access consists of';
 
-CREATE FUNCTION identity_internal.access_role(role text) RETURNS text
+CREATE FUNCTION identity_internal.access_role(role text) RETURNS regrole
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    found CONSTANT oid := (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role);
 BEGIN
-    IF role IS NULL OR NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+    IF found IS NULL THEN
         RAISE EXCEPTION 'role "%" does not exist', COALESCE(role, 'NULL')
             USING ERRCODE = 'undefined_object', HINT = 'Give the exact name of a role: SELECT rolname FROM pg_roles.';
     END IF;
-    RETURN quote_ident(role);
+    RETURN found;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.access_role(text) IS 'Internal: a role''s name, quoted; raises where there is no such role';
+COMMENT ON FUNCTION identity_internal.access_role(text) IS 'Internal: a role by its name; raises where there is no such role';
 
-CREATE FUNCTION identity_internal.take_access(role text) RETURNS void
+CREATE FUNCTION identity_internal.revoke_all_access(role regrole) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    name CONSTANT text := identity_internal.access_role(role);
     entitled record;
 BEGIN
+    DELETE FROM identity.access_grants AS g
+    WHERE g.role = $1 OR NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.oid = g.role);
     FOR entitled IN SELECT r.privilege, r.object FROM identity_internal.access_rights() AS r LOOP
-        EXECUTE format('REVOKE %s ON %s FROM %s', entitled.privilege, entitled.object, name);
+        EXECUTE format('REVOKE %s ON %s FROM %s', entitled.privilege, entitled.object, role);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.take_access(text) IS 'Internal: takes from role all that any level consists of';
+COMMENT ON FUNCTION identity_internal.revoke_all_access(regrole) IS 'Internal: takes from a role all that any level consists of';
 
-CREATE FUNCTION identity.grant_access(role text, level text) RETURNS void
+CREATE FUNCTION identity.grant_access(role text, level text, realms text[] = NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    levels CONSTANT text[] := '{checker,importer,admin}';
-    name CONSTANT text := identity_internal.access_role(role);
+    levels CONSTANT text[] := '{application,registrar,notifier,auditor,importer,admin}';
+    grantee CONSTANT regrole := identity_internal.access_role(role);
     entitled record;
 BEGIN
     IF level IS NULL OR level <> ALL (levels) THEN
-        RAISE EXCEPTION 'unknown level: "%"', COALESCE(level, 'NULL')
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use checker, importer or admin.';
+        RAISE EXCEPTION 'invalid value for argument "level": %', COALESCE('"' || level || '"', 'NULL')
+            USING ERRCODE = 'invalid_parameter_value', HINT = format('Valid values are %s.', array_to_string(levels, ', '));
+    ELSIF cardinality(realms) = 0 OR array_position(realms, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'invalid value for argument "realms": %', quote_literal(realms)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the names of realms, or NULL for all of them.';
     END IF;
-    PERFORM identity_internal.take_access(role);
+    PERFORM identity_internal.check_realm(r) FROM unnest(realms) AS r;
+    PERFORM identity_internal.revoke_all_access(grantee);
+    INSERT INTO identity.access_grants (role, level, realm)
+    SELECT DISTINCT grantee, $2, r FROM unnest(COALESCE(realms, '{NULL}')) AS r;
     FOR entitled IN
         SELECT r.privilege, r.object FROM identity_internal.access_rights() AS r
-        WHERE array_position(levels, r.level) <= array_position(levels, grant_access.level)
+        WHERE r.level = 'any' OR identity_internal.level_includes(grant_access.level, r.level)
     LOOP
-        EXECUTE format('GRANT %s ON %s TO %s', entitled.privilege, entitled.object, name);
+        EXECUTE format('GRANT %s ON %s TO %s', entitled.privilege, entitled.object, grantee);
     END LOOP;
-    PERFORM identity_internal.audit('', 'grant_access', role, jsonb_build_object('level', level));
+    PERFORM identity_internal.audit(COALESCE(r, ''), 'grant_access', role, jsonb_build_object('level', level))
+    FROM unnest(COALESCE(realms, '{NULL}')) AS r;
 END
 $$;
-COMMENT ON FUNCTION identity.grant_access(text, text) IS
-'Gives role a level of access to pg_identity, in place of the one it had.
-level: checker (checks, and identities without their secrets), importer (and imports), admin (and realms, the tables of the store with their credentials, the records of all runs).
-Run it as the owner of the extension. Errors: 42704 no such role, 22023 unknown level.';
+COMMENT ON FUNCTION identity.grant_access(text, text, text[]) IS
+'Gives a role a level of access to pg_identity, in place of the one that it had. What a role inherits from others adds up.
+level: application (authenticates, routes logins, checks permissions, reads identities without their secrets), registrar (adds identities, changes none), notifier (sends the notices of new login names), auditor (reads and verifies the audit), importer (imports, stages, consolidates; and what application, registrar and notifier may do), admin (everything, the tables with their credentials included).
+realms: the realms that the role may act on. To it, all others do not exist. NULL: all realms, those to come included.
+Run it as a superuser. Errors: 42704 no such role or realm, 22023 unknown level, or realms is empty.';
 
 CREATE FUNCTION identity.revoke_access(role text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM identity_internal.take_access(role);
+    PERFORM identity_internal.revoke_all_access(identity_internal.access_role(role));
     PERFORM identity_internal.audit('', 'revoke_access', role, '{}');
 END
 $$;
 COMMENT ON FUNCTION identity.revoke_access(text) IS
-'Takes from role what identity.grant_access() gave it. Errors: 42704 no such role.';
+'Takes from a role what identity.grant_access() gave it. Errors: 42704 no such role.';
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA identity FROM PUBLIC;
-REVOKE ALL ON ALL TABLES IN SCHEMA identity FROM PUBLIC;
+-- Row-level security: what a role reads and writes of the tables directly. The owner of the tables, and so every function that works
+-- as this role, passes by it.
+DO $$
+DECLARE
+    secured record;
+    of_realms CONSTANT text :=
+        '((SELECT identity_internal.has_all_realms(%3$L)) OR %2$I IN (SELECT identity_internal.my_realms(%3$L)))';
+BEGIN
+    FOR secured IN SELECT * FROM (VALUES
+        ('realms', 'name', 'ALL', 'admin'),
+        ('realms', 'name', 'SELECT', NULL),
+        ('identity_schemas', 'realm', 'ALL', 'admin'),
+        ('identity_schemas', 'realm', 'SELECT', 'importer'),
+        ('identities', 'realm', 'ALL', 'admin'),
+        ('identifiers', 'realm', 'ALL', 'admin'),
+        ('credentials', 'realm', 'ALL', 'admin'),
+        ('addresses', 'realm', 'ALL', 'admin'),
+        ('sites', 'realm', 'ALL', 'admin'),
+        ('sites', 'realm', 'SELECT', 'application'),
+        ('staged_identities', 'realm', 'ALL', 'admin'),
+        ('staged_identifiers', 'realm', 'ALL', 'admin'),
+        ('site_dedup_runs', 'realm', 'ALL', 'admin'),
+        ('former_logins', 'realm', 'ALL', 'admin'),
+        ('notices', 'realm', 'ALL', 'admin'),
+        ('link_proposals', 'realm', 'ALL', 'admin'),
+        ('organizations', 'realm', 'ALL', 'admin'),
+        ('memberships', 'realm', 'ALL', 'admin'),
+        ('login_failures', 'realm', 'ALL', 'admin'),
+        ('resource_types', 'realm', 'ALL', 'admin'),
+        ('implied_scopes', 'realm', 'ALL', 'admin'),
+        ('members', 'realm', 'ALL', 'admin'),
+        ('resource_containers', 'realm', 'ALL', 'admin'),
+        ('policies', 'realm', 'ALL', 'admin'),
+        ('permissions', 'realm', 'ALL', 'admin'),
+        ('collapse_runs', 'realm', 'ALL', 'admin'),
+        ('collapsed_permissions', 'realm', 'ALL', 'admin'),
+        ('audit_events', 'realm', 'SELECT', 'auditor'),
+        ('audit_heads', 'realm', 'SELECT', 'auditor'),
+        ('import_runs', 'realm', 'SELECT', 'admin')) AS t (name, realm, command, level)
+    LOOP
+        EXECUTE pg_catalog.format(
+            'ALTER TABLE identity.%1$I ENABLE ROW LEVEL SECURITY;
+             CREATE POLICY %5$I ON identity.%1$I FOR %4$s USING ' || of_realms,
+            secured.name, secured.realm, secured.level, secured.command,
+            pg_catalog.concat('realms_of_', COALESCE(secured.level, 'any')));
+    END LOOP;
+END
+$$;
+
+-- Of runs on the users' own tables, which belong to no realm, each role sees its own.
+CREATE POLICY own_runs ON identity.import_runs FOR SELECT USING (run_by OPERATOR(pg_catalog.=) CURRENT_USER);
+ALTER TABLE identity.dedup_runs ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_runs ON identity.dedup_runs FOR SELECT USING (run_by OPERATOR(pg_catalog.=) CURRENT_USER);
+ALTER TABLE identity.dedup_rows ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_runs ON identity.dedup_rows FOR SELECT
+USING (run_id IN (SELECT r.run_id FROM identity.dedup_runs AS r WHERE r.run_by OPERATOR(pg_catalog.=) CURRENT_USER));
+
+-- Everything belongs to identity_owner; nobody else has a right, whatever the default privileges of the role that installs are. The
+-- owner comes first: grants that are made before it changes would be taken for grants of the role that installs.
+DO $$
+DECLARE
+    item record;
+BEGIN
+    FOR item IN
+        SELECT pg_catalog.format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, n.nspname, c.relname) AS object
+        FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v}'::"char"[])
+        UNION ALL
+        SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure)
+        FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
+        WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+    LOOP
+        EXECUTE pg_catalog.concat('ALTER ', item.object, ' OWNER TO identity_owner');
+    END LOOP;
+    FOR item IN
+        SELECT DISTINCT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS grantee
+        FROM (
+            SELECT pg_catalog.format('SCHEMA %I', n.nspname) AS object, n.nspowner AS owner, n.nspacl AS acl
+            FROM pg_catalog.pg_namespace AS n
+            WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+            UNION ALL
+            SELECT pg_catalog.format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relowner, c.relacl
+            FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+            WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+              AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S}'::"char"[])
+            UNION ALL
+            SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure), f.proowner,
+                   COALESCE(f.proacl, pg_catalog.acldefault('f', f.proowner))
+            FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
+            WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])) AS o
+        CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) AS a
+        WHERE a.grantee OPERATOR(pg_catalog.<>) o.owner
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', item.object, item.grantee);
+    END LOOP;
+    GRANT USAGE ON SCHEMA identity, identity_internal TO identity_owner;
+    SELECT f.oid::pg_catalog.regprocedure AS function INTO item
+    FROM pg_catalog.pg_proc AS f
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
+    JOIN pg_catalog.pg_roles AS r ON r.oid OPERATOR(pg_catalog.=) f.proowner
+    WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[]) AND f.prosecdef
+      AND (r.rolsuper OR f.proconfig IS NULL OR NOT f.proconfig OPERATOR(pg_catalog.@>) '{"search_path=pg_catalog, pg_temp"}'::pg_catalog.text[]);
+    IF FOUND THEN
+        RAISE EXCEPTION 'function % runs as its owner, and is not safe for that', item.function
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'It must not belong to a superuser, and needs a search_path of its own.';
+    END IF;
+END
+$$;

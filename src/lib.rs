@@ -1,5 +1,6 @@
 //! pg_identity: brings identities together inside Postgres.
 
+mod access;
 mod audit;
 mod authorization;
 mod consolidation;

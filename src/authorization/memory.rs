@@ -4,7 +4,7 @@ use crate::authorization::cache::Cache;
 use crate::authorization::findings::Findings;
 use crate::authorization::plan::Model;
 use crate::authorization::policy::Policy;
-use crate::authorization::store::{Closure, Permission, TABLES};
+use crate::authorization::store::{Closure, Permission};
 use crate::db::invalidation;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::cell::RefCell;
@@ -102,7 +102,7 @@ pub fn refresh() {
     if MEMORY.with_borrow(|memory| memory.generation) == generation {
         return;
     }
-    invalidation::watch(&TABLES);
+    invalidation::watch();
     MEMORY.with_borrow_mut(|memory| {
         memory.cache.clear();
         memory.generation = generation;

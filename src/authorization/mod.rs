@@ -17,6 +17,7 @@ mod policy;
 mod store;
 mod subject;
 
+use crate::access::{self, Level};
 use crate::db::call::Call;
 use crate::db::invalidation;
 use crate::db::returns::ResultSet;
@@ -45,6 +46,9 @@ fn check_permission(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<boo
     else {
         return Ok(false);
     };
+    if !access::covers(Level::Application, realm)? {
+        return Ok(false);
+    }
     memory::refresh();
     let question = Question { realm, subject, scope, resource_type, resource: call.text(4) };
     Ok(judge::check(&mut Store::new(), &question, &Context::new(call.jsonb(5)))?)
@@ -64,6 +68,8 @@ fn check_permissions(
     TableIterator<'static, (name!(resource, Option<String>), name!(scope, Option<String>), name!(permitted, bool))>,
     ErrorReport,
 > {
+    access::require_any(Level::Application)?;
+    let realm = realm.filter(|realm| access::covers(Level::Application, realm).unwrap_or(false));
     memory::refresh();
     let (mut store, context) = (Store::new(), Context::new(context_value));
     let mut rows = Vec::new();
@@ -112,6 +118,7 @@ fn explain_permission(
     >,
     ErrorReport,
 > {
+    access::require(Level::Application, realm)?;
     memory::refresh();
     let asked = explain::Asked { realm, subject, scope, resource_type, resource };
     let steps = explain::explain(&mut Store::new(), &asked, &Context::new(context_value))?;
@@ -145,6 +152,7 @@ fn permitted_resources(
     context_value: Option<AnyElement>,
 ) -> std::result::Result<TableIterator<'static, (name!(resource, Option<String>), name!(permitted, bool))>, ErrorReport>
 {
+    access::require(Level::Application, realm)?;
     let most = page_size(max_rows)?;
     let (Some(realm), Some(subject), Some(scope), Some(resource_type)) = (realm, subject, scope, resource_type) else {
         return Ok(TableIterator::once((None, false)));
@@ -166,6 +174,7 @@ fn permitted_subjects(
     max_rows: Option<i32>,
     context_value: Option<AnyElement>,
 ) -> std::result::Result<TableIterator<'static, (name!(subject, String),)>, ErrorReport> {
+    access::require(Level::Application, realm)?;
     let most = page_size(max_rows)?;
     let (Some(realm), Some(scope), Some(resource_type)) = (realm, scope, resource_type) else {
         return Ok(TableIterator::empty());
@@ -237,6 +246,9 @@ fn reaches(
     container: Option<&str>,
 ) -> std::result::Result<bool, ErrorReport> {
     let (Some(realm), Some(subject), Some(container)) = (realm, subject, container) else { return Ok(false) };
+    if !access::covers(Level::Admin, realm)? {
+        return Ok(false);
+    }
     memory::forget();
     Ok(policy::Asker::is_in(&*Store::new().closure(realm, subject)?, container, false))
 }
@@ -255,6 +267,9 @@ fn stands_in(
     else {
         return Ok(false);
     };
+    if !access::covers(Level::Admin, realm)? {
+        return Ok(false);
+    }
     memory::forget();
     let mut store = Store::new();
     let model = store.model(realm)?;
@@ -274,6 +289,7 @@ fn collapse_permissions(
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
     let (realm, resource_type) = (required("realm", realm)?, required("resource_type", resource_type)?);
+    access::require(Level::Admin, Some(realm))?;
     let (resources, dry_run) = (required("resources", resources)?, required("dry_run", dry_run)?);
     result.open();
     Ok(collapse::collapse(realm, resource_type, resources, dry_run, &mut result)?)

@@ -7,12 +7,7 @@ use crate::authorization::subject;
 use crate::db::scan::{Index, Key, Reader};
 use crate::error::Result;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::CStr;
 use std::rc::Rc;
-
-/// The tables that answers come from.
-pub const TABLES: [&CStr; 6] =
-    [c"permissions", c"members", c"resource_containers", c"resource_types", c"implied_scopes", c"policies"];
 
 // Each with the columns by which it is ordered.
 /// realm, subject, resource_type, scope, resource

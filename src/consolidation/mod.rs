@@ -13,6 +13,7 @@ mod run;
 mod sites;
 mod statements;
 
+use crate::access::{self, Level};
 use crate::audit::{self, Event};
 use crate::db::catalog;
 use crate::db::returns::ResultSet;
@@ -58,6 +59,7 @@ fn find_duplicates(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
+    access::require_any(Level::Importer)?;
     run::check_session("find_duplicates")?;
     let normalize = Normalize::parse(&required("normalize", normalize)?)?;
     let table = catalog::table(required("target", target)?)?;
@@ -89,6 +91,7 @@ fn dedup_logins(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
+    access::require_any(Level::Importer)?;
     run::check_session("dedup_logins")?;
     let prefixes = required("prefixes", prefixes)?.0;
     let request = Request {
@@ -203,6 +206,7 @@ fn undo_dedup(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
+    access::require_any(Level::Importer)?;
     run::check_session("undo_dedup")?;
     let dry_run = required("dry_run", dry_run)?;
     let run_id = Uuid::from_bytes(*required("run_id", run_id)?.as_bytes()).to_string();
@@ -227,15 +231,25 @@ fn undo_dedup(
     Ok(with_memory(|| undo(&run, &run_id, dry_run, &mut result))?)
 }
 
+/// The record of a run of `dedup_site_logins`.
+#[derive(Deserialize)]
+struct RecordedOfSites {
+    realm: String,
+    run_by: String,
+}
+
 /// Undoes a run of `dedup_site_logins`; false where it is none.
 fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<bool> {
-    let run_by = session::as_extension_owner(|| {
-        spi::value::<String>(
-            "SELECT r.run_by::pg_catalog.text FROM identity.site_dedup_runs AS r WHERE r.run_id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid",
+    let run: Option<RecordedOfSites> = session::as_extension_owner(|| {
+        spi::document(
+            "SELECT pg_catalog.to_jsonb(r) FROM identity.site_dedup_runs AS r WHERE r.run_id OPERATOR(pg_catalog.=) $1::pg_catalog.uuid",
             &[run_id.into()],
         )
     })?;
-    let Some(run_by) = run_by else { return Ok(false) };
+    let Some(RecordedOfSites { realm, run_by }) = run else { return Ok(false) };
+    if !access::covers(Level::Importer, &realm)? {
+        return Ok(false);
+    }
     check_undoer(&run_by)?;
     if !dry_run {
         run::check_isolation("undo_dedup")?;

@@ -17,13 +17,27 @@ static GENERATION: AtomicU64 = AtomicU64::new(1);
 /// them as a whole, such as ALTER TABLE … DISABLE TRIGGER.
 static WATCHED: [AtomicU32; 8] = [const { AtomicU32::new(0) }; 8];
 
+/// The tables from which something is kept in memory.
+const TABLES: [&CStr; 7] = [
+    c"access_grants",
+    c"implied_scopes",
+    c"members",
+    c"permissions",
+    c"policies",
+    c"resource_containers",
+    c"resource_types",
+];
+
 const SIGNAL: &CStr = c"permission_signal";
 
 /// Once for each session.
 pub fn register() {
-    // SAFETY: the three functions live as long as the library, which is never unloaded.
+    // SAFETY: the functions live as long as the library, which is never unloaded.
     unsafe {
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::from(0));
+        for cache in [pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM, pg_sys::SysCacheIdentifier::AUTHOID] {
+            pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(role_changed), pg_sys::Datum::from(0));
+        }
         pg_sys::RegisterXactCallback(Some(transaction_ended), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(subtransaction_ended), std::ptr::null_mut());
     }
@@ -41,18 +55,19 @@ pub fn generation_seen() -> u64 {
     GENERATION.load(Relaxed)
 }
 
-/// Watches the signal and `tables`, before anything is kept that they contain.
-pub fn watch(tables: &[&CStr]) {
+/// Watches the signal and the tables, before anything is kept that they contain.
+pub fn watch() {
     let schema = scan::schema();
-    let names = std::iter::once(&SIGNAL).chain(tables);
-    for (slot, name) in WATCHED.iter().zip(names) {
-        slot.store(scan::relation(schema, name).map_or(0, pg_sys::Oid::to_u32), Relaxed);
+    let signal = scan::relation(scan::internal_schema(), SIGNAL);
+    let tables = TABLES.iter().map(|name| scan::relation(schema, name));
+    for (slot, relation) in WATCHED.iter().zip(std::iter::once(signal).chain(tables)) {
+        slot.store(relation.map_or(0, pg_sys::Oid::to_u32), Relaxed);
     }
 }
 
 /// Tells every session, when and if this transaction commits.
 pub fn announce() {
-    if let Some(signal) = scan::relation(scan::schema(), SIGNAL) {
+    if let Some(signal) = scan::relation(scan::internal_schema(), SIGNAL) {
         // SAFETY: the relation exists.
         unsafe { pg_sys::CacheInvalidateRelcacheByRelid(signal) };
     }
@@ -67,6 +82,11 @@ extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys
     if relation == 0 || WATCHED.iter().any(|watched| watched.load(Relaxed) == relation) {
         GENERATION.fetch_add(1, Relaxed);
     }
+}
+
+#[pg_guard]
+extern "C-unwind" fn role_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    GENERATION.fetch_add(1, Relaxed);
 }
 
 #[pg_guard]

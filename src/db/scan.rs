@@ -296,6 +296,12 @@ pub fn schema() -> pg_sys::Oid {
     unsafe { pg_sys::get_namespace_oid(c"identity".as_ptr(), true) }
 }
 
+/// The schema of what is the extension's own affair.
+pub fn internal_schema() -> pg_sys::Oid {
+    // SAFETY: a look into the system's cache.
+    unsafe { pg_sys::get_namespace_oid(c"identity_internal".as_ptr(), true) }
+}
+
 /// A relation of the extension.
 pub fn relation(schema: pg_sys::Oid, name: &CStr) -> Option<pg_sys::Oid> {
     // SAFETY: a look into the system's cache.

@@ -1,7 +1,7 @@
 //! The session around a call: its settings, its user, its locks.
 
-use crate::db::spi;
-use crate::error::{Error, Result};
+use crate::db::{scan, spi};
+use crate::error::Result;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_char};
 use std::sync::OnceLock;
@@ -58,14 +58,20 @@ pub fn as_owner<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Resu
     as_user(owner, || with_system_names(work))
 }
 
-/// The role that owns this extension.
+/// The role that owns the extension's tables and functions: found by the table, not by a name that another role may have.
 pub fn extension_owner() -> Result<pg_sys::Oid> {
-    spi::value::<pg_sys::Oid>("SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'pg_identity'", &[])?
-        .ok_or_else(|| Error::new("42704", "extension \"pg_identity\" is not installed here"))
+    let table = scan::own_relation(scan::schema(), c"realms")?;
+    // SAFETY: the table is closed as it was opened.
+    unsafe {
+        let table = pg_sys::table_open(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let owner = (*(*table).rd_rel).relowner;
+        pg_sys::table_close(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        Ok(owner)
+    }
 }
 
 /// Runs `work` with the rights of `role`.
-fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(super) fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Result<T> {
     let mut user = pg_sys::InvalidOid;
     let mut context = 0;
     // SAFETY: the user and the context are put back below; on an error Postgres' abort puts them back.

@@ -15,6 +15,7 @@ pub(crate) mod stage;
 mod statements;
 mod write;
 
+use crate::access::{self, Level};
 use crate::db::catalog::{self, Table};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
@@ -63,6 +64,7 @@ fn import_rows(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
+    access::require_any(Level::Importer)?;
     let request = Request {
         source: required("source", source)?,
         on_conflict: OnConflict::parse(&required("on_conflict", on_conflict)?)?,

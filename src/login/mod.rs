@@ -10,6 +10,7 @@ mod throttle;
 mod walk;
 mod write;
 
+use crate::access::{self, Level};
 use crate::db::plan::{self, Argument};
 use crate::db::scan::Place;
 use crate::db::{json, returns, session};
@@ -190,11 +191,14 @@ fn resolve_login(
             .hint("It leaves an event of the audit. identity.preview_login() gives the same decision, and writes nothing.")
             .into());
     }
+    access::require(Level::Application, realm.as_deref())?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let login = request.login()?;
-    let resolved = session::with_snapshot(|| request.resolve(&login))?;
-    let event = request.leave(&login, &resolved)?;
-    let values = answer(&resolved, Some(event))?;
+    let values = session::as_extension_owner(|| {
+        let login = request.login()?;
+        let resolved = session::with_snapshot(|| request.resolve(&login))?;
+        let event = request.leave(&login, &resolved)?;
+        answer(&resolved, Some(event))
+    })?;
     // SAFETY: this is the call that is being served; the values are those of its OUT parameters.
     Ok(unsafe { returns::row(fcinfo, &values) })
 }
@@ -210,9 +214,9 @@ fn preview_login(
     fallback: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
+    access::require(Level::Application, realm.as_deref())?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let login = request.login()?;
-    let values = answer(&request.resolve(&login)?, None)?;
+    let values = session::as_extension_owner(|| answer(&request.resolve(&request.login()?)?, None))?;
     // SAFETY: as above.
     Ok(unsafe { returns::row(fcinfo, &values) })
 }

@@ -6,7 +6,7 @@ role=identity_rls_reader
 ask -c "DO \$\$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') THEN CREATE ROLE $role; END IF; END \$\$"
 trap 'ask -c "DROP OWNED BY $role" -c "DROP ROLE $role"' EXIT
 ask >/dev/null <<SQL
-SELECT identity.grant_access('$role', 'checker');
+SELECT identity.grant_access('$role', 'application');
 SELECT identity.add_realm('acme'), identity.add_resource_type('acme', 'documents', '{view}');
 CREATE TABLE documents (id text COLLATE "C" PRIMARY KEY, body text);
 INSERT INTO documents SELECT 'd' || n, 'text ' || n FROM generate_series(1, 1000000) n;

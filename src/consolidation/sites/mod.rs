@@ -10,6 +10,7 @@ mod rules;
 mod stage;
 mod statements;
 
+use crate::access::{self, Level};
 use crate::consolidation::run::{check_isolation, check_session};
 use crate::db::lock;
 use crate::db::returns::ResultSet;
@@ -53,8 +54,10 @@ fn stage_site(
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("stage_site")?;
+    let realm = required("realm", realm)?;
+    access::require(Level::Importer, Some(&realm))?;
     let request = stage::Request {
-        realm: required("realm", realm)?,
+        realm,
         site: required("site", site)?,
         source: required("source", source)?,
         mapping: Mapping::parse(&required("mapping", mapping)?.0)?,
@@ -75,11 +78,13 @@ fn dedup_site_logins(
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("dedup_site_logins")?;
+    let realm = required("realm", realm)?;
+    access::require(Level::Importer, Some(&realm))?;
     let dry_run = required("dry_run", dry_run)?;
     if !dry_run {
         check_isolation("dedup_site_logins")?;
     }
-    Ok(dedup::dedup(&required("realm", realm)?, dry_run, result)?)
+    Ok(dedup::dedup(&realm, dry_run, result)?)
 }
 
 /// See the comment on `identity_internal.lock_staged` in `sql/31_sites.sql`.

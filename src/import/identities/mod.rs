@@ -13,6 +13,7 @@ mod schema;
 mod statements;
 mod write;
 
+use crate::access::{self, Level};
 use crate::db::json;
 use crate::db::progress::Phase;
 use crate::db::returns::ResultSet;
@@ -90,9 +91,14 @@ fn request(
     dry_run: Option<bool>,
     report: Option<String>,
 ) -> Result<Request> {
+    let realm = required("realm", realm)?;
+    let on_conflict = OnConflict::parse(&required("on_conflict", on_conflict)?)?;
+    // Whoever only adds identities changes none.
+    let level = if on_conflict == OnConflict::Update { Level::Importer } else { Level::Registrar };
+    access::require(level, Some(&realm))?;
     Ok(Request {
-        realm: required("realm", realm)?,
-        on_conflict: OnConflict::parse(&required("on_conflict", on_conflict)?)?,
+        realm,
+        on_conflict,
         dry_run: required("dry_run", dry_run)?,
         report: Report::parse(&required("report", report)?)?,
     })

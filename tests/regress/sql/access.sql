@@ -1,8 +1,8 @@
--- Each level from a role that has it, and from one that has none. A level has what those below it have.
+-- Each level from a role that has it, and from one that has none.
 DELETE FROM identity.import_runs;
 SET client_min_messages = warning;
-CREATE ROLE nobody; CREATE ROLE checker; CREATE ROLE importer; CREATE ROLE administrator;
-SELECT identity.grant_access('checker', 'checker'), identity.grant_access('importer', 'importer'), identity.grant_access('administrator', 'admin');
+CREATE ROLE nobody; CREATE ROLE application; CREATE ROLE importer; CREATE ROLE administrator;
+SELECT identity.grant_access('application', 'application'), identity.grant_access('importer', 'importer'), identity.grant_access('administrator', 'admin');
 SELECT identity.add_realm('acme');
 SELECT count(*) FROM identity.import_identities('acme', '[{"traits": {"username": "bob"}, "metadata_admin": 1, "credentials": {"password": {"config": {"hashed_password": "5f4dcc3b5aa765d61d8327deb882cf99"}}}}]');
 
@@ -41,10 +41,10 @@ CREATE FUNCTION probe() RETURNS TABLE (what text, allowed text) LANGUAGE sql AS 
 $$;
 GRANT EXECUTE ON FUNCTION probe(), allowed(text) TO PUBLIC;
 SET ROLE nobody; CREATE TEMP TABLE p0 AS SELECT * FROM probe(); RESET ROLE;
-SET ROLE checker; CREATE TEMP TABLE p1 AS SELECT * FROM probe(); RESET ROLE;
+SET ROLE application; CREATE TEMP TABLE p1 AS SELECT * FROM probe(); RESET ROLE;
 SET ROLE importer; CREATE TEMP TABLE p2 AS SELECT * FROM probe(); RESET ROLE;
 SET ROLE administrator; CREATE TEMP TABLE p3 AS SELECT * FROM probe(); RESET ROLE;
-SELECT left(what, 60) AS what, p0.allowed AS nobody, p1.allowed AS checker, p2.allowed AS importer, p3.allowed AS admin
+SELECT left(what, 60) AS what, p0.allowed AS nobody, p1.allowed AS application, p2.allowed AS importer, p3.allowed AS admin
 FROM p0 JOIN p1 USING (what) JOIN p2 USING (what) JOIN p3 USING (what);
 
 -- An importer writes the store through the functions, and reads the source with his own rights.
@@ -83,5 +83,5 @@ DELETE FROM identity.import_runs;
 DROP FUNCTION allowed, probe, who;
 DROP SCHEMA evil CASCADE;
 DROP TABLE docs, p0, p1, p2, p3;
-SELECT identity.revoke_access(r) FROM unnest('{checker,importer,administrator}'::text[]) r;
-DROP ROLE nobody, checker, importer, administrator;
+SELECT identity.revoke_access(r) FROM unnest('{application,importer,administrator}'::text[]) r;
+DROP ROLE nobody, application, importer, administrator;

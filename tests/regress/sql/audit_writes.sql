@@ -41,9 +41,10 @@ SET enable_seqscan = off;
 SELECT count(*) FROM identity.audit_events WHERE realm = 'written' AND action = 'indexed';
 RESET enable_seqscan;
 DROP INDEX identity.added_idx;
--- A trigger that forwards events has each; a constraint that was added holds.
+-- A trigger that forwards events has each; a constraint that was added holds. Functions of the extension write as identity_owner: a
+-- trigger function that needs other tables is SECURITY DEFINER, or that role gets the right.
 CREATE TABLE forwarded (what text, action text);
-CREATE FUNCTION forward() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION forward() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_LEVEL = 'ROW' THEN
         INSERT INTO public.forwarded VALUES ('row', NEW.action);
@@ -53,6 +54,9 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER forward AFTER INSERT ON identity.audit_events FOR EACH ROW EXECUTE FUNCTION forward();
+ALTER FUNCTION forward() SECURITY INVOKER;
+SELECT identity_internal.audit('written', 'forward', NULL, '{}') > 0 AS written;
+ALTER FUNCTION forward() SECURITY DEFINER;
 SELECT identity_internal.audit('written', 'forward', NULL, '{}') > 0 AS written;
 DROP TRIGGER forward ON identity.audit_events;
 CREATE TRIGGER forward AFTER INSERT ON identity.audit_events REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION forward();
@@ -73,7 +77,7 @@ SELECT intact FROM verify('written');
 
 -- A tool that copies the heads by a trigger is told of them; a chain goes on after that.
 CREATE TABLE copied (realm text, seq bigint);
-CREATE FUNCTION copy_head() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.copied VALUES (NEW.realm, NEW.seq); RETURN NULL; END $$;
+CREATE FUNCTION copy_head() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN INSERT INTO public.copied VALUES (NEW.realm, NEW.seq); RETURN NULL; END $$;
 CREATE TRIGGER copy_head AFTER INSERT OR UPDATE ON identity.audit_heads FOR EACH ROW EXECUTE FUNCTION copy_head();
 SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
 DROP TRIGGER copy_head ON identity.audit_heads;
@@ -109,7 +113,7 @@ SELECT * FROM log_in('south');
 SELECT * FROM log_in();
 SELECT l.* FROM generate_series(1, 300) n, log_in(CASE WHEN n < 0 THEN 'north' END) l WHERE NOT later;
 SELECT l.last_used, count(*) FROM generate_series(1, 300) n, log_in(CASE WHEN n % 3 = 0 THEN 'north' WHEN n % 7 = 0 THEN 'south' END) l WHERE l.later GROUP BY 1 ORDER BY 1;
-CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.forwarded VALUES ('login', NEW.organization); RETURN NULL; END $$;
+CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN INSERT INTO public.forwarded VALUES ('login', NEW.organization); RETURN NULL; END $$;
 CREATE TRIGGER seen AFTER UPDATE OF last_login ON identity.memberships FOR EACH ROW EXECUTE FUNCTION seen();
 SELECT * FROM log_in('north');
 SELECT * FROM log_in();

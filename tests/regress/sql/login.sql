@@ -176,7 +176,7 @@ BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT decision FROM identity.resolve_log
 
 -- The application's role logs people in, and sees nothing of the tables.
 CREATE ROLE login_app;
-SELECT identity.grant_access('login_app', 'checker');
+SELECT identity.grant_access('login_app', 'application');
 SET ROLE login_app;
 SELECT decision, organization FROM identity.resolve_login('routed', :cid, 'open');
 SELECT decision, organization FROM identity.preview_login('routed', :cid, 'open');

@@ -134,9 +134,9 @@ DELETE FROM identity.identities WHERE realm = 'moving' AND external_id = 'forum:
 SELECT state, identity_id FROM identity.staged_identities WHERE realm = 'moving' AND site_id = 3 AND original_id = '8';
 SELECT verdict, promoted FROM identity.authenticate('moving', 'hal', 'hal secret');
 
--- A checker logs people in, and sees no secret; he promotes nobody by hand.
+-- An application logs people in, and sees no secret; it promotes nobody by hand.
 CREATE ROLE regress_login;
-SELECT identity.grant_access('regress_login', 'checker');
+SELECT identity.grant_access('regress_login', 'application');
 SET ROLE regress_login;
 SELECT verdict FROM identity.authenticate('moving', 'hal', 'hal secret');
 SELECT * FROM identity.promote_identity('moving', 'shop', '2');

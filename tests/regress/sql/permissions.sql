@@ -152,10 +152,10 @@ INSERT INTO identity.resource_containers VALUES ('acme', 'groups', 'g', 'groups'
 SELECT action, subject, detail -> 'rows' AS rows, left((detail -> 'first' -> 0)::text, 130) AS first FROM identity.audit_events
 WHERE realm = 'acme' AND at > :'begun' AND ((action LIKE '%permissions' AND (detail ->> 'rows')::int > 2) OR action LIKE '%implied_scopes') ORDER BY at;
 
--- A checker asks, and reads no table; an administrator does the rest.
-CREATE ROLE permission_checker; CREATE ROLE permission_admin;
-SELECT identity.grant_access('permission_checker', 'checker'), identity.grant_access('permission_admin', 'admin');
-SET ROLE permission_checker;
+-- An application asks, and reads no table; an administrator does the rest.
+CREATE ROLE permission_app; CREATE ROLE permission_admin;
+SELECT identity.grant_access('permission_app', 'application'), identity.grant_access('permission_admin', 'admin');
+SET ROLE permission_app;
 SELECT identity.check_permission('acme', 'user:9', 'create', 'roles'), (SELECT count(*) FROM identity.explain_permission('acme', 'user:9', 'create', 'roles')),
        (SELECT count(*) FROM identity.permitted_resources('acme', 'user:7', 'view', 'clients')), (SELECT count(*) FROM identity.permitted_subjects('acme', 'view', 'clients', 'c1'));
 SELECT count(*) FROM identity.permissions;
@@ -173,7 +173,7 @@ SELECT identity.check_permission('acme', 'user:9', 'create', 'roles'), (SELECT c
 SELECT pg_current_xact_id_if_assigned() IS NULL AS no_transaction_id;
 COMMIT;
 
-SELECT identity.revoke_access(r) FROM unnest('{permission_checker,permission_admin}'::text[]) r;
-DROP ROLE permission_checker, permission_admin;
+SELECT identity.revoke_access(r) FROM unnest('{permission_app,permission_admin}'::text[]) r;
+DROP ROLE permission_app, permission_admin;
 TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types;
 DELETE FROM identity.realms;

@@ -74,9 +74,9 @@ SELECT value FROM identity.staged_identifiers WHERE realm = 'merger' AND site_id
 
 -- Notices: one for each rename, by e-mail, else by phone.
 SELECT site, original_id, channel, address, old_login, new_login FROM identity.pending_notices('merger');
-SELECT identity.mark_notices(array_agg(notice_id), 'sent') FROM identity.pending_notices('merger', 2);
+SELECT identity.mark_notices('merger', array_agg(notice_id), 'sent') FROM identity.pending_notices('merger', 2);
 SELECT state, count(*) FROM identity.notices WHERE realm = 'merger' GROUP BY 1 ORDER BY 1;
-SELECT identity.mark_notices('{}', 'lost');
+SELECT identity.mark_notices('merger', '{}', 'lost');
 
 -- Links are proposed where both have verified one address; a person decides, and may take it back.
 SELECT site_id, original_id, kind, address, state FROM identity.link_proposals WHERE realm = 'merger';
@@ -111,12 +111,12 @@ INSERT INTO wide_users VALUES ('main', 1, 'zed', NULL), ('main', 2, 'Zed', NULL)
 SELECT s.*, t.status FROM (VALUES ('main'), ('forum'), ('shop')) AS s (site), identity.stage_site('merger', s.site, format('SELECT * FROM wide_users WHERE site = %L', s.site), '{"original_id": "id", "username": "name", "email": "mail"}', report => 'all') AS t;
 CREATE TABLE wide_run AS SELECT * FROM identity.dedup_site_logins('merger');
 SELECT site, row_id, old_login, new_login, reason FROM wide_run WHERE row_id IN ('2', '90', '91');
-SELECT count(identity.mark_notices(ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
+SELECT count(identity.mark_notices('merger', ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
 SELECT DISTINCT run_id AS wide FROM wide_run \gset
 SELECT site, row_id, login, restored, status FROM identity.undo_dedup(:'wide') WHERE row_id = '90';
 DROP TABLE wide_run;
 CREATE TABLE wide_run AS SELECT * FROM identity.dedup_site_logins('merger');
-SELECT count(identity.mark_notices(ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
+SELECT count(identity.mark_notices('merger', ARRAY[n.notice_id], 'sent')) FROM identity.notices AS n WHERE n.realm = 'merger' AND n.state = 'pending';
 SELECT DISTINCT run_id AS wide FROM wide_run \gset
 SELECT count(*) FROM identity.undo_dedup(:'wide') WHERE row_id = '90';
 SELECT original_id, old_login, new_login FROM identity.notices WHERE realm = 'merger' AND state = 'pending' AND original_id = '90';

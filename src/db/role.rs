@@ -1,0 +1,22 @@
+//! Roles of the server and their rights.
+
+use pgrx::pg_sys;
+
+pub type Role = pg_sys::Oid;
+
+/// The role whose rights apply now.
+pub fn current() -> Role {
+    // SAFETY: a plain read of the session's state.
+    unsafe { pg_sys::GetUserId() }
+}
+
+pub fn is_superuser(role: Role) -> bool {
+    // SAFETY: a look into the system's cache.
+    unsafe { pg_sys::superuser_arg(role) }
+}
+
+/// Whether `role` is `other`, or inherits its rights.
+pub fn has_rights_of(role: Role, other: Role) -> bool {
+    // SAFETY: a look into the system's cache; a role that does not exist has no members.
+    unsafe { pg_sys::has_privs_of_role(role, other) }
+}
