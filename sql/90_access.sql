@@ -297,7 +297,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format(
             'ALTER TABLE identity.%1$I ENABLE ROW LEVEL SECURITY;
-             CREATE POLICY %5$I ON identity.%1$I FOR %4$s USING ' || of_realms,
+             CREATE POLICY %5$I ON identity.%1$I FOR %4$s USING ' OPERATOR(pg_catalog.||) of_realms,
             secured.name, secured.realm, secured.level, secured.command,
             pg_catalog.concat('realms_of_', COALESCE(secured.level, 'any')));
     END LOOP;
@@ -319,10 +319,10 @@ DECLARE
     item record;
 BEGIN
     FOR item IN
-        SELECT pg_catalog.format('%s %I.%I', CASE c.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, n.nspname, c.relname) AS object
+        SELECT pg_catalog.format('%s %I.%I', CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' THEN 'VIEW' ELSE 'TABLE' END, n.nspname, c.relname) AS object
         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
         WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
-          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v}'::"char"[])
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v}'::pg_catalog."char"[])
         UNION ALL
         SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure)
         FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
@@ -331,16 +331,16 @@ BEGIN
         EXECUTE pg_catalog.concat('ALTER ', item.object, ' OWNER TO identity_owner');
     END LOOP;
     FOR item IN
-        SELECT DISTINCT o.object, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS grantee
+        SELECT DISTINCT o.object, CASE WHEN a.grantee OPERATOR(pg_catalog.=) 0::pg_catalog.oid THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS grantee
         FROM (
             SELECT pg_catalog.format('SCHEMA %I', n.nspname) AS object, n.nspowner AS owner, n.nspacl AS acl
             FROM pg_catalog.pg_namespace AS n
             WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
             UNION ALL
-            SELECT pg_catalog.format('%s %I.%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relowner, c.relacl
+            SELECT pg_catalog.format('%s %I.%I', CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relowner, c.relacl
             FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
             WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
-              AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S}'::"char"[])
+              AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,S}'::pg_catalog."char"[])
             UNION ALL
             SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure), f.proowner,
                    COALESCE(f.proacl, pg_catalog.acldefault('f', f.proowner))

@@ -41,8 +41,11 @@ pub fn covers(level: Level, realm: &str) -> Result<bool> {
 
 fn lacks(level: Level) -> Error {
     let role = session::current_role_name().unwrap_or_default();
-    Error::new("42501", format!("role \"{role}\" does not have the access level {}", level.name()))
-        .hint(format!("A superuser can run: SELECT identity.grant_access({}, '{}').", literal(&role), level.name()))
+    Error::new("42501", format!("role \"{role}\" does not have the access level {}", level.name())).hint(format!(
+        "A superuser can run: SELECT identity.grant_access({}, '{}').",
+        literal(&role),
+        level.name()
+    ))
 }
 
 /// The same words for a realm that the role does not have and for one that does not exist.

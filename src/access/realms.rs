@@ -2,8 +2,8 @@
 //! a role itself changes.
 
 use crate::access::Level;
-use crate::db::scan::{Index, Reader};
 use crate::db::role::{self, Role};
+use crate::db::scan::{Index, Reader};
 use crate::db::{invalidation, session};
 use crate::error::Result;
 use std::cell::RefCell;
