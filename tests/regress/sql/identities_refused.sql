@@ -1,4 +1,5 @@
 -- Rules of the user on the store's tables: what they refuse is found and reported, and the rest goes in.
+DELETE FROM identity.import_runs;
 SELECT identity.add_realm('acme');
 SET statement_timeout = '60s';
 SET client_min_messages = warning;

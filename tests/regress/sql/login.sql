@@ -111,7 +111,7 @@ SELECT * FROM login(:cid, 'never');
 
 -- Too many failures: one a login, however many organizations it tried; by identity and by address.
 SET identity.login_max_failures = 3;
-DELETE FROM identity.login_failures;
+TRUNCATE identity.login_failures;
 SELECT identity.set_membership('routed', :ann, 'east', '{"state": "suspended"}');
 SELECT decision, reason, attempts, retry_after IS NULL AS free FROM generate_series(10, 13) n, LATERAL identity.resolve_login('routed', :ann, NULL, '{"ip": "203.0.113.9"}', n) r;
 SELECT decision, reason, attempts, retry_after BETWEEN interval '14 minutes' AND interval '15 minutes' AS a_quarter FROM identity.preview_login('routed', :ann);
