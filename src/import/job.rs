@@ -2,13 +2,13 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{progress, session, spi, statement};
+use crate::db::{interrupt, progress, session, spi, statement};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// One call of an import function.
@@ -205,11 +205,13 @@ pub fn check_encoding() -> Result<()> {
 }
 
 /// Runs a statement of which a row may be the fault, and gives back its failure if one is. Of two sessions that wait for each
-/// other Postgres stops one; its part of the work is done again.
+/// other Postgres stops one; its part of the work is done again, after a pause in which the other one, which has yet to wake up,
+/// takes what it waited for.
 pub fn attempt_rows(
     mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
 ) -> Result<std::result::Result<u64, Failure>> {
-    const TRIES: usize = 4;
+    const TRIES: u32 = 4;
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -218,7 +220,7 @@ pub fn attempt_rows(
             Err(failure) => failure,
         };
         match plan::blame(&failure.sqlstate) {
-            Blame::Deadlock if tries < TRIES => continue,
+            Blame::Deadlock if tries < TRIES => interrupt::pause(PAUSE * tries),
             Blame::Row => return Ok(Err(failure)),
             Blame::Deadlock | Blame::Session => return Err(failure.into()),
         }
