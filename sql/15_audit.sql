@@ -74,6 +74,17 @@ AS 'MODULE_PATHNAME', 'audit_wrapper';
 COMMENT ON FUNCTION identity_internal.audit(text, text, text, jsonb) IS
 'Internal: adds an event, and returns its event_id. For functions that run as the owner of the extension; nobody else may call it';
 
+CREATE FUNCTION identity_internal.records(relation regclass, depth int) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'records_wrapper';
+COMMENT ON FUNCTION identity_internal.records(regclass, int) IS
+'Internal: says that what is written into a table from now on, at this depth of triggers and in this subtransaction, is put on record by the caller, so that the triggers of the table write no event. NULL: no more. For functions that run as the owner of the extension; nobody else may call it';
+
+CREATE FUNCTION identity_internal.is_recorded(relation regclass, depth int) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'is_recorded_wrapper';
+COMMENT ON FUNCTION identity_internal.is_recorded(regclass, int) IS 'Internal: whether identity_internal.records() was said of a table at this depth of triggers';
+
 CREATE FUNCTION identity_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -104,7 +115,7 @@ AS $$
 DECLARE
     found record;
 BEGIN
-    IF identity_internal.restoring() THEN
+    IF identity_internal.restoring() OR identity_internal.is_recorded(TG_RELID, pg_trigger_depth() - 1) THEN
         RETURN NULL;
     END IF;
     EXECUTE format(
