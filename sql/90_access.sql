@@ -8,6 +8,7 @@ AS $$
            ('checker', 'EXECUTE', 'FUNCTION identity.normalize_identifier(text, text)'),
            ('checker', 'EXECUTE', 'FUNCTION identity.identifier_skeleton(text)'),
            ('checker', 'EXECUTE', 'FUNCTION identity.unicode_version()'),
+           ('checker', 'EXECUTE', 'FUNCTION identity.new_id()'),
            ('checker', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
            ('checker', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
            ('checker', 'SELECT', 'TABLE identity.realms'),
