@@ -9,8 +9,8 @@ CREATE TABLE identity.audit_heads (
     realm text COLLATE "C" NOT NULL,
     lane int NOT NULL,
     seq bigint NOT NULL DEFAULT 0,
-    prev bytea NOT NULL DEFAULT '\x',
-    hash bytea NOT NULL DEFAULT '\x',
+    prev bytea NOT NULL DEFAULT '',
+    hash bytea NOT NULL DEFAULT '',
     PRIMARY KEY (realm, lane)
 ) WITH (fillfactor = 50);
 SELECT pg_catalog.pg_extension_config_dump('identity.audit_heads', '');
@@ -193,7 +193,7 @@ BEGIN
     chained AS (
         SELECT e.lane, e.seq, e.hash,
                COALESCE(s.seq, 0) + row_number() OVER w AS expected_seq,
-               e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '\x') AS follows,
+               e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '') AS follows,
                e.event_id = e.seq * 64 + e.lane AND e.hash = identity_internal.audit_hash(
                    e.prev, e.realm, e.lane, e.seq, e.at, e.session_role, e.acting_role, e.application_name, e.client_addr,
                    e.action, e.subject, e.detail) AS unchanged
@@ -209,7 +209,7 @@ BEGIN
             r.broken,
             CASE WHEN h.lane IS NULL THEN 1
                  WHEN h.seq <> COALESCE(r.last_seq, s.seq, 0) THEN LEAST(h.seq, COALESCE(r.last_seq, s.seq, 0)) + 1
-                 WHEN h.hash <> COALESCE(c.hash, s.hash, '\x') THEN h.seq END,
+                 WHEN h.hash <> COALESCE(c.hash, s.hash, '') THEN h.seq END,
             (SELECT min(k.seq) FROM known AS k
              LEFT JOIN chained AS o ON o.lane = k.lane AND o.seq = k.seq
              WHERE k.lane = l.lane AND k.seq > 0 AND k.seq >= COALESCE(s.seq, 0)

@@ -54,6 +54,10 @@ thread_local! {
 /// See the comment on `identity_internal.records` in `sql/15_audit.sql`.
 #[pg_extern(sql = false)]
 fn records(relation: Option<pg_sys::Oid>, depth: Option<i32>) {
+    if session::read_only() {
+        // What comes next is refused.
+        return;
+    }
     RECORDED.set(relation.zip(depth).map(|(relation, depth)| (relation, depth, session::subtransaction())));
 }
 

@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{interrupt, progress, session, spi, statement};
+use crate::db::{interrupt, progress, session, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
@@ -99,22 +99,6 @@ impl Job<'_> {
         self.finish(started, &outcome)
     }
 
-    /// Refuses a session in which no import can be made.
-    pub fn check_session(&self) -> Result<()> {
-        if session::read_only() {
-            let error = Error::new("25006", format!("cannot execute {}() in a read-only transaction", self.function))
-                .hint("Run it in a read-write transaction on the primary.");
-            return Err(if self.dry_run {
-                error.detail(
-                    "A dry run makes the import and rolls it back, so that triggers and constraints have their say.",
-                )
-            } else {
-                error
-            });
-        }
-        check_encoding()
-    }
-
     fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
         let summary = outcome.summary();
         if self.on_conflict == OnConflict::Error && outcome.aborted && !self.dry_run {
@@ -195,13 +179,18 @@ impl Job<'_> {
     }
 }
 
-pub fn check_encoding() -> Result<()> {
-    let encoding = statement::database_encoding();
-    if encoding == "UTF8" {
+/// Refuses a session in which no import can be made.
+pub fn check_session(function: &str, dry_run: bool) -> Result<()> {
+    if !session::read_only() {
         return Ok(());
     }
-    Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
-        .hint("pg_identity needs a database with encoding UTF8."))
+    let error = Error::new("25006", format!("cannot execute {function}() in a read-only transaction"))
+        .hint("Run it in a read-write transaction on the primary.");
+    Err(if dry_run {
+        error.detail("A dry run makes the import and rolls it back, so that triggers and constraints have their say.")
+    } else {
+        error
+    })
 }
 
 /// Runs a statement of which a row may be the fault, and gives back its failure if one is. Of two sessions that wait for each
