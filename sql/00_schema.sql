@@ -1,3 +1,14 @@
+-- Keys are made of characters by the tables of Unicode, and a text is handed to Rust as it is: in UTF-8.
+DO $$
+BEGIN
+    IF pg_catalog.getdatabaseencoding() OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'the database''s encoding is %', pg_catalog.getdatabaseencoding()
+            USING ERRCODE = 'feature_not_supported', DETAIL = 'pg_identity needs a database with encoding UTF8.',
+                  HINT = 'Create one: CREATE DATABASE name TEMPLATE template0 ENCODING ''UTF8''.';
+    END IF;
+END
+$$;
+
 -- The schemas and the role that everything in them belongs to.
 --
 -- identity: what users meet. identity_internal: what carries it out. PUBLIC has no right on either; identity.grant_access() gives a

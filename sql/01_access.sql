@@ -1,5 +1,5 @@
--- What a role may do: answered from identity.access_grants (sql/90_access.sql) for the role whose rights apply when a function is
--- called. Views, policies of row-level security and functions that run as their caller ask here.
+-- What a role may do, for the role whose rights apply when a function is called: answered from identity.access_grants
+-- (sql/70_access_grants.sql). Views, policies of row-level security and functions that run as their caller ask here.
 
 CREATE FUNCTION identity_internal.level_includes(level text, part text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE

@@ -9,8 +9,8 @@ CREATE TABLE identity.audit_heads (
     realm text COLLATE "C" NOT NULL,
     lane int NOT NULL,
     seq bigint NOT NULL DEFAULT 0,
-    prev bytea NOT NULL DEFAULT '\x',
-    hash bytea NOT NULL DEFAULT '\x',
+    prev bytea NOT NULL DEFAULT '',
+    hash bytea NOT NULL DEFAULT '',
     PRIMARY KEY (realm, lane)
 ) WITH (fillfactor = 50);
 SELECT pg_catalog.pg_extension_config_dump('identity.audit_heads', '');
@@ -74,6 +74,17 @@ AS 'MODULE_PATHNAME', 'audit_wrapper';
 COMMENT ON FUNCTION identity_internal.audit(text, text, text, jsonb) IS
 'Internal: adds an event, and returns its event_id. For functions that run as the owner of the extension; nobody else may call it';
 
+CREATE FUNCTION identity_internal.records(relation regclass, depth int) RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'records_wrapper';
+COMMENT ON FUNCTION identity_internal.records(regclass, int) IS
+'Internal: says that what is written into a table from now on, at this depth of triggers and in this subtransaction, is put on record by the caller, so that the triggers of the table write no event. NULL: no more. For functions that run as the owner of the extension; nobody else may call it';
+
+CREATE FUNCTION identity_internal.is_recorded(relation regclass, depth int) RETURNS boolean
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'is_recorded_wrapper';
+COMMENT ON FUNCTION identity_internal.is_recorded(regclass, int) IS 'Internal: whether identity_internal.records() was said of a table at this depth of triggers';
+
 CREATE FUNCTION identity_internal.refuse_change() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -108,7 +119,7 @@ AS $$
 DECLARE
     found record;
 BEGIN
-    IF identity_internal.restoring() THEN
+    IF identity_internal.restoring() OR identity_internal.is_recorded(TG_RELID, pg_trigger_depth() - 1) THEN
         RETURN NULL;
     END IF;
     EXECUTE format(
@@ -191,7 +202,7 @@ BEGIN
     chained AS (
         SELECT e.lane, e.seq, e.hash,
                COALESCE(s.seq, 0) + row_number() OVER w AS expected_seq,
-               e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '\x') AS follows,
+               e.prev = COALESCE(lag(e.hash) OVER w, s.hash, '') AS follows,
                e.event_id = e.seq * 64 + e.lane AND e.hash = identity_internal.audit_hash(
                    e.prev, e.realm, e.lane, e.seq, e.at, e.session_role, e.acting_role, e.application_name, e.client_addr,
                    e.action, e.subject, e.detail) AS unchanged
@@ -207,7 +218,7 @@ BEGIN
             r.broken,
             CASE WHEN h.lane IS NULL THEN 1
                  WHEN h.seq <> COALESCE(r.last_seq, s.seq, 0) THEN LEAST(h.seq, COALESCE(r.last_seq, s.seq, 0)) + 1
-                 WHEN h.hash <> COALESCE(c.hash, s.hash, '\x') THEN h.seq END,
+                 WHEN h.hash <> COALESCE(c.hash, s.hash, '') THEN h.seq END,
             (SELECT min(k.seq) FROM known AS k
              LEFT JOIN chained AS o ON o.lane = k.lane AND o.seq = k.seq
              WHERE k.lane = l.lane AND k.seq > 0 AND k.seq >= COALESCE(s.seq, 0)

@@ -40,9 +40,15 @@ FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', '
 CREATE TRIGGER audit_delete AFTER DELETE ON identity.identity_schemas REFERENCING OLD TABLE AS changed
 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
 
+CREATE FUNCTION identity.new_id() RETURNS uuid
+LANGUAGE c VOLATILE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'new_id_wrapper';
+COMMENT ON FUNCTION identity.new_id() IS
+'A new id for an identity: a UUID of version 7 (RFC 9562), which begins with the time, so that new rows are added at the end of the indexes. The default of identity.identities.id.';
+
 CREATE TABLE identity.identities (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
-    id uuid NOT NULL,
+    id uuid NOT NULL DEFAULT identity.new_id(),
     external_id text COLLATE "C" CHECK (external_id OPERATOR(pg_catalog.<>) ''),
     schema_id text COLLATE "C" NOT NULL DEFAULT 'default',
     state text COLLATE "C" NOT NULL DEFAULT 'active' CHECK (state OPERATOR(pg_catalog.=) ANY ('{active,inactive}'::pg_catalog.text[])),
@@ -58,7 +64,7 @@ CREATE UNIQUE INDEX identities_external_id_key ON identity.identities (realm, ex
 SELECT pg_catalog.pg_extension_config_dump('identity.identities', '');
 COMMENT ON TABLE identity.identities IS 'One row an identity: a person''s or a service''s account';
 COMMENT ON COLUMN identity.identities.realm IS 'The realm';
-COMMENT ON COLUMN identity.identities.id IS 'Time-ordered UUID (version 7, RFC 9562), unless the import brought one';
+COMMENT ON COLUMN identity.identities.id IS 'A UUID by identity.new_id(), unless whoever wrote the row gave one';
 COMMENT ON COLUMN identity.identities.external_id IS 'The identity''s key in another system, unique within the realm';
 COMMENT ON COLUMN identity.identities.schema_id IS 'The identity schema that its traits follow';
 COMMENT ON COLUMN identity.identities.state IS 'active, or inactive: may not log in';
@@ -88,12 +94,53 @@ CREATE INDEX identifiers_skeleton_idx ON identity.identifiers (realm, skeleton) 
 SELECT pg_catalog.pg_extension_config_dump('identity.identifiers', '');
 COMMENT ON TABLE identity.identifiers IS 'The names that identities log in with. One key space a realm for all kinds: a username that is somebody''s e-mail address is a conflict';
 COMMENT ON COLUMN identity.identifiers.realm IS 'The realm';
-COMMENT ON COLUMN identity.identifiers.key IS 'What is compared, by byte: identity.normalize_identifier(kind, value)';
+COMMENT ON COLUMN identity.identifiers.key IS 'What is compared, by byte: identity.normalize_identifier(kind, value). Leave it out, and it is made; another key is refused';
 COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject)';
 COMMENT ON COLUMN identity.identifiers.value IS 'As it was written';
 COMMENT ON COLUMN identity.identifiers.identity_id IS 'The identity that holds it';
-COMMENT ON COLUMN identity.identifiers.unicode_version IS 'The Unicode version by which the key was made';
+COMMENT ON COLUMN identity.identifiers.unicode_version IS 'The Unicode version by which the key was made; it is written with the key, whatever is given';
 COMMENT ON COLUMN identity.identifiers.skeleton IS 'Equal for keys that look alike (UTS #39): for warnings';
+
+-- A CHECK would refuse, when a dump is restored, the rows whose keys were made by the tables of another version: of Unicode or of
+-- the numbering plans. And it could not make a key. The WHEN keeps rows that are as they should be from the function.
+CREATE FUNCTION identity_internal.own_key() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made CONSTANT text := identity.normalize_identifier(NEW.kind, NEW.value);
+BEGIN
+    IF made IS NULL THEN
+        -- It is for NOT NULL to refuse the kind or the value, not the key that is not given.
+        NEW.key := COALESCE(NEW.key, '');
+        RETURN NEW;
+    ELSIF identity_internal.restoring() THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.kind, NEW.value, NEW.key) = (OLD.kind, OLD.value, OLD.key) AND NEW.key <> made THEN
+            NEW.unicode_version := OLD.unicode_version;
+            RETURN NEW;
+        ELSIF NEW.key = OLD.key THEN
+            NEW.key := made;
+        END IF;
+    END IF;
+    IF NEW.key <> made THEN
+        RAISE EXCEPTION 'the key of an identifier is not the one of its value'
+            USING ERRCODE = 'check_violation', DETAIL = format('The key of %s "%s" is "%s", not "%s".', NEW.kind, NEW.value, made, NEW.key),
+                  HINT = 'Leave key out: it is made from kind and value.',
+                  SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME, COLUMN = 'key';
+    END IF;
+    NEW.key := made;
+    NEW.unicode_version := identity.unicode_version();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.own_key() IS
+'Internal: trigger of identity.identifiers. It makes a key that is not given, makes it anew with a new value, and refuses one that is not the value''s own; unicode_version goes with it. Rows that a dump or logical replication brings stay as they are, and so do keys of an earlier version until something of them is changed: identity.recheck_identifiers() finds those that are to be made anew';
+CREATE TRIGGER own_key BEFORE INSERT OR UPDATE OF kind, value, key, unicode_version ON identity.identifiers
+FOR EACH ROW WHEN (NEW.key IS DISTINCT FROM identity.normalize_identifier(NEW.kind, NEW.value)
+                   OR NEW.unicode_version IS DISTINCT FROM identity.unicode_version())
+EXECUTE FUNCTION identity_internal.own_key();
 
 CREATE TABLE identity.credentials (
     realm text COLLATE "C" NOT NULL,
@@ -239,5 +286,5 @@ RETURNS TABLE (identity_id uuid, kind text, value text, key text, new_key text, 
 LANGUAGE c STABLE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.recheck_identifiers(text) IS
-'The identifiers of a realm whose key the present Unicode version (or normalisation) would make differently: the key stored, the new one, and the identity that holds the new one already, if there is one. No rows: all keys are as they should be.
+'The identifiers of a realm whose key the present Unicode version (or normalisation) would make differently: the key stored, the new one, and the identity that holds the new one already, if there is one. No rows: all keys are as they should be. UPDATE identity.identifiers SET key = new_key takes the new one.
 Errors: 42704 no such realm.';

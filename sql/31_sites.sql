@@ -503,9 +503,10 @@ BEGIN
     END IF;
     WITH moved AS (
         INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
-        SELECT DISTINCT ON (n.key) n.realm, n.key, n.kind, n.value, p.identity_id FROM identity.staged_identifiers AS n
+        SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, p.identity_id FROM identity.staged_identifiers AS n
+        CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
         WHERE (n.realm, n.site_id, n.original_id) = (p.realm, p.site_id, p.original_id) AND n.logs_in
-        ORDER BY n.key, n.kind
+        ORDER BY k.key, n.kind
         ON CONFLICT DO NOTHING RETURNING key)
     SELECT COALESCE(array_agg(m.key ORDER BY m.key), '{}') INTO keys FROM moved AS m;
     UPDATE identity.staged_identities AS s SET state = 'linked', identity_id = p.identity_id, changed_at = now()
@@ -514,8 +515,10 @@ BEGIN
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
     PERFORM identity_internal.audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
     RETURN QUERY
-    SELECT p.identity_id, n.value::text, CASE WHEN n.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had' ELSE 'held by another' END
-    FROM identity.staged_identifiers AS n LEFT JOIN identity.identifiers AS i USING (realm, key)
+    SELECT p.identity_id, n.value::text, CASE WHEN k.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had' ELSE 'held by another' END
+    FROM identity.staged_identifiers AS n
+    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+    LEFT JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = k.key
     WHERE (n.realm, n.site_id, n.original_id) = (p.realm, p.site_id, p.original_id) ORDER BY n.kind, n.key;
 END
 $$;

@@ -26,11 +26,6 @@ COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
 'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
 Errors: 42704 no such realm, 22023 unknown scheme.';
 
-CREATE FUNCTION identity_internal.new_id() RETURNS uuid
-LANGUAGE c VOLATILE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'new_id_wrapper';
-COMMENT ON FUNCTION identity_internal.new_id() IS 'Internal: a time-ordered UUID (version 7, RFC 9562)';
-
 CREATE FUNCTION identity_internal.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'hash_password_wrapper';
@@ -106,7 +101,8 @@ RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT DISTINCT 'identifiers_pkey', jsonb_build_object('realm', i.realm, 'key', i.key), jsonb_build_object('realm', i.realm, 'id', i.identity_id)
-    FROM identity.staged_identifiers AS n JOIN identity.identifiers AS i USING (realm, key)
+    FROM identity.staged_identifiers AS n
+    JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
     WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
     UNION ALL
     SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
@@ -121,7 +117,7 @@ CREATE FUNCTION identity_internal.write_promoted(staged identity.staged_identiti
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    new_id CONSTANT uuid := identity_internal.new_id();
+    new_id CONSTANT uuid := identity.new_id();
 BEGIN
     INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
     SELECT staged.realm, new_id, t.name || ':' || staged.original_id, CASE WHEN staged.active THEN 'active' ELSE 'inactive' END,
@@ -133,9 +129,11 @@ BEGIN
         WHERE (m.realm, m.site_id, m.original_id) = (staged.realm, staged.site_id, staged.original_id)) AS n
     WHERE (t.realm, t.site_id) = (staged.realm, staged.site_id);
     INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
-    SELECT DISTINCT ON (n.key) n.realm, n.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    -- Who was staged long ago may have a key of an earlier version.
+    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
-    ORDER BY n.key, n.kind;
+    ORDER BY k.key, n.kind;
     IF hash IS NOT NULL THEN
         INSERT INTO identity.credentials (realm, identity_id, type, config)
         VALUES (staged.realm, new_id, 'password', jsonb_build_object('hashed_password', hash));

@@ -86,7 +86,7 @@ CREATE FUNCTION identity_internal.audit_membership() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT identity_internal.restoring() THEN
+    IF NOT identity_internal.restoring() AND NOT identity_internal.is_recorded(TG_RELID, pg_trigger_depth() - 1) THEN
         PERFORM identity_internal.audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
             jsonb_build_object('organization', NEW.organization, 'state', NEW.state, 'is_default', NEW.is_default));
     END IF;
@@ -261,28 +261,43 @@ COMMENT ON FUNCTION identity.organizations_of_email(text, text) IS
 'The active organizations of which the domain of an e-mail address is a verified one: where a login page may send who types it.
 Errors: 42704 no such realm.';
 
-CREATE FUNCTION identity.add_membership(realm text, identity_id uuid, organization text, settings jsonb = '{}') RETURNS void
+CREATE FUNCTION identity_internal.add_membership(realm text, identity_id uuid, organization text, settings jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     stored CONSTANT jsonb := identity_internal.membership_settings(settings);
+    state CONSTANT text := COALESCE(stored ->> 'state', 'active');
+    is_default CONSTANT boolean := COALESCE((stored ->> 'is_default')::boolean, false);
+    former text;
 BEGIN
     PERFORM identity_internal.check_organization(realm, organization);
     IF NOT EXISTS (SELECT FROM identity.identities AS i WHERE i.realm = $1 AND i.id = $2) THEN
         RAISE EXCEPTION 'identity % does not exist in realm "%"', COALESCE(identity_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'SELECT id, username FROM identity.identities_view shows the identities.';
     END IF;
-    INSERT INTO identity.memberships AS m (realm, identity_id, organization, state)
-    VALUES ($1, $2, $3, COALESCE(stored ->> 'state', 'active')) ON CONFLICT DO NOTHING;
+    -- All of it is one event.
+    PERFORM identity_internal.records('identity.memberships', pg_trigger_depth());
+    IF is_default THEN
+        UPDATE identity.memberships AS m SET is_default = false
+        WHERE m.realm = $1 AND m.identity_id = $2 AND m.is_default AND m.organization <> $3
+        RETURNING m.organization INTO former;
+    END IF;
+    INSERT INTO identity.memberships AS m (realm, identity_id, organization, state, is_default) VALUES ($1, $2, $3, state, is_default)
+    ON CONFLICT ON CONSTRAINT memberships_pkey DO NOTHING;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'identity % is a member of organization "%" already', identity_id, organization
             USING ERRCODE = 'duplicate_object', HINT = 'Change it: SELECT identity.set_membership(realm, identity_id, organization, settings).';
     END IF;
-    IF (stored ->> 'is_default')::boolean THEN
-        PERFORM identity.set_membership(realm, identity_id, organization, '{"is_default": true}');
-    END IF;
+    PERFORM identity_internal.records(NULL, NULL);
+    PERFORM identity_internal.audit(realm, 'add_membership', identity_id::text, jsonb_strip_nulls(jsonb_build_object(
+        'organization', organization, 'state', state, 'is_default', is_default, 'former_default', former)));
 END
 $$;
+COMMENT ON FUNCTION identity_internal.add_membership(text, uuid, text, jsonb) IS 'Internal: what identity.add_membership() carries out';
+
+CREATE FUNCTION identity.add_membership(realm text, identity_id uuid, organization text, settings jsonb = '{}') RETURNS void
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.add_membership(text, uuid, text, jsonb) IS
 'Makes an identity a member of an organization.
 settings: state (active or suspended), is_default (true: in place of the organization that was its default).
@@ -340,11 +355,12 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'resolve_login_wrapper';
 COMMENT ON FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean) IS
 'Decides which organization an identity, which has proved itself, logs in to; and puts it on record.
+identity_id: as identity.authenticate() returned it. NULL, where that let nobody in, is a deny with the reason identity_missing; it counts as no failure of its own.
 organization: the one asked for. If it cannot be logged in to, the others of the identity are tried: the last used, the default, then the oldest membership first; at most max_attempts, and for no longer than identity.login_deadline. fallback: false tries the first alone.
 context: {"factors": ["password"], "organizations": {"acme": {"factors": ["totp"], "sso": ["connection"]}}, "ip": "192.0.2.7", "failed_factors": []}. A factor counts for the organization that it was given for.
 decision: allow; mfa_required, mfa_setup_required, sso_redirect (to redirect_url): what the organization asks for; deny; throttled (until retry_after is over). reason: why it is not allow; where switched is true, why the organization asked for was not taken.
 identity.login_attempts(realm, event_id) has the organizations that were tried.
-Errors: 42704 no such realm, 22004 an argument is NULL, 22023 bad context or max_attempts, 25006 read-only transaction.';
+Errors: 42704 no such realm, 22004 realm, max_attempts or fallback is NULL, 22023 bad context or max_attempts, 25006 read-only transaction.';
 
 CREATE FUNCTION identity.preview_login(
     realm text, identity_id uuid, organization text = NULL, context jsonb = '{}', max_attempts int = 10, fallback boolean = true,
@@ -354,7 +370,7 @@ LANGUAGE c STABLE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'preview_login_wrapper';
 COMMENT ON FUNCTION identity.preview_login(text, uuid, text, jsonb, int, boolean) IS
 'What identity.resolve_login() would decide. Writes nothing, counts nothing, and works on a standby. event_id is NULL.
-Errors: 42704 no such realm, 22004 an argument is NULL, 22023 bad context or max_attempts.';
+Errors: 42704 no such realm, 22004 realm, max_attempts or fallback is NULL, 22023 bad context or max_attempts.';
 
 CREATE FUNCTION identity_internal.login_attempts(realm text, event_id bigint)
 RETURNS TABLE (attempt int, organization text, outcome text, reason text)

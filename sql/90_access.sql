@@ -4,28 +4,6 @@
 -- realms are checked by every function when it is called, as the role that calls it, and by row-level security where a role reads or
 -- writes the tables. PUBLIC gets nothing.
 
-CREATE TABLE identity.access_grants (
-    role regrole NOT NULL,
-    level text COLLATE "C" NOT NULL
-        CHECK (level OPERATOR(pg_catalog.=) ANY ('{application,registrar,notifier,auditor,importer,admin}'::pg_catalog.text[])),
-    realm text COLLATE "C" REFERENCES identity.realms ON DELETE CASCADE ON UPDATE CASCADE
-);
-CREATE UNIQUE INDEX access_grants_role_key ON identity.access_grants (role, (COALESCE(realm, '')));
--- A role that was dropped is not dumped: its number may be that of another role elsewhere.
-SELECT pg_catalog.pg_extension_config_dump(
-    'identity.access_grants', 'WHERE role::pg_catalog.oid IN (SELECT r.oid FROM pg_catalog.pg_roles AS r)');
-COMMENT ON TABLE identity.access_grants IS 'The levels of access that identity.grant_access() has given: one row a role and realm';
-COMMENT ON COLUMN identity.access_grants.role IS 'The role. It is kept by its number: a role of the same name that is created later has nothing of it';
-COMMENT ON COLUMN identity.access_grants.level IS 'application, registrar, notifier, auditor, importer or admin';
-COMMENT ON COLUMN identity.access_grants.realm IS 'The realm; NULL: all realms, those to come included';
-
-CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.access_grants
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
-ALTER TABLE identity.access_grants ENABLE ALWAYS TRIGGER a_changed;
-CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.access_grants
-FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
-ALTER TABLE identity.access_grants ENABLE REPLICA TRIGGER a_row_replicated;
-
 -- level "any": every level has it. level "owner": no level has it; it is listed so that each function and table has its place here.
 CREATE FUNCTION identity_internal.access_rights()
 RETURNS TABLE (level text, privilege text, object text)
@@ -35,6 +13,7 @@ AS $$
            ('any', 'EXECUTE', 'FUNCTION identity.normalize_identifier(text, text)'),
            ('any', 'EXECUTE', 'FUNCTION identity.identifier_skeleton(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity.unicode_version()'),
+           ('any', 'EXECUTE', 'FUNCTION identity.new_id()'),
            ('any', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
            ('any', 'SELECT', 'TABLE identity.realms'),

@@ -14,6 +14,7 @@ use pgrx::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
+use std::cell::Cell;
 
 /// What happened. Who, when and from where is found in the session. No secret belongs into an event.
 pub struct Event<'a, D> {
@@ -40,6 +41,33 @@ pub fn record_as_owner<D: Serialize>(event: &Event<D>) -> Result<i64> {
 
 fn append(realm: &str, action: &str, subject: Option<&str>, detail: pg_sys::Datum) -> Result<i64> {
     write::append(realm, lane::take(realm), action, subject, detail)
+}
+
+/// A table, a depth of triggers, and a subtransaction: what is written there is put on record by whoever writes it. After an error
+/// the subtransaction is over.
+type Recorded = (pg_sys::Oid, i32, pg_sys::TransactionId);
+
+thread_local! {
+    static RECORDED: Cell<Option<Recorded>> = const { Cell::new(None) };
+}
+
+/// See the comment on `identity_internal.records` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+fn records(relation: Option<pg_sys::Oid>, depth: Option<i32>) {
+    if session::read_only() {
+        // What comes next is refused.
+        return;
+    }
+    RECORDED.set(relation.zip(depth).map(|(relation, depth)| (relation, depth, session::subtransaction())));
+}
+
+/// See the comment on `identity_internal.is_recorded` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+fn is_recorded(relation: Option<pg_sys::Oid>, depth: Option<i32>) -> bool {
+    RECORDED.get().is_some_and(|recorded| {
+        let here = relation.zip(depth).map(|(relation, depth)| (relation, depth, session::subtransaction()));
+        here == Some(recorded)
+    })
 }
 
 /// See the comment on `identity_internal.audit` in `sql/15_audit.sql`.

@@ -23,7 +23,7 @@ mod column {
 }
 
 const HEAD: &[pg_sys::Oid] = &[TEXTOID, INT4OID, INT8OID, BYTEAOID, BYTEAOID];
-const HEADS_TABLE: Shape = Shape { name: HEADS.table, columns: HEAD, checks: 0 };
+const HEADS_TABLE: Shape = Shape { name: HEADS.table, columns: HEAD };
 const EVENT: &[pg_sys::Oid] = &[
     TEXTOID,
     INT4OID,
@@ -46,7 +46,7 @@ static ADD: Plan = Plan::new(
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
     EVENT,
 );
-const EVENTS_TABLE: Shape = Shape { name: c"audit_events", columns: EVENT, checks: 0 };
+const EVENTS_TABLE: Shape = Shape { name: c"audit_events", columns: EVENT };
 
 static OPEN_LANE: Plan =
     Plan::new("INSERT INTO identity.audit_heads (realm, lane, seq, prev, hash) VALUES ($1, $2, $3, $4, $5)", HEAD);
@@ -104,7 +104,7 @@ pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detai
 /// Moves the head of the lane on.
 fn advance(entry: &Entry) -> Result<Head> {
     let changed = [column::SEQ, column::PREV, column::HASH];
-    match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.fires_on_insert() && !heads.fires_on_update(&changed)) {
+    match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.needs_insert() && !heads.needs_update(&changed)) {
         Some(heads) => advance_in(&heads, entry),
         None => advance_by_statement(entry),
     }
@@ -224,7 +224,7 @@ fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()>
         bytea(&head.prev),
         bytea(&head.hash),
     ];
-    match Table::open(&EVENTS_TABLE)?.filter(|events| !events.fires_on_insert()) {
+    match Table::open(&EVENTS_TABLE)?.filter(|events| !events.needs_insert()) {
         Some(events) => events.insert(&values),
         None => ADD.write_latest(&values, |_| Ok(())),
     }

@@ -1,10 +1,10 @@
 //! `identity.collapse_permissions`: the list is read as the caller reads it; the rest is SQL.
 
 use crate::db::returns::ResultSet;
-use crate::db::session::with_system_names;
+use crate::db::session::{self, with_system_names};
 use crate::db::source;
 use crate::db::spi::{self, literal};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use uuid::Uuid;
 
 pub fn collapse(
@@ -14,6 +14,10 @@ pub fn collapse(
     dry_run: bool,
     result: &mut ResultSet,
 ) -> Result<()> {
+    if session::read_only() {
+        return Err(Error::new("25006", "cannot execute collapse_permissions() in a read-only transaction")
+            .hint("It keeps the list in a temporary table: run it in a read-write transaction on the primary."));
+    }
     let hint = "Give a relation or a query with the names alone: 'SELECT client_id FROM clients'.";
     let list = source::list(resources, "the list of resources", hint)?;
     spi::execute(&format!(

@@ -10,7 +10,7 @@ use crate::db::catalog::{Column, Table};
 use crate::db::{session, source, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame};
-use crate::import::{job, stage};
+use crate::import::stage;
 use pgrx::pg_sys;
 use std::collections::BTreeMap;
 
@@ -171,7 +171,6 @@ pub fn check_session(function: &str) -> Result<()> {
         return Err(Error::new("25006", format!("cannot execute {function}() in a read-only transaction"))
             .hint("It keeps its findings in temporary tables: run it in a read-write transaction on the primary."));
     }
-    job::check_encoding()?;
     stage::check_temporary()
 }
 

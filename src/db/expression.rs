@@ -11,6 +11,8 @@ pub struct Expression {
     pub whole_row: bool,
     /// It may give another value at the next evaluation in the same statement.
     pub volatile: bool,
+    /// It may give another value in another statement: it is not immutable.
+    pub may_change: bool,
 }
 
 /// Inspects the text of a `pg_node_tree` over one relation.
@@ -22,6 +24,7 @@ pub fn inspect(node_tree: &str) -> Expression {
     unsafe {
         let node = pg_sys::stringToNode(text.as_ptr()).cast::<pg_sys::Node>();
         found.volatile = pg_sys::contain_volatile_functions(node);
+        found.may_change = pg_sys::contain_mutable_functions(node);
         let mut attributes: *mut pg_sys::Bitmapset = std::ptr::null_mut();
         pg_sys::pull_varattnos(node, 1, &mut attributes);
         let mut member = pg_sys::bms_next_member(attributes, -1);

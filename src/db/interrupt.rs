@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a cancel may go unnoticed.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -18,6 +18,15 @@ struct Busy;
 impl Drop for Busy {
     fn drop(&mut self) {
         BUSY.store(false, Ordering::Release);
+    }
+}
+
+/// Lets others go on for a while.
+pub fn pause(length: Duration) {
+    let end = Instant::now() + length;
+    while let Some(left) = end.checked_duration_since(Instant::now()) {
+        std::thread::sleep(left.min(PATIENCE));
+        pgrx::check_for_interrupts!();
     }
 }
 

@@ -102,6 +102,12 @@ pub fn work_mem_bytes() -> usize {
     usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(4096) * 1024
 }
 
+/// The transaction, or the subtransaction, in which this is done.
+pub fn subtransaction() -> pg_sys::TransactionId {
+    // SAFETY: to be called in a transaction that writes.
+    unsafe { pg_sys::GetCurrentTransactionId() }
+}
+
 /// True in a transaction that may not write: READ ONLY, or on a standby.
 pub fn read_only() -> bool {
     // SAFETY: plain reads of the server's state.

@@ -1,7 +1,7 @@
 //! What a text of SQL is, by the server's own grammar.
 
 use pgrx::pg_sys;
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
@@ -74,10 +74,4 @@ unsafe fn length(list: *mut pg_sys::List) -> usize {
 unsafe fn first(list: *mut pg_sys::List) -> *mut std::ffi::c_void {
     // SAFETY: as the caller promises.
     unsafe { (*(*list).elements).ptr_value }
-}
-
-/// The name of this server's encoding.
-pub fn database_encoding() -> String {
-    // SAFETY: a static string of the server.
-    unsafe { CStr::from_ptr(pg_sys::GetDatabaseEncodingName()) }.to_string_lossy().into_owned()
 }

@@ -1,13 +1,15 @@
 //! The extension's own tables, written row by row as Postgres writes its catalogs: no SPI, no plan, no rights. For what is done
 //! thousands of times a second; where triggers or constraints have a say, a statement does it.
 
+use crate::db::expression::{self, Expression};
 use crate::db::plan::Argument;
 use crate::db::scan::{self, Place, Row};
 use crate::db::trigger;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
-use std::ffi::{CStr, c_char};
+use std::cell::RefCell;
+use std::ffi::{CStr, CString, c_char};
 use std::ptr::null_mut;
 
 /// Which indexes a new version of a row has to go into: none where it is its default.
@@ -21,8 +23,6 @@ pub struct Shape {
     pub name: &'static CStr,
     /// The types of its columns.
     pub columns: &'static [pg_sys::Oid],
-    /// How many CHECK constraints it has: on columns that are not written here.
-    pub checks: u16,
 }
 
 /// A table that is open for writing.
@@ -41,7 +41,7 @@ impl Table {
         Ok(table.has(shape).then_some(table))
     }
 
-    /// Whether it is a heap of just these columns, without rules, forced policies, generated columns and further CHECKs.
+    /// Whether it is a heap of just these columns, without rules, forced policies and generated columns.
     fn has(&self, shape: &Shape) -> bool {
         // SAFETY: the relation is open.
         unsafe {
@@ -54,18 +54,25 @@ impl Table {
                 && !(*form).relforcerowsecurity
                 && (*self.0).rd_rules.is_null()
                 && types.eq(shape.columns.iter().copied())
-                && (constraints.is_null()
-                    || (*constraints).num_check == shape.checks && !(*constraints).has_generated_stored)
+                && (constraints.is_null() || !(*constraints).has_generated_stored)
         }
     }
 
-    /// Whether a trigger is to be fired for a new row.
-    pub fn fires_on_insert(&self) -> bool {
-        self.triggers().any(|trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0)
+    /// Whether a new row takes a statement: a trigger or a CHECK has a say.
+    pub fn needs_insert(&self) -> bool {
+        !self.checks().is_empty()
+            || self.triggers().any(|trigger| trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0)
     }
 
-    /// Whether a trigger is to be fired for a change of `columns`. Those of foreign keys look at a key that does not change.
-    pub fn fires_on_update(&self, columns: &[i16]) -> bool {
+    /// Whether a change of `columns` takes a statement: a trigger or a CHECK has a say. The triggers of foreign keys look at a key
+    /// that does not change.
+    pub fn needs_update(&self, columns: &[i16]) -> bool {
+        // SAFETY: what a relation has of its CHECKs are texts of expressions over its columns.
+        let checked = self.checks().iter().any(|check| unsafe { may_refuse(check, columns) });
+        checked || self.fires_on_update(columns)
+    }
+
+    fn fires_on_update(&self, columns: &[i16]) -> bool {
         self.triggers().any(|trigger| {
             let of: &[i16] = match trigger.tgnattr {
                 0 => &[],
@@ -77,6 +84,17 @@ impl Table {
             let of_a_reference = trigger.tgisinternal && trigger.tgfoid != pg_sys::F_UNIQUE_KEY_RECHECK.into();
             trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_UPDATE != 0 && concerned && !of_a_reference
         })
+    }
+
+    fn checks(&self) -> &[pg_sys::ConstrCheck] {
+        // SAFETY: the relation is open as long as this lives; the array has as many CHECKs as it says.
+        unsafe {
+            let constraints = (*(*self.0).rd_att).constr;
+            if constraints.is_null() || (*constraints).num_check == 0 {
+                return &[];
+            }
+            std::slice::from_raw_parts((*constraints).check, (*constraints).num_check as usize)
+        }
     }
 
     fn triggers(&self) -> impl Iterator<Item = &pg_sys::Trigger> {
@@ -251,6 +269,42 @@ impl Drop for Table {
             unsafe { pg_sys::table_close(self.0, pg_sys::NoLock as pg_sys::LOCKMODE) };
         }
     }
+}
+
+/// What the CHECKs that were met in this session read.
+type Known = Vec<(CString, Expression)>;
+
+thread_local! {
+    static KNOWN: RefCell<Known> = const { RefCell::new(Vec::new()) };
+}
+
+/// Of so many CHECKs it is kept.
+const MOST_KNOWN: usize = 16;
+
+/// Whether a row that the table has may break a CHECK when `columns` change: it reads one of them, or not only columns; or it was
+/// never asked about the rows that there were before it.
+///
+/// # Safety
+/// The CHECK is one that an open relation has.
+unsafe fn may_refuse(check: &pg_sys::ConstrCheck, columns: &[i16]) -> bool {
+    // SAFETY: as the caller promises.
+    let tree = unsafe { CStr::from_ptr(check.ccbin) };
+    let reads_them = |reads: &Expression| {
+        reads.whole_row || reads.may_change || reads.columns.iter().any(|column| columns.contains(column))
+    };
+    !check.ccvalid
+        || KNOWN.with_borrow_mut(|known| {
+            if let Some((_, reads)) = known.iter().find(|(met, _)| met.as_c_str() == tree) {
+                return reads_them(reads);
+            }
+            if known.len() == MOST_KNOWN {
+                known.clear();
+            }
+            let reads = expression::inspect(&tree.to_string_lossy());
+            let answer = reads_them(&reads);
+            known.push((tree.to_owned(), reads));
+            answer
+        })
 }
 
 /// # Safety

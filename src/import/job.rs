@@ -2,13 +2,13 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{progress, session, spi, statement};
+use crate::db::{interrupt, progress, session, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
 use serde::Deserialize;
 use serde_json::json;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// One call of an import function.
@@ -99,22 +99,6 @@ impl Job<'_> {
         self.finish(started, &outcome)
     }
 
-    /// Refuses a session in which no import can be made.
-    pub fn check_session(&self) -> Result<()> {
-        if session::read_only() {
-            let error = Error::new("25006", format!("cannot execute {}() in a read-only transaction", self.function))
-                .hint("Run it in a read-write transaction on the primary.");
-            return Err(if self.dry_run {
-                error.detail(
-                    "A dry run makes the import and rolls it back, so that triggers and constraints have their say.",
-                )
-            } else {
-                error
-            });
-        }
-        check_encoding()
-    }
-
     fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
         let summary = outcome.summary();
         if self.on_conflict == OnConflict::Error && outcome.aborted && !self.dry_run {
@@ -195,21 +179,28 @@ impl Job<'_> {
     }
 }
 
-pub fn check_encoding() -> Result<()> {
-    let encoding = statement::database_encoding();
-    if encoding == "UTF8" {
+/// Refuses a session in which no import can be made.
+pub fn check_session(function: &str, dry_run: bool) -> Result<()> {
+    if !session::read_only() {
         return Ok(());
     }
-    Err(Error::new("0A000", format!("the database's encoding is {encoding}"))
-        .hint("pg_identity needs a database with encoding UTF8."))
+    let error = Error::new("25006", format!("cannot execute {function}() in a read-only transaction"))
+        .hint("Run it in a read-write transaction on the primary.");
+    Err(if dry_run {
+        error.detail("A dry run makes the import and rolls it back, so that triggers and constraints have their say.")
+    } else {
+        error
+    })
 }
 
 /// Runs a statement of which a row may be the fault, and gives back its failure if one is. Of two sessions that wait for each
-/// other Postgres stops one; its part of the work is done again.
+/// other Postgres stops one; its part of the work is done again, after a pause in which the other one, which has yet to wake up,
+/// takes what it waited for.
 pub fn attempt_rows(
     mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
 ) -> Result<std::result::Result<u64, Failure>> {
-    const TRIES: usize = 4;
+    const TRIES: u32 = 4;
+    const PAUSE: Duration = Duration::from_millis(100);
     let mut tries = 0;
     loop {
         tries += 1;
@@ -218,7 +209,7 @@ pub fn attempt_rows(
             Err(failure) => failure,
         };
         match plan::blame(&failure.sqlstate) {
-            Blame::Deadlock if tries < TRIES => continue,
+            Blame::Deadlock if tries < TRIES => interrupt::pause(PAUSE * tries),
             Blame::Row => return Ok(Err(failure)),
             Blame::Deadlock | Blame::Session => return Err(failure.into()),
         }

@@ -90,6 +90,7 @@ fn import_before_insert(row: pgrx::AnyElement) -> Option<pgrx::AnyElement> {
 }
 
 fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Result<()> {
+    job::check_session("import_rows", request.dry_run)?;
     let table = catalog::table(target)?;
     let job = Job {
         run_id: Uuid::now_v7(),
@@ -101,7 +102,6 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
         dry_run: request.dry_run,
         arguments: [literal(&table.name), literal(&request.source)],
     };
-    job.check_session()?;
     plan::check_target(&table)?;
     let query = source::query(&request.source)?;
     result.open();

@@ -44,14 +44,18 @@ pub fn define_settings() {
 /// The arguments of a login, checked.
 struct Request {
     realm: String,
-    identity: Uuid,
+    /// `None`: nobody was authenticated.
+    identity: Option<Uuid>,
     /// The identity's id as text: whose failures are counted.
-    subject: String,
+    subject: Option<String>,
     organization: Option<String>,
     context: Context,
     max_attempts: i32,
     fallback: bool,
 }
+
+/// An identity, and whose failures are counted.
+type Somebody<'a> = (Who<'a>, Login<'a>);
 
 /// What is decided, before anything is written.
 struct Resolved {
@@ -76,11 +80,10 @@ impl Request {
                 .detail(format!("It is {max_attempts}."))
                 .hint("Leave it out for 10."));
         }
-        let identity = required("identity_id", identity)?;
         Ok(Request {
             realm: required("realm", realm)?,
             identity,
-            subject: uuid::Uuid::from_bytes(*identity.as_bytes()).to_string(),
+            subject: identity.map(|id| uuid::Uuid::from_bytes(*id.as_bytes()).to_string()),
             organization,
             context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
             max_attempts,
@@ -88,18 +91,25 @@ impl Request {
         })
     }
 
-    fn who(&self) -> Who<'_> {
-        Who { realm: &self.realm, identity: self.identity }
+    /// Whose login it is; `None` where nobody was authenticated.
+    fn somebody(&self) -> Result<Option<Somebody<'_>>> {
+        let (Some(identity), Some(subject)) = (self.identity, &self.subject) else { return Ok(None) };
+        let login = Login::new(&self.realm, subject, self.ip())?;
+        Ok(Some((Who { realm: &self.realm, identity }, login)))
     }
 
-    fn login(&self) -> Result<Login<'_>> {
-        Login::new(&self.realm, &self.subject, self.ip())
+    /// Decides; writes nothing.
+    fn resolve(&self, somebody: Option<&Somebody>) -> Result<Resolved> {
+        match somebody {
+            Some((who, login)) => self.resolve_for(*who, login),
+            None => self.resolve_for_nobody(),
+        }
     }
 
-    /// Decides; writes nothing. What comes first is read first: most logins end there.
-    fn resolve(&self, login: &Login) -> Result<Resolved> {
+    /// What comes first is read first: most logins end there.
+    fn resolve_for(&self, who: Who, login: &Login) -> Result<Resolved> {
         let started = Instant::now();
-        let mut store = Store::new(self.who(), self.ip())?;
+        let mut store = Store::new(who, self.ip())?;
         let active = store.active()?;
         if active.is_none() {
             read::check_realm(&self.realm)?;
@@ -112,6 +122,15 @@ impl Request {
             None => Outcome::refused(Decision::Deny, Reason::IdentityMissing),
         };
         Ok(Resolved { outcome, held, last_used: store.last_used() })
+    }
+
+    /// The answer of `authenticate` is handed on as it is: without an identity the login is refused, and whoever refused it
+    /// first has counted that.
+    fn resolve_for_nobody(&self) -> Result<Resolved> {
+        read::check_realm(&self.realm)?;
+        self.ip().map(throttle::parse).transpose()?;
+        let outcome = Outcome::refused(Decision::Deny, Reason::IdentityMissing);
+        Ok(Resolved { outcome, held: Held::default(), last_used: None })
     }
 
     fn ip(&self) -> Option<&str> {
@@ -135,11 +154,21 @@ impl Request {
     }
 
     /// Writes what a login leaves, and returns the number of its event.
-    fn leave(&self, login: &Login, resolved: &Resolved) -> Result<i64> {
+    fn leave(&self, somebody: Option<&Somebody>, resolved: &Resolved) -> Result<i64> {
+        if let Some((who, login)) = somebody {
+            self.remember(*who, login, resolved)?;
+        }
+        let Resolved { outcome, held, .. } = resolved;
+        let subject = self.subject.as_deref();
+        write::record(&self.realm, subject, self.organization.as_deref(), &self.context, outcome, held.wait)
+    }
+
+    /// The organization that was used last, and whether the login failed.
+    fn remember(&self, who: Who, login: &Login, resolved: &Resolved) -> Result<()> {
         let Resolved { outcome, held, last_used } = resolved;
         match (&outcome.organization, outcome.decision) {
             (Some(organization), Decision::Allow) => {
-                write::remember(self.who(), organization, last_used.filter(|_| outcome.last_used))?;
+                write::remember(who, organization, last_used.filter(|_| outcome.last_used))?;
                 if held.failed_before {
                     login.succeeded()?;
                 }
@@ -151,7 +180,7 @@ impl Request {
                 }
             }
         }
-        write::record(login, self.organization.as_deref(), &self.context, outcome, held.wait)
+        Ok(())
     }
 }
 
@@ -194,9 +223,9 @@ fn resolve_login(
     access::require(Level::Application, realm.as_deref())?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
     let values = session::as_extension_owner(|| {
-        let login = request.login()?;
-        let resolved = session::with_snapshot(|| request.resolve(&login))?;
-        let event = request.leave(&login, &resolved)?;
+        let somebody = request.somebody()?;
+        let resolved = session::with_snapshot(|| request.resolve(somebody.as_ref()))?;
+        let event = request.leave(somebody.as_ref(), &resolved)?;
         answer(&resolved, Some(event))
     })?;
     // SAFETY: this is the call that is being served; the values are those of its OUT parameters.
@@ -216,7 +245,7 @@ fn preview_login(
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
     access::require(Level::Application, realm.as_deref())?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let values = session::as_extension_owner(|| answer(&request.resolve(&request.login()?)?, None))?;
+    let values = session::as_extension_owner(|| answer(&request.resolve(request.somebody()?.as_ref())?, None))?;
     // SAFETY: as above.
     Ok(unsafe { returns::row(fcinfo, &values) })
 }

@@ -8,7 +8,6 @@ use crate::db::{lock, session};
 use crate::error::Result;
 use crate::login::context::Context;
 use crate::login::read::{Who, column};
-use crate::login::throttle::Login;
 use crate::login::walk::{Attempt, Outcome, Reason};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::{self, BOOLOID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
@@ -17,7 +16,6 @@ use serde::Serialize;
 const MEMBERSHIPS: Shape = Shape {
     name: c"memberships",
     columns: &[TEXTOID, UUIDOID, TEXTOID, TEXTOID, BOOLOID, BOOLOID, TIMESTAMPTZOID, TIMESTAMPTZOID],
-    checks: 2,
 };
 
 const USED_TYPES: &[pg_sys::Oid] = &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID];
@@ -53,7 +51,7 @@ pub fn remember(who: Who, organization: &str, membership: Option<Place>) -> Resu
 /// Changes nothing but the time; false where it takes more than that.
 fn used_again(who: Who, organization: &str, place: Place) -> Result<bool> {
     use column::membership as at;
-    let Some(memberships) = Table::open(&MEMBERSHIPS)?.filter(|table| !table.fires_on_update(&[at::LAST_LOGIN])) else {
+    let Some(memberships) = Table::open(&MEMBERSHIPS)?.filter(|table| !table.needs_update(&[at::LAST_LOGIN])) else {
         return Ok(false);
     };
     let changed = memberships.update(place, |row| {
@@ -94,7 +92,8 @@ struct Tried<'a> {
 
 /// Puts a login on record, and returns the number of the event.
 pub fn record(
-    login: &Login,
+    realm: &str,
+    subject: Option<&str>,
     requested: Option<&str>,
     context: &Context,
     outcome: &Outcome,
@@ -110,8 +109,7 @@ pub fn record(
         retry_after_seconds: wait.map(|w| w / 1_000_000),
         failed_factors: &context.failed_factors,
     };
-    let subject = Some(login.subject);
-    audit::record_as_owner(&Event { realm: login.realm, action: "resolve_login", subject, detail: &detail })
+    audit::record_as_owner(&Event { realm, action: "resolve_login", subject, detail: &detail })
 }
 
 fn tried(attempt: &Attempt) -> Tried<'_> {

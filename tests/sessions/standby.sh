@@ -23,3 +23,41 @@ expect "the audit on the standby" t "$(on_standby -c "SELECT bool_and(intact) FR
 expect "its checkpoint" t "$(on_standby -c "SELECT jsonb_array_length(identity.audit_checkpoint('acme') -> 'heads') > 0")"
 refused=$(on_standby -c "SELECT * FROM identity.resolve_login $arguments" 2>&1 || true)
 expect "a login on the standby is refused" "ERROR:  cannot execute resolve_login() in a read-only transaction" "$(head -n 1 <<<"$refused")"
+
+# Whatever is called here answers, or is refused as the server refuses it: with NULLs, with simple arguments, and with no more of them than it needs.
+calls="SELECT p.oid::regprocedure::text AS function, a.what, format('SELECT * FROM %s(%s)', p.oid::regproc, COALESCE(string_agg(
+        format('%s::%s', CASE WHEN a.what = 'NULL' THEN 'NULL'
+            WHEN p.proargnames[n] = 'source' OR p.proargnames[n] LIKE '%\\_query' THEN quote_literal('SELECT ''00000000-0000-0000-0000-000000000001'' AS id')
+            WHEN t.typname = 'text' AND p.proargnames[n] = 'realm' THEN quote_literal('acme')
+            ELSE quote_literal(CASE t.typname WHEN 'text' THEN 'north' WHEN 'uuid' THEN '00000000-0000-0000-0000-000000000001' WHEN 'int4' THEN '1' WHEN 'int8' THEN '1'
+                WHEN 'bool' THEN 'true' WHEN 'jsonb' THEN '{}' WHEN '_text' THEN '{north}' WHEN '_int8' THEN '{1}' WHEN 'regclass' THEN 'identity.organizations'
+                WHEN 'timestamptz' THEN '2020-01-01' END) END, t.oid::regtype), ', ' ORDER BY n) FILTER (WHERE n IS NOT NULL), '')) AS call
+    FROM pg_proc AS p
+    CROSS JOIN (VALUES ('NULL'), ('simple'), ('needed')) AS a (what)
+    LEFT JOIN LATERAL unnest(p.proargtypes) WITH ORDINALITY AS g (type, n) ON a.what <> 'needed' OR g.n <= p.pronargs - p.pronargdefaults
+    LEFT JOIN pg_type AS t ON t.oid = g.type
+    WHERE p.pronamespace = 'identity'::regnamespace AND p.proname !~ '^_' AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype
+    GROUP BY p.oid, a.what ORDER BY 1, 2"
+answers=$(on_standby -c "SET client_min_messages = notice" -c "DO \$\$
+DECLARE
+    f record;
+    answer text;
+BEGIN
+    FOR f IN $calls LOOP
+        BEGIN
+            EXECUTE f.call;
+            answer := 'answers';
+        EXCEPTION WHEN OTHERS THEN
+            answer := SQLSTATE || ' ' || SQLERRM;
+        END;
+        RAISE NOTICE '% % % %', f.function, f.what, answer, f.call;
+    END LOOP;
+END
+\$\$" 2>&1)
+expect "nothing fails for a reason of its own" "" "$(grep -E ' (XX000|42601|42883) |^ERROR' <<<"$answers" || true)"
+expect "all of them were called" t "$(ask -c "SELECT count(*) * 3 = $(grep -c '^NOTICE:  identity\.' <<<"$answers") FROM pg_proc AS p WHERE p.pronamespace = 'identity'::regnamespace AND p.proname !~ '^_' AND p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype")"
+for call in "import_rows('identity.organizations', 'SELECT ''acme'' AS realm, ''x'' AS name')" "import_rows('identity.organizations', 'SELECT ''acme'' AS realm, ''x'' AS name', dry_run => true)" \
+    "collapse_permissions('acme', 'clients', 'SELECT ''c1''')" "collapse_permissions('acme', 'clients', 'SELECT ''c1''', false)"; do
+    refused=$(on_standby -v VERBOSITY=verbose -c "SELECT count(*) FROM identity.$call" 2>&1 || true)
+    expect "refused: $call" "ERROR:  25006: cannot execute ${call%%(*}() in a read-only transaction" "$(head -n 1 <<<"$refused")"
+done

@@ -20,7 +20,7 @@ use crate::db::returns::ResultSet;
 use crate::db::source;
 use crate::db::spi::{self, literal};
 use crate::error::{Error, Result, required};
-use crate::import::job::{Counts, Job, Outcome};
+use crate::import::job::{self, Counts, Job, Outcome};
 use crate::import::plan::{OnConflict, Report};
 use kratos::Shape;
 use load::Source;
@@ -146,7 +146,7 @@ fn import(
         dry_run: request.dry_run,
         arguments: [literal(&request.realm), label.argument],
     };
-    job.check_session()?;
+    job::check_session(job.function, job.dry_run)?;
     let source = read()?;
     result.open();
     job.run(|| {

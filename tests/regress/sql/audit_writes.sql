@@ -63,6 +63,24 @@ CREATE TRIGGER forward AFTER INSERT ON identity.audit_events REFERENCING NEW TAB
 SELECT identity_internal.audit('written', 'forward', NULL, '{}') > 0 AS written;
 DROP TRIGGER forward ON identity.audit_events;
 SELECT * FROM forwarded ORDER BY 1;
+-- It finds the session's settings of the planner, and what it sets lasts as long as it says.
+CREATE FUNCTION plan_otherwise() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE WARNING 'seqscan %, bitmapscan %, hashjoin %, mergejoin %', current_setting('enable_seqscan'), current_setting('enable_bitmapscan'), current_setting('enable_hashjoin'), current_setting('enable_mergejoin');
+    SET LOCAL enable_hashjoin = on;
+    SET LOCAL enable_mergejoin = off;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER plan_otherwise AFTER INSERT ON identity.audit_events FOR EACH ROW EXECUTE FUNCTION plan_otherwise();
+SET enable_bitmapscan = off;
+BEGIN;
+SELECT identity_internal.audit('written', 'plan', NULL, '{}') > 0 AS written;
+SELECT identity_internal.audit('written', 'plan', NULL, '{}') > 0 AS written;
+SHOW enable_mergejoin;
+COMMIT;
+RESET enable_bitmapscan;
+SELECT name, setting, source FROM pg_settings WHERE name ~ '^enable_' AND source <> 'default';
+DROP TRIGGER plan_otherwise ON identity.audit_events;
 ALTER TABLE identity.audit_events ADD CONSTRAINT mine CHECK (action <> 'forbidden');
 SELECT identity_internal.audit('written', 'forbidden', NULL, '{}');
 ALTER TABLE identity.audit_events DROP CONSTRAINT mine;
@@ -119,11 +137,28 @@ SELECT * FROM log_in('north');
 SELECT * FROM log_in();
 DROP TRIGGER seen ON identity.memberships;
 SELECT * FROM log_in();
+-- A CHECK of one's own is heeded, also where it stands in the place of one that was there; one that cannot be broken is no matter.
+BEGIN;
+ALTER TABLE identity.memberships DROP CONSTRAINT memberships_state_check, ADD CONSTRAINT mine CHECK (last_login < '2000-01-01' OR last_login IS NULL) NOT VALID;
+SELECT * FROM log_in();
+ROLLBACK;
+BEGIN;
+ALTER TABLE identity.memberships DROP CONSTRAINT memberships_state_check, ADD CONSTRAINT mine CHECK (state <> 'active') NOT VALID;
+SELECT * FROM log_in();
+ROLLBACK;
+BEGIN;
+ALTER TABLE identity.memberships DROP CONSTRAINT memberships_state_check, ADD CONSTRAINT mine CHECK (memberships IS DISTINCT FROM NULL AND date_part('year', now()) < 2000) NOT VALID;
+SELECT * FROM log_in();
+ROLLBACK;
+BEGIN;
+ALTER TABLE identity.memberships ADD CONSTRAINT mine CHECK (octet_length(organization) < 100);
+SELECT * FROM log_in();
+ROLLBACK;
 SELECT * FROM forwarded WHERE what = 'login';
 SELECT intact FROM verify('written');
 DROP TABLE forwarded;
 DELETE FROM identity.identities WHERE realm = 'written';
 DELETE FROM identity.organizations WHERE realm = 'written';
 DELETE FROM identity.realms;
-DROP FUNCTION log_in, verify, forward, seen, copy_head;
+DROP FUNCTION log_in, verify, forward, seen, copy_head, plan_otherwise;
 DROP PROCEDURE many; DROP TABLE copied;

@@ -156,7 +156,6 @@ RESET identity.login_deadline;
 -- Errors.
 SELECT * FROM identity.resolve_login('nowhere', :ann);
 SELECT * FROM identity.resolve_login(NULL, :ann);
-SELECT * FROM identity.resolve_login('routed', NULL);
 SELECT * FROM identity.resolve_login('routed', :ann, max_attempts => 0);
 SELECT * FROM identity.resolve_login('routed', :ann, max_attempts => NULL);
 SELECT * FROM identity.resolve_login('routed', :ann, fallback => NULL);
@@ -170,6 +169,18 @@ BEGIN READ ONLY;
 SELECT decision, organization FROM identity.preview_login('routed', :cid, 'open');
 SELECT * FROM identity.resolve_login('routed', :cid, 'open');
 ROLLBACK;
+-- In one statement with the question who it is: nobody is denied, it is no error, and the failure stays counted, once.
+TRUNCATE identity.login_failures;
+SELECT a.verdict, a.identity_id, r.decision, r.organization, r.reason, r.switched, r.attempts, r.event_id IS NOT NULL AS recorded, r.retry_after
+FROM identity.authenticate('routed', 'nobody here', 'wrong', '{"ip": "192.0.2.9"}') a
+CROSS JOIN LATERAL identity.resolve_login('routed', a.identity_id, 'open', '{"factors": ["password"], "ip": "192.0.2.9"}') r;
+SELECT kind, key FROM identity.login_failures ORDER BY 1, 2;
+SELECT action, subject, detail FROM identity.audit_events WHERE realm = 'routed' AND action IN ('authenticate', 'resolve_login') ORDER BY at DESC LIMIT 2;
+SELECT a.* FROM identity.audit_events e, identity.login_attempts('routed', e.event_id) a WHERE e.realm = 'routed' AND e.action = 'resolve_login' AND e.subject IS NULL;
+SELECT * FROM identity.preview_login('routed', NULL);
+SELECT * FROM identity.preview_login('nowhere', NULL);
+SELECT * FROM identity.preview_login('routed', NULL, context => '{"ip": "192.0.2.1:80"}');
+SELECT * FROM identity.resolve_login('routed', NULL, max_attempts => NULL);
 -- In the statement that makes the identity, and under REPEATABLE READ.
 WITH made AS (INSERT INTO identity.identities (realm, id) VALUES ('routed', '00000000-0000-0000-0000-0000000000aa') RETURNING id) SELECT r.decision, r.reason FROM made, identity.resolve_login('routed', made.id) r;
 BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT decision FROM identity.resolve_login('routed', :cid, 'open'); SELECT decision FROM identity.resolve_login('routed', :cid, 'open'); COMMIT;
@@ -193,7 +204,34 @@ DROP ROLE login_app;
 
 -- What the audit has: settings and memberships by statement or row, each login, each clearing. All of it is intact.
 SELECT action, count(*), count(DISTINCT subject) AS subjects FROM identity.audit_events WHERE realm = 'routed' GROUP BY 1 ORDER BY 1;
-SELECT detail FROM identity.audit_events WHERE realm = 'routed' AND action LIKE '%memberships' ORDER BY at LIMIT 3;
+SELECT detail FROM identity.audit_events WHERE realm = 'routed' AND action = 'add_membership' AND subject = :ann ORDER BY at;
+SELECT detail FROM identity.audit_events WHERE realm = 'routed' AND action = 'UPDATE memberships' ORDER BY at;
+-- A membership that was added is one event, whatever becomes of the others. What is written by hand has its own, also after a call that failed,
+-- and so has what a trigger writes meanwhile.
+INSERT INTO identity.organizations (realm, name) VALUES ('routed', 'first'), ('routed', 'second'), ('routed', 'third'), ('routed', 'fourth');
+CREATE FUNCTION also() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.organization = 'second' THEN
+        INSERT INTO identity.memberships (realm, identity_id, organization) VALUES (NEW.realm, NEW.identity_id, 'third');
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER also AFTER INSERT ON identity.memberships FOR EACH ROW EXECUTE FUNCTION also();
+SELECT clock_timestamp() AS start \gset
+SELECT identity.add_membership('routed', :bob, 'first', '{"is_default": true}');
+SELECT identity.add_membership('routed', :bob, 'second', '{"is_default": true}');
+DO $$
+BEGIN
+    BEGIN
+        PERFORM identity.add_membership('routed', '00000000-0000-0000-0000-000000000002', 'first');
+    EXCEPTION WHEN duplicate_object THEN
+        INSERT INTO identity.memberships (realm, identity_id, organization) VALUES ('routed', '00000000-0000-0000-0000-000000000002', 'fourth');
+    END;
+END $$;
+DROP TRIGGER also ON identity.memberships;
+DROP FUNCTION also;
+SELECT organization, is_default FROM identity.memberships WHERE identity_id = :bob ORDER BY joined_at, organization;
+SELECT action, subject, detail FROM identity.audit_events WHERE realm = 'routed' AND at > :'start' ORDER BY at;
 SELECT bool_and(intact) AS intact FROM identity.verify_audit('routed');
 RESET identity.login_max_failures; RESET identity.login_max_address_failures;
 DELETE FROM identity.identities WHERE realm = 'routed';

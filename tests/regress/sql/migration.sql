@@ -146,6 +146,15 @@ RESET ROLE;
 SELECT identity.revoke_access('regress_login');
 DROP ROLE regress_login;
 
+-- Who was staged when keys were made otherwise gets those of today.
+SELECT * FROM identity.stage_site('moving', 'shop', $$VALUES (77, 'Straße')$$, '{"original_id": "column1", "username": "column2"}');
+UPDATE identity.staged_identifiers SET key = 'straße', unicode_version = '9.0.0' WHERE original_id = '77';
+SELECT status FROM identity.promote_identity('moving', 'shop', '77');
+SELECT key, value, unicode_version = identity.unicode_version() AS present FROM identity.identifiers WHERE realm = 'moving' AND value = 'Straße';
+SELECT * FROM identity.stage_site('moving', 'shop', $$VALUES (78, 'STRASSE')$$, '{"original_id": "column1", "username": "column2"}');
+UPDATE identity.staged_identifiers SET key = 'STRASSE', unicode_version = '9.0.0' WHERE original_id = '78';
+SELECT status, constraint_name, key ->> 'key' AS key FROM identity.promote_identity('moving', 'shop', '78');
+
 DROP TABLE users;
 DELETE FROM identity.former_logins WHERE realm = 'moving';
 DELETE FROM identity.site_dedup_runs WHERE realm = 'moving';
