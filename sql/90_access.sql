@@ -19,7 +19,6 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_current()'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_add(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_holds(integer, bigint)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_before_insert(anyelement)'),
            ('importer', 'SELECT', 'TABLE identity.import_progress'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_identities(text, jsonb, text, boolean, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),

@@ -91,6 +91,12 @@ pub fn qualified(qualifier: &Sql, name: &str) -> Sql {
     Sql(format!("{qualifier}.{}", ident(name)))
 }
 
+/// An operator, to be called by its schema.
+pub fn operator(schema: &str, name: &str) -> Sql {
+    assert!(name.chars().all(|c| "+-*/<>=~!@#%^&|`?".contains(c)), "an operator's name has no other characters");
+    Sql(format!("OPERATOR({}.{name})", ident(schema)))
+}
+
 /// A text constant, which the server reads as this text whatever `standard_conforming_strings` says.
 pub fn literal(text: &str) -> Sql {
     let quoted = text.replace('\'', "''");
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(&*ident("x\"; DROP"), "\"x\"\"; DROP\"");
         assert_eq!(&*relation("a.b", "größe\n"), "\"a.b\".\"größe\n\"");
         assert_eq!(&*qualified(&sql!("t"), "last, first"), "t.\"last, first\"");
+        assert_eq!(&*operator("o p", "<>"), "OPERATOR(\"o p\".<>)");
         assert_eq!(&*literal("it's"), "'it''s'");
         assert_eq!(&*literal(r"a\'b"), r"E'a\\''b'");
         assert_eq!(&*literal_or_null(None), "NULL::pg_catalog.text");
