@@ -78,59 +78,80 @@ struct Firing {
 
 impl Firing {
     fn on(table: pg_sys::Oid) -> Self {
-        // SAFETY: made in the order of the executor itself, and taken apart by `drop`.
+        // SAFETY: made in the order of the executor itself, in its own context, and taken apart by `drop`.
         unsafe {
             let relation = pg_sys::table_open(table, pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
             let estate = pg_sys::CreateExecutorState();
             let (mut print, mut varlena) = (pg_sys::InvalidOid, false);
             pg_sys::getTypeOutputInfo((*(*relation).rd_rel).reltype, &mut print, &mut varlena);
-            Firing {
+            PgMemoryContexts::For((*estate).es_query_cxt).switch_to(|_| Firing {
                 relation,
                 estate,
                 target: target(relation),
                 slot: pg_sys::MakeSingleTupleTableSlot((*relation).rd_att, &raw const pg_sys::TTSOpsHeapTuple),
                 row: (*pg_sys::MakePerTupleExprContext(estate)).ecxt_per_tuple_memory,
                 print,
-            }
+            })
         }
     }
 
     fn fire(&self, row: Composite) -> Result<Option<String>> {
-        // SAFETY: the context is the executor state's own, and emptied between two rows.
+        // SAFETY: as the executor does it: triggers are called in its own context, where what they remember from one row to the next
+        // stays; what is made of a row is in the context that is emptied after it.
         unsafe {
-            let text = PgMemoryContexts::For(self.row).switch_to(|_| self.fire_once(row));
+            let stored = PgMemoryContexts::For(self.row).switch_to(|_| self.store(row));
+            let kept = stored.map(|()| PgMemoryContexts::For((*self.estate).es_query_cxt).switch_to(|_| self.call()));
+            let text = kept.map(|kept| kept.then(|| PgMemoryContexts::For(self.row).switch_to(|_| self.printed())));
+            let clear = (*(*self.slot).tts_ops).clear.expect("every slot can be cleared");
+            clear(self.slot);
             pg_sys::MemoryContextReset(self.row);
             text
         }
     }
 
+    /// Puts a row into the slot.
+    ///
     /// # Safety
     /// In the context of one row.
-    unsafe fn fire_once(&self, row: Composite) -> Result<Option<String>> {
+    unsafe fn store(&self, row: Composite) -> Result<()> {
         // SAFETY: a composite value has the header of a tuple; it is of the table's own type, so that the slot, which is of the table's
-        // descriptor, can hold it.
+        // descriptor, can hold it. What the slot points to lives as long as the context of the row.
         unsafe {
             let header = pg_sys::pg_detoast_datum(row.datum.cast_mut_ptr()).cast::<pg_sys::HeapTupleHeaderData>();
             let own = (*(*self.relation).rd_rel).reltype;
             if row.type_oid != own || (*header).t_choice.t_datum.datum_typeid != own {
                 return Err(unexpected());
             }
-            let mut tuple = pg_sys::HeapTupleData {
-                t_len: (*header).t_choice.t_datum.datum_len_ as u32 >> 2,
-                t_data: header,
-                t_tableOid: (*self.relation).rd_id,
-                ..Default::default()
-            };
-            pg_sys::ExecForceStoreHeapTuple(&mut tuple, self.slot, false);
+            let tuple: pg_sys::HeapTuple = pg_sys::palloc0(size_of::<pg_sys::HeapTupleData>()).cast();
+            (*tuple).t_len = (*header).t_choice.t_datum.datum_len_ as u32 >> 2;
+            (*tuple).t_data = header;
+            (*tuple).t_tableOid = (*self.relation).rd_id;
+            pg_sys::ExecForceStoreHeapTuple(tuple, self.slot, false);
+            Ok(())
+        }
+    }
+
+    /// Calls the triggers; false where one of them drops the row.
+    ///
+    /// # Safety
+    /// In the executor's context; the slot has a row.
+    unsafe fn call(&self) -> bool {
+        // SAFETY: as the caller promises.
+        unsafe {
             let triggers = (*self.target).ri_TrigDesc;
-            let kept = triggers.is_null()
+            triggers.is_null()
                 || !(*triggers).trig_insert_before_row
-                || pg_sys::ExecBRInsertTriggers(self.estate, self.target, self.slot);
-            if !kept {
-                return Ok(None);
-            }
+                || pg_sys::ExecBRInsertTriggers(self.estate, self.target, self.slot)
+        }
+    }
+
+    /// # Safety
+    /// In the context of one row; the slot has a row.
+    unsafe fn printed(&self) -> String {
+        // SAFETY: as the caller promises; what a type prints is NUL-terminated.
+        unsafe {
             let text = pg_sys::OidOutputFunctionCall(self.print, pg_sys::ExecFetchSlotHeapTupleDatum(self.slot));
-            Ok(Some(CStr::from_ptr(text).to_string_lossy().into_owned()))
+            CStr::from_ptr(text).to_string_lossy().into_owned()
         }
     }
 }

@@ -77,6 +77,12 @@ SELECT site, row_id, old_login, new_login, duplicate_of, reason
 FROM identity.dedup_logins('"x USING gist(r);create table public.pwned();--"', 'last, first', '@site', 'a, b', '{"sub''site": "@site $1 ''"}', flag => '$1');
 SELECT site, row_id, login, restored, status FROM identity.undo_dedup((SELECT run_id FROM identity.dedup_runs ORDER BY run_id DESC LIMIT 1));
 SELECT "a, b", "last, first", "$1" FROM "x USING gist(r);create table public.pwned();--" ORDER BY 1;
+
+-- A constraint that reads as an index's definition, and would make a table.
+CREATE TABLE reserved (id int PRIMARY KEY, r int4range, CONSTRAINT "x USING gist(r);create table public.pwned2();--" EXCLUDE USING gist (r WITH &&));
+SELECT row_number AS n, status, constraint_name FROM identity.import_rows('reserved', 'SELECT n AS id, int4range(n * 10, n * 10 + n * 6) AS r FROM generate_series(1, 3) n');
+CREATE TABLE "t USING gist(r);create table public.pwned();--" (id int PRIMARY KEY, r int4range, EXCLUDE USING gist (r WITH &&));
+SELECT row_number AS n, status, constraint_name FROM identity.import_rows('"t USING gist(r);create table public.pwned();--"', 'SELECT n AS id, int4range(n * 10, n * 10 + n * 6) AS r FROM generate_series(1, 3) n');
 SELECT to_regclass('public.pwned'), to_regclass('public.pwned2');
 RESET search_path;
 DROP SCHEMA "s'c;h""e.ma @site $1" CASCADE;
