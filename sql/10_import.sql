@@ -108,8 +108,8 @@ row_id: a column of the source whose value the report repeats.
 Returns a row for each constraint that a row breaks; status is inserted, updated, conflict, duplicate, invalid or suppressed.
 Errors: 22023 bad argument, 42501 missing right, 42703 unknown column, 42809 target is no table, 25006 read-only transaction, 23000 with on_conflict => error.';
 
--- Used inside the statements of an import, and of no use elsewhere. They read and change nothing but a number in the
--- session's own memory; _import_before_insert fires triggers that the caller could fire by an INSERT.
+-- Used inside the statements of an import, and of no use elsewhere: they read and change numbers in the session's own memory, and
+-- nothing where no import is running.
 CREATE FUNCTION identity_internal.import_mark(row_number bigint, rows int = 1) RETURNS boolean
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_wrapper';
@@ -135,8 +135,3 @@ CREATE FUNCTION identity_internal.import_sieve_holds(slot integer, hash bigint) 
 LANGUAGE c VOLATILE STRICT PARALLEL RESTRICTED COST 1
 AS 'MODULE_PATHNAME', 'import_sieve_holds_wrapper';
 COMMENT ON FUNCTION identity_internal.import_sieve_holds(integer, bigint) IS 'Internal: whether the hash of a key may have been noted';
-
-CREATE FUNCTION identity_internal.import_before_insert(row_value anyelement) RETURNS anyelement
-LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
-AS 'MODULE_PATHNAME', 'import_before_insert_wrapper';
-COMMENT ON FUNCTION identity_internal.import_before_insert(anyelement) IS 'Internal: what the BEFORE INSERT row triggers of its table make of a row';

@@ -51,7 +51,6 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_current()'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_add(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_holds(integer, bigint)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_before_insert(anyelement)'),
            ('importer', 'SELECT', 'TABLE identity.import_progress'),
            ('importer', 'EXECUTE', 'FUNCTION identity.recheck_identifiers(text)'),
            ('importer', 'SELECT', 'TABLE identity.identity_schemas'),

@@ -19,6 +19,7 @@ use crate::db::catalog;
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
+use crate::db::sql::{literal, sql};
 use crate::db::{attempt, spi};
 use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
@@ -255,7 +256,11 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
         run::check_isolation("undo_dedup")?;
     }
     result.open();
-    let sql = format!("SELECT u.* FROM identity_internal.undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
+    let sql = sql!(
+        "SELECT u.* FROM identity_internal.undo_site_dedup({run_id}, {dry_run}) AS u",
+        run_id = literal(run_id),
+        dry_run
+    );
     session::as_extension_owner(|| result.append(&sql))?;
     Ok(true)
 }
@@ -295,7 +300,7 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
     let owner = session::extension_owner()?;
     session::as_owner(owner, || {
         spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
-        spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
+        spi::execute(&statements::show_undo(&caller))
     })?;
     run.on_target(&run.target.check_rights())?;
     if !dry_run {

@@ -2,6 +2,7 @@
 
 use crate::consolidation::members::{Groups, Row};
 use crate::db::catalog::{Column, Table};
+use crate::db::sql::{Sql, literal, sql};
 use crate::error::{Error, Result};
 use crate::identifier::{self, Kind};
 use std::borrow::Cow;
@@ -45,10 +46,14 @@ impl Normalize {
     }
 
     /// The SQL of a text's key.
-    pub fn key(self, text: &str) -> String {
+    pub fn key(self, text: &Sql) -> Sql {
         match self {
-            Self::Exact => format!("({text} COLLATE pg_catalog.\"C\")"),
-            _ => format!("(identity.normalize_identifier('{}', {text}) COLLATE pg_catalog.\"C\")", self.name()),
+            Self::Exact => sql!("({text} COLLATE pg_catalog.\"C\")", text),
+            _ => sql!(
+                "(identity.normalize_identifier({kind}, {text}) COLLATE pg_catalog.\"C\")",
+                kind = literal(self.name()),
+                text
+            ),
         }
     }
 }

@@ -107,16 +107,17 @@ fn dedup_may_repeat(login: &str) -> bool {
     ROLL.with_borrow(|roll| roll.as_ref().is_some_and(|roll| roll.may_repeat(login)))
 }
 
-/// Keeps a row; false, so that the reading returns none.
+/// Keeps a row that has a name; false, so that the reading returns none.
 #[pg_extern(sql = false)]
 fn dedup_keep(
-    table: pg_sys::Oid,
-    place: pg_sys::ItemPointerData,
+    table: Option<pg_sys::Oid>,
+    place: Option<pg_sys::ItemPointerData>,
     site: Option<&str>,
     row_id: Option<&str>,
-    login: &str,
+    login: Option<&str>,
     flag: Option<&str>,
 ) -> bool {
+    let (Some(table), Some(place), Some(login)) = (table, place, login) else { return false };
     let place = (table.to_u32(), pgrx::itemptr::item_pointer_get_both(place));
     ROLL.with_borrow_mut(|roll| roll.iter_mut().for_each(|roll| roll.keep(place, site, row_id, login, flag)));
     false

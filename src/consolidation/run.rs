@@ -178,7 +178,8 @@ pub fn check_session(function: &str) -> Result<()> {
 pub fn flag_column(table: &Table, name: Option<&str>) -> Result<Option<Column>> {
     let Some(name) = name else { return Ok(None) };
     let column = crate::consolidation::plan::column(table, "flag", name)?;
-    let numeric = ["smallint", "integer", "bigint", "numeric"].contains(&column.base_name.as_str());
+    let base = pg_sys::Oid::from(column.base_oid);
+    let numeric = [pg_sys::INT2OID, pg_sys::INT4OID, pg_sys::INT8OID, pg_sys::NUMERICOID].contains(&base);
     if numeric || statements::is_boolean(&column) {
         return Ok(Some(column));
     }
@@ -207,7 +208,7 @@ fn column_limit(table: &Table, column: &Column) -> Result<Option<i32>> {
            SELECT y.typbasetype, y.typtypmod FROM t JOIN pg_catalog.pg_type AS y ON y.oid OPERATOR(pg_catalog.=) t.oid
            WHERE y.typtype OPERATOR(pg_catalog.=) 'd')
          SELECT pg_catalog.min(t.typmod OPERATOR(pg_catalog.-) 4) FROM t
-         WHERE t.oid IN ('pg_catalog.varchar'::pg_catalog.regtype, 'pg_catalog.bpchar'::pg_catalog.regtype)
+         WHERE t.oid OPERATOR(pg_catalog.=) ANY ('{pg_catalog.varchar,pg_catalog.bpchar}'::pg_catalog.regtype[])
            AND t.typmod OPERATOR(pg_catalog.>) 4",
         &[pg_sys::Oid::from(table.oid).into(), column.attnum.into()],
     )

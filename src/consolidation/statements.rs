@@ -3,7 +3,7 @@
 
 use crate::consolidation::plan::{Columns, Normalize};
 use crate::db::catalog::{Column, Table};
-use crate::db::spi::literal;
+use crate::db::sql::{Sql, comma, ident, literal, relation, sql};
 
 /// The statements on the user's own table.
 pub struct Target<'a> {
@@ -14,79 +14,91 @@ pub struct Target<'a> {
 }
 
 impl Target<'_> {
-    pub fn lock(&self) -> String {
-        format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", self.table.name)
+    pub fn lock(&self) -> Sql {
+        sql!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE", table = self.table.sql())
     }
 
     /// Raises what Postgres would raise for the write itself: a missing right, above all.
-    pub fn check_rights(&self) -> String {
-        let flag = self.flag.map(|f| format!(", {q} = t.{q}", q = f.quoted)).unwrap_or_default();
-        format!(
-            "EXPLAIN UPDATE {} AS t SET {q} = t.{q}{flag} WHERE t.{} IS NOT NULL AND t.{} IS NOT NULL",
-            self.table.in_from(),
-            self.columns.site.quoted,
-            self.columns.row_id.quoted,
-            q = self.columns.login.quoted,
+    pub fn check_rights(&self) -> Sql {
+        let set = [Some(&self.columns.login), self.flag].into_iter().flatten();
+        sql!(
+            "EXPLAIN UPDATE {from} AS t SET {set} WHERE t.{site} IS NOT NULL AND t.{row_id} IS NOT NULL",
+            from = self.table.in_from(),
+            set = comma(set.map(|c| sql!("{column} = t.{column}", column = c.sql()))),
+            site = self.columns.site.sql(),
+            row_id = self.columns.row_id.sql(),
         )
     }
 
-    fn login(&self) -> String {
-        format!("t.{}::pg_catalog.text", self.columns.login.quoted)
+    fn login(&self) -> Sql {
+        sql!("t.{column}::pg_catalog.text", column = self.columns.login.sql())
+    }
+
+    fn key(&self) -> Sql {
+        self.normalize.key(&self.login())
     }
 
     /// About as many rows as the table has, or more.
-    pub fn count_roughly(&self) -> String {
+    pub fn count_roughly(&self) -> Sql {
         // A row takes 28 bytes and its columns'.
-        format!(
+        sql!(
             "SELECT (pg_catalog.sum(pg_catalog.pg_relation_size(COALESCE(p.relid, c.oid))) OPERATOR(pg_catalog./) 36)::pg_catalog.int8
              FROM pg_catalog.pg_class AS c LEFT JOIN LATERAL pg_catalog.pg_partition_tree(c.oid) AS p ON true
-             WHERE c.oid OPERATOR(pg_catalog.=) {}",
-            self.table.oid
+             WHERE c.oid OPERATOR(pg_catalog.=) {table}",
+            table = self.table.oid
         )
     }
 
     /// Shows every name to the roll.
-    pub fn note_names(&self) -> String {
-        format!("SELECT FROM {} AS t WHERE identity_internal.dedup_note({})", self.table.in_from(), self.login())
+    pub fn note_names(&self) -> Sql {
+        sql!(
+            "SELECT FROM {from} AS t WHERE identity_internal.dedup_note({login})",
+            from = self.table.in_from(),
+            login = self.login()
+        )
     }
 
     /// Keeps the rows whose name may come twice.
-    pub fn keep_rows(&self) -> String {
-        format!(
+    pub fn keep_rows(&self) -> Sql {
+        sql!(
             "SELECT FROM {from} AS t WHERE identity_internal.dedup_may_repeat({login})
-             AND identity_internal.dedup_keep(t.tableoid, t.ctid, t.{site}::pg_catalog.text, t.{row}::pg_catalog.text, {login}, {flag}::pg_catalog.text)",
+             AND identity_internal.dedup_keep(t.tableoid, t.ctid, t.{site}::pg_catalog.text, t.{row_id}::pg_catalog.text, {login}, {flag}::pg_catalog.text)",
             from = self.table.in_from(),
             login = self.login(),
-            site = self.columns.site.quoted,
-            row = self.columns.row_id.quoted,
-            flag = self.flag.map_or("NULL".to_string(), |f| format!("t.{}", f.quoted)),
+            site = self.columns.site.sql(),
+            row_id = self.columns.row_id.sql(),
+            flag = self.flag.map_or_else(|| sql!("NULL"), |f| sql!("t.{flag}", flag = f.sql())),
         )
     }
 
     /// Which of some keys, `$1`, the table has.
-    pub fn find_keys(&self) -> String {
-        format!(
+    pub fn find_keys(&self) -> Sql {
+        sql!(
             "SELECT COALESCE(pg_catalog.jsonb_agg(k.key), '[]') FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k
              WHERE k.key OPERATOR(pg_catalog.=) ANY ($1)",
-            key = self.normalize.key(&self.login()),
+            key = self.key(),
             from = self.table.in_from(),
         )
     }
 
     /// One of some keys, `$1`, that several rows have.
-    pub fn find_shared_key(&self) -> String {
-        format!(
+    pub fn find_shared_key(&self) -> Sql {
+        sql!(
             "SELECT k.key FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k WHERE k.key OPERATOR(pg_catalog.=) ANY ($1)
              GROUP BY k.key HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
-            key = self.normalize.key(&self.login()),
+            key = self.key(),
             from = self.table.in_from(),
         )
     }
 
     /// Gives the rows at `$1` and `$2` the names `$3`. It says how many rows there were, and of which the table made something else.
-    pub fn rename(&self) -> String {
-        let flag = self.flag.map(|f| format!(", {} = {}", f.quoted, if is_boolean(f) { "true" } else { "1" }));
-        format!(
+    pub fn rename(&self) -> Sql {
+        let flag = match self.flag {
+            Some(flag) if is_boolean(flag) => sql!(", {flag} = true", flag = flag.sql()),
+            Some(flag) => sql!(", {flag} = 1", flag = flag.sql()),
+            None => sql!(""),
+        };
+        sql!(
             "WITH given AS (
                UPDATE {from} AS t SET {column} = CAST(p.login AS {kind}){flag}
                FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS p (oid, tid, login, n)
@@ -96,57 +108,63 @@ impl Target<'_> {
                pg_catalog.array_agg(g.login) FILTER (WHERE (g.login OPERATOR(pg_catalog.=) g.wanted) IS NOT TRUE)
              FROM given AS g",
             from = self.table.in_from(),
-            column = self.columns.login.quoted,
-            kind = self.columns.login.base_name,
-            flag = flag.unwrap_or_default(),
+            column = self.columns.login.sql(),
+            kind = self.columns.login.base_sql,
+            flag,
             login = self.login(),
         )
     }
 
     /// Gives old names back to the rows from `first` to `last`, and their flags. done: those that were given, as the table has them.
-    pub fn restore(&self, first: i64, last: i64) -> String {
-        let flag = self.flag.map(|f| format!(", {} = CAST(p.old_flag AS {})", f.quoted, f.base_name));
-        format!(
+    pub fn restore(&self, first: i64, last: i64) -> Sql {
+        let flag = match self.flag {
+            Some(flag) => sql!(", {flag} = CAST(p.old_flag AS {kind})", flag = flag.sql(), kind = flag.base_sql),
+            None => sql!(""),
+        };
+        sql!(
             "WITH given AS (
                UPDATE {from} AS t SET {column} = CAST(p.old_login AS {kind}){flag} FROM pg_temp.pg_identity_pending AS p
                WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-                 AND p.status OPERATOR(pg_catalog.=) 'restored' AND p.n BETWEEN {first} AND {last}
+                 AND p.status OPERATOR(pg_catalog.=) 'restored'
+                 AND p.n OPERATOR(pg_catalog.>=) {first} AND p.n OPERATOR(pg_catalog.<=) {last}
                RETURNING p.n, {login} AS login)
              INSERT INTO pg_temp.pg_identity_done (n, login) SELECT g.n, g.login FROM given AS g",
             from = self.table.in_from(),
-            column = self.columns.login.quoted,
-            kind = self.columns.login.base_name,
-            flag = flag.unwrap_or_default(),
+            column = self.columns.login.sql(),
+            kind = self.columns.login.base_sql,
+            flag,
+            first,
+            last,
             login = self.login(),
         )
     }
 
     /// member, for an undo: the rows of the run as they are now, and all others with a name that is to be given back.
-    pub fn find_present(&self) -> String {
-        format!(
+    pub fn find_present(&self) -> Sql {
+        sql!(
             "CREATE TEMPORARY TABLE pg_temp.pg_identity_member ON COMMIT DROP AS
-             SELECT m.* FROM (SELECT t.tableoid AS oid, t.ctid AS tid, t.{row}::pg_catalog.text AS row_id, {login} AS login, {key} AS key
+             SELECT m.* FROM (SELECT t.tableoid AS oid, t.ctid AS tid, t.{row_id}::pg_catalog.text AS row_id, {login} AS login, {key} AS key
                    FROM {from} AS t OFFSET 0) AS m
              WHERE m.row_id OPERATOR(pg_catalog.=) ANY (SELECT u.row_id FROM pg_temp.pg_identity_undo AS u)
                OR m.key OPERATOR(pg_catalog.=) ANY (SELECT u.login_key FROM pg_temp.pg_identity_undo AS u WHERE u.todo)",
-            row = self.columns.row_id.quoted,
+            row_id = self.columns.row_id.sql(),
             login = self.login(),
-            key = self.normalize.key(&self.login()),
+            key = self.key(),
             from = self.table.in_from(),
         )
     }
 }
 
 pub fn is_boolean(column: &Column) -> bool {
-    column.base_name == "boolean"
+    pgrx::pg_sys::Oid::from(column.base_oid) == pgrx::pg_sys::BOOLOID
 }
 
 /// Former names of rows of this table stay theirs.
-pub fn former(target: &str) -> String {
-    format!(
+pub fn former(target: &str) -> Sql {
+    sql!(
         "SELECT r.old_login FROM identity.dedup_rows AS r JOIN identity.dedup_runs AS u ON u.run_id = r.run_id
-         WHERE u.target = {} AND r.new_login IS NOT NULL AND NOT r.restored",
-        literal(target),
+         WHERE u.target = {target} AND r.new_login IS NOT NULL AND NOT r.restored",
+        target = literal(target),
     )
 }
 
@@ -197,18 +215,15 @@ pub const RECORD_UNDO: &str = "
 UPDATE identity.dedup_rows AS r SET restored = true WHERE r.run_id = $1::uuid AND r.row_id = ANY ($2)";
 
 /// The caller reads what the owner of the records has put together.
-pub fn show_undo(role: &str) -> String {
-    format!("GRANT SELECT ON pg_temp.pg_identity_undo TO {role}")
+pub fn show_undo(role: &str) -> Sql {
+    sql!("GRANT SELECT ON pg_temp.pg_identity_undo TO {role}", role = ident(role))
 }
 
 pub const COUNT_PENDING: &str = "SELECT count(*) FROM pg_temp.pg_identity_pending";
 
-pub fn drop(tables: &[&str]) -> String {
-    format!("DROP TABLE {}", temporary(tables))
-}
-
-fn temporary(tables: &[&str]) -> String {
-    tables.iter().map(|name| format!("pg_temp.pg_identity_{name}")).collect::<Vec<_>>().join(", ")
+pub fn drop(tables: &[&str]) -> Sql {
+    let tables = tables.iter().map(|name| relation("pg_temp", &format!("pg_identity_{name}")));
+    sql!("DROP TABLE {tables}", tables = comma(tables))
 }
 
 /// Rows that a trigger or a policy kept as they were.

@@ -1,18 +1,37 @@
 //! A table as its catalog describes it: columns, keys, and the rules its rows must keep.
 
 use crate::db::expression::{self, Expression};
+use crate::db::sql::{self, Sql, sql};
 use crate::db::{session, spi};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::Oid;
 use serde::Deserialize;
 
+/// The name of an object outside the target: of a collation, an operator class, a referenced table.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub struct Name {
+    pub schema: String,
+    pub name: String,
+}
+
+impl Name {
+    pub fn sql(&self) -> Sql {
+        sql::relation(&self.schema, &self.name)
+    }
+
+    /// Of an operator.
+    pub fn operator(&self) -> Sql {
+        sql::operator(&self.schema, &self.name)
+    }
+}
+
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Table {
     pub oid: u32,
-    /// Qualified and quoted, ready for SQL text.
-    pub name: String,
-    /// The bare name, as Postgres' messages give it.
+    pub schema: String,
     pub relname: String,
+    /// Qualified, for people to read.
+    pub name: String,
     pub kind: String,
     pub insert_rules: Vec<String>,
     /// BEFORE INSERT row triggers, of the table or of a partition.
@@ -40,16 +59,15 @@ pub struct Table {
 pub struct Column {
     pub attnum: i16,
     pub name: String,
-    pub quoted: String,
+    /// Its type, for people to read.
     pub type_name: String,
     pub type_oid: u32,
     pub typmod: i32,
     /// The type below all domains, without length: what a value is cast to before it is assigned.
-    pub base_name: String,
     pub base_oid: u32,
     pub collation_oid: u32,
-    /// Qualified, where the column has one of its own.
-    pub collation: Option<String>,
+    /// Where the column has one of its own.
+    pub collation: Option<Name>,
     /// The caller may change it.
     pub updatable: bool,
     pub not_null: bool,
@@ -57,10 +75,16 @@ pub struct Column {
     /// `a` always, `d` by default, empty for none.
     pub identity: String,
     pub generated: bool,
-    pub default: Option<String>,
-    pub default_node: Option<String>,
     /// The column's domain gives a default of its own.
     pub domain_default: bool,
+    pub default_node: Option<String>,
+    #[serde(skip)]
+    pub type_sql: Sql,
+    #[serde(skip)]
+    pub base_sql: Sql,
+    /// What it takes where no value is given, or what it is generated from.
+    #[serde(skip)]
+    pub default: Option<Sql>,
     #[serde(skip)]
     pub default_reads: Expression,
 }
@@ -68,20 +92,20 @@ pub struct Column {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Key {
     pub name: String,
-    /// CREATE INDEX, as pg_get_indexdef gives it.
-    pub definition: String,
     pub primary: bool,
     /// Bytes of its index.
     pub size: i64,
+    pub access_method: String,
     pub exclusion: bool,
-    /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise; qualified for that statement.
-    pub deferred: Option<String>,
+    /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise: its name for that statement.
+    pub deferred: Option<Name>,
     pub deferrable: bool,
     pub nulls_distinct: bool,
-    pub predicate: Option<String>,
     pub expression_node: Option<String>,
     pub predicate_node: Option<String>,
     pub parts: Vec<KeyPart>,
+    #[serde(skip)]
+    pub predicate: Option<Sql>,
     /// Columns the parts read, in the table's order for expressions.
     #[serde(skip)]
     pub columns: Vec<String>,
@@ -92,27 +116,44 @@ pub struct Key {
 
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct KeyPart {
+    /// 0: an expression.
     pub attnum: i16,
-    /// A column or an expression, over unqualified column names.
-    pub sql: String,
     /// What a report calls it: the column's name, or the expression.
     pub label: String,
-    /// The operator by which two rows exclude each other, as OPERATOR(schema.name).
-    pub operator: String,
+    /// The operator by which two rows exclude each other.
+    pub operator: Name,
+    pub operator_class: Name,
     /// GROUP BY compares as the index does.
     pub groups: bool,
-    pub collation: Option<String>,
+    pub collation: Option<Name>,
     pub nullable: bool,
     pub collatable: bool,
-    /// The extended hash function that agrees with `operator`, qualified.
-    pub hash: Option<String>,
+    /// The extended hash function that agrees with `operator`.
+    pub hash: Option<Hash>,
+    /// The column or the expression, over unqualified column names.
+    #[serde(skip)]
+    pub sql: Sql,
+}
+
+/// How the values of a part of a key are hashed.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Hash {
+    pub function: Name,
+    /// What the operator class is declared for; a polymorphic one has the type of the part here.
+    pub type_oid: u32,
+    /// The function is declared for that type. Where it is declared for another one of equal shape, as that of date is for
+    /// integer, no call by its name would find it.
+    pub direct: bool,
+    #[serde(skip)]
+    pub type_sql: Sql,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Check {
     pub name: String,
-    pub sql: String,
     pub node: String,
+    #[serde(skip)]
+    pub sql: Sql,
     #[serde(skip)]
     pub reads: Expression,
 }
@@ -120,25 +161,39 @@ pub struct Check {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct ForeignKey {
     pub name: String,
-    /// The referenced table, qualified, with ONLY where Postgres' own check reads it so.
-    pub references: String,
+    pub references: Name,
+    /// Postgres' own check reads the referenced table without its children.
+    pub only: bool,
     pub columns: Vec<i16>,
-    /// Quoted columns of the referenced table, with the operator that compares them.
+    /// Columns of the referenced table, with the operators that compare them.
     pub referenced: Vec<String>,
-    pub operators: Vec<String>,
+    pub operators: Vec<Name>,
     /// MATCH FULL: all columns NULL, or none.
     pub full: bool,
     pub to_itself: bool,
     /// The caller sees what Postgres' own check will see.
     pub checkable: bool,
     /// As of a key.
-    pub deferred: Option<String>,
+    pub deferred: Option<Name>,
+}
+
+impl Column {
+    pub fn sql(&self) -> Sql {
+        sql::ident(&self.name)
+    }
 }
 
 impl Key {
     /// Equal keys have equal hashes, and GROUP BY finds them equal.
     pub fn hashable(&self) -> bool {
         !self.exclusion && self.parts.iter().all(|p| p.groups && p.hash.is_some())
+    }
+}
+
+impl ForeignKey {
+    pub fn in_from(&self) -> Sql {
+        let table = self.references.sql();
+        if self.only { sql!("ONLY {table}", table) } else { table }
     }
 }
 
@@ -155,15 +210,23 @@ impl Table {
         self.keys.iter().find(|k| k.primary)
     }
 
+    pub fn sql(&self) -> Sql {
+        sql::relation(&self.schema, &self.relname)
+    }
+
     /// The table in FROM: without its inheritance children, which have keys of their own.
-    pub fn in_from(&self) -> String {
-        if self.kind == "p" { self.name.clone() } else { format!("ONLY {}", self.name) }
+    pub fn in_from(&self) -> Sql {
+        let table = self.sql();
+        if self.kind == "p" { table } else { sql!("ONLY {table}", table) }
     }
 }
 
-/// Reads the description of `oid` as the current user sees it. In its expressions every name is qualified.
+/// Reads the description of `oid` as the current user sees it. Its expressions are printed for the search path that is set, and mean
+/// what they say under that path alone.
 pub fn table(oid: Oid) -> Result<Table> {
-    session::with_system_names(|| read_table(oid))
+    let mut table = session::with_system_names(|| read_table(oid))?;
+    print_expressions(&mut table);
+    Ok(table)
 }
 
 fn read_table(oid: Oid) -> Result<Table> {
@@ -174,6 +237,8 @@ fn read_table(oid: Oid) -> Result<Table> {
     table.checks = spi::document(CHECKS, &args)?;
     table.foreign_keys = spi::document(FOREIGN_KEYS, &args)?;
     for column in &mut table.columns {
+        column.type_sql = expression::type_sql(column.type_oid.into(), column.typmod);
+        column.base_sql = expression::type_sql(column.base_oid.into(), -1);
         column.default_reads = inspect(column.default_node.as_deref());
     }
     for check in &mut table.checks {
@@ -201,6 +266,31 @@ fn read_key(key: &mut Key, columns: &[Column]) {
     key.reads.whole_row = in_expressions.whole_row || in_predicate.whole_row;
     key.reads.columns = in_parts;
     key.reads.columns.extend(&in_predicate.columns);
+    for part in &mut key.parts {
+        part.hash.take_if(|hash| !expression::can_hash(hash.type_oid.into(), hash.direct));
+        if let Some(hash) = &mut part.hash {
+            hash.type_sql = expression::type_sql(hash.type_oid.into(), -1);
+        }
+    }
+}
+
+fn print_expressions(table: &mut Table) {
+    let oid = Oid::from(table.oid);
+    let print = |node: &Option<String>| node.as_ref().map(|node| expression::print(node, &table.relname, oid));
+    for column in &mut table.columns {
+        column.default = print(&column.default_node).and_then(|printed| printed.into_iter().next());
+    }
+    for check in &mut table.checks {
+        check.sql = sql::concat(expression::print(&check.node, &table.relname, oid));
+    }
+    for key in &mut table.keys {
+        key.predicate = print(&key.predicate_node).and_then(|printed| printed.into_iter().next());
+        let mut expressions = print(&key.expression_node).unwrap_or_default().into_iter();
+        for part in &mut key.parts {
+            let column = table.columns.iter().find(|c| c.attnum == part.attnum).map(Column::sql);
+            part.sql = column.or_else(|| expressions.next()).unwrap_or_default();
+        }
+    }
 }
 
 /// The constraint or index, at the top of its partition tree, that an index of a partition belongs to.
@@ -211,7 +301,7 @@ pub fn root_constraint(schema: &str, name: &str) -> Result<Option<String>> {
          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) i.relnamespace
          JOIN pg_catalog.pg_class r ON r.oid OPERATOR(pg_catalog.=) pg_catalog.pg_partition_root(i.oid)
          LEFT JOIN pg_catalog.pg_constraint k ON k.conindid OPERATOR(pg_catalog.=) r.oid
-              AND k.contype IN ('p', 'u', 'x')
+              AND k.contype OPERATOR(pg_catalog.=) ANY ('{p,u,x}'::pg_catalog.\"char\"[])
          WHERE n.nspname OPERATOR(pg_catalog.=) $1::pg_catalog.name
            AND i.relname OPERATOR(pg_catalog.=) $2::pg_catalog.name",
         &[schema.into(), name.into()],
@@ -234,8 +324,9 @@ WITH RECURSIVE base(attnum, type_oid) AS (
 )
 SELECT pg_catalog.jsonb_build_object(
   'oid', c.oid::pg_catalog.int8,
-  'name', pg_catalog.format('%I.%I', n.nspname, c.relname),
+  'schema', n.nspname,
   'relname', c.relname,
+  'name', pg_catalog.format('%I.%I', n.nspname, c.relname),
   'kind', c.relkind,
   'insert_rules', (SELECT COALESCE(pg_catalog.jsonb_agg(r.rulename), '[]') FROM pg_catalog.pg_rewrite r
                    WHERE r.ev_class = c.oid AND r.ev_type IN ('2', '3') AND r.ev_enabled <> 'D'),
@@ -257,14 +348,12 @@ SELECT pg_catalog.jsonb_build_object(
   'columns', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'attnum', a.attnum,
       'name', a.attname,
-      'quoted', pg_catalog.quote_ident(a.attname),
       'type_name', pg_catalog.format_type(a.atttypid, a.atttypmod),
       'type_oid', a.atttypid::pg_catalog.int8,
       'typmod', a.atttypmod,
-      'base_name', pg_catalog.format_type(b.type_oid, -1),
       'base_oid', b.type_oid::pg_catalog.int8,
       'collation_oid', a.attcollation::pg_catalog.int8,
-      'collation', (SELECT pg_catalog.format('%I.%I', cn.nspname, l.collname)
+      'collation', (SELECT pg_catalog.jsonb_build_object('schema', cn.nspname, 'name', l.collname)
                     FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
                     WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation),
       'updatable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE'),
@@ -273,7 +362,6 @@ SELECT pg_catalog.jsonb_build_object(
                               WHERE k.conrelid = c.oid AND k.contype = 'n' AND k.conkey[1] = a.attnum),
       'identity', a.attidentity,
       'generated', a.attgenerated <> '',
-      'default', pg_catalog.pg_get_expr(d.adbin, d.adrelid),
       'default_node', d.adbin::pg_catalog.text,
       'domain_default', t.typtype = 'd' AND t.typdefault IS NOT NULL
     ) ORDER BY a.attnum), '[]')
@@ -288,32 +376,34 @@ WHERE c.oid = $1";
 const KEYS: &str = "
 SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', COALESCE(c.conname, ic.relname),
-  'definition', pg_catalog.pg_get_indexdef(i.indexrelid),
   'primary', i.indisprimary,
   'size', pg_catalog.pg_relation_size(i.indexrelid),
+  'access_method', am.amname,
   'exclusion', i.indisexclusion,
   'deferrable', COALESCE(c.condeferrable, false),
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.format('%I.%I', n.nspname, c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname) END,
   'nulls_distinct', NOT COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::pg_catalog.bool, false),
-  'predicate', pg_catalog.pg_get_expr(i.indpred, i.indrelid),
   'expression_node', i.indexprs::pg_catalog.text,
   'predicate_node', i.indpred::pg_catalog.text,
   'parts', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'attnum', i.indkey[s.n - 1],
-      'sql', pg_catalog.pg_get_indexdef(i.indexrelid, s.n, false),
       'label', COALESCE(a.attname, pg_catalog.pg_get_indexdef(i.indexrelid, s.n, false)),
-      'operator', pg_catalog.format('OPERATOR(%I.%s)', opn.nspname, op.oprname),
+      'operator', pg_catalog.jsonb_build_object('schema', opn.nspname, 'name', op.oprname),
+      'operator_class', pg_catalog.jsonb_build_object('schema', ocn.nspname, 'name', oc.opcname),
       'groups', NOT i.indisexclusion AND EXISTS (
           SELECT FROM pg_catalog.pg_opclass dc
           JOIN pg_catalog.pg_amop da ON da.amopfamily = dc.opcfamily AND da.amopstrategy = 3
                AND da.amoplefttype = dc.opcintype AND da.amoprighttype = dc.opcintype
           WHERE dc.opcmethod = 403 AND dc.opcdefault AND dc.opcintype = oc.opcintype AND da.amopopr = op.oid),
-      'collation', (SELECT pg_catalog.format('%I.%I', cn.nspname, l.collname)
+      'collation', (SELECT pg_catalog.jsonb_build_object('schema', cn.nspname, 'name', l.collname)
           FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
           WHERE l.oid = i.indcollation[s.n - 1] AND (l.oid <> 100 OR COALESCE(a.attcollation, 100) <> 100)),
       'nullable', NOT COALESCE(a.attnotnull, false),
       'collatable', i.indcollation[s.n - 1] <> 0,
-      'hash', (SELECT pg_catalog.format('%I.%I', pn.nspname, pr.proname)
+      'hash', (SELECT pg_catalog.jsonb_build_object(
+            'function', pg_catalog.jsonb_build_object('schema', pn.nspname, 'name', pr.proname),
+            'type_oid', (CASE WHEN ot.typtype = 'p' THEN ia.atttypid ELSE hc.opcintype END)::pg_catalog.int8,
+            'direct', pr.proargtypes[0] = hc.opcintype)
           FROM pg_catalog.pg_opclass hc
           JOIN pg_catalog.pg_amop ha ON ha.amopfamily = hc.opcfamily AND ha.amopstrategy = 1
                AND ha.amoplefttype = hc.opcintype AND ha.amoprighttype = hc.opcintype
@@ -321,10 +411,13 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
                AND hp.amproclefttype = hc.opcintype AND hp.amprocrighttype = hc.opcintype
           JOIN pg_catalog.pg_proc pr ON pr.oid = hp.amproc
           JOIN pg_catalog.pg_namespace pn ON pn.oid = pr.pronamespace
+          JOIN pg_catalog.pg_type ot ON ot.oid = hc.opcintype
           WHERE hc.opcmethod = 405 AND hc.opcdefault AND hc.opcintype = oc.opcintype AND ha.amopopr = op.oid)
     ) ORDER BY s.n)
     FROM pg_catalog.generate_series(1, i.indnkeyatts) s(n)
     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[s.n - 1]
+    JOIN pg_catalog.pg_namespace ocn ON ocn.oid = oc.opcnamespace
+    JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.indexrelid AND ia.attnum = s.n
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s.n - 1] AND a.attnum > 0
     JOIN pg_catalog.pg_operator op ON op.oid = COALESCE(c.conexclop[s.n],
         (SELECT m.amopopr FROM pg_catalog.pg_amop m
@@ -334,14 +427,22 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
 ) ORDER BY i.indisprimary DESC, i.indexrelid), '[]')
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
+JOIN pg_catalog.pg_am am ON am.oid = ic.relam
 JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace
 LEFT JOIN pg_catalog.pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid AND c.contype IN ('p', 'u', 'x')
-WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indislive";
+WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indislive
+  -- While an index is rebuilt concurrently there are two of it, and one is not valid.
+  AND (i.indisvalid OR NOT EXISTS (
+    SELECT FROM pg_catalog.pg_index v
+    WHERE v.indrelid = i.indrelid AND v.indisvalid AND v.indisunique = i.indisunique AND v.indkey = i.indkey AND v.indclass = i.indclass
+      AND v.indcollation = i.indcollation AND v.indnkeyatts = i.indnkeyatts
+      AND pg_catalog.to_jsonb(v) -> 'indnullsnotdistinct' IS NOT DISTINCT FROM pg_catalog.to_jsonb(i) -> 'indnullsnotdistinct'
+      AND pg_catalog.pg_get_expr(v.indexprs, v.indrelid) IS NOT DISTINCT FROM pg_catalog.pg_get_expr(i.indexprs, i.indrelid)
+      AND pg_catalog.pg_get_expr(v.indpred, v.indrelid) IS NOT DISTINCT FROM pg_catalog.pg_get_expr(i.indpred, i.indrelid)))";
 
 const CHECKS: &str = "
 SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', c.conname,
-  'sql', pg_catalog.pg_get_expr(c.conbin, c.conrelid),
   'node', c.conbin::pg_catalog.text
 ) ORDER BY c.conname), '[]')
 FROM pg_catalog.pg_constraint c
@@ -351,18 +452,19 @@ WHERE c.conrelid = $1 AND c.contype = 'c'
 const FOREIGN_KEYS: &str = "
 SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', c.conname,
-  'references', pg_catalog.format('%s%I.%I', CASE WHEN r.relkind = 'p' THEN '' ELSE 'ONLY ' END, n.nspname, r.relname),
+  'references', pg_catalog.jsonb_build_object('schema', n.nspname, 'name', r.relname),
+  'only', r.relkind <> 'p',
   'columns', c.conkey,
-  'referenced', (SELECT pg_catalog.jsonb_agg(pg_catalog.quote_ident(a.attname) ORDER BY k.n)
+  'referenced', (SELECT pg_catalog.jsonb_agg(a.attname ORDER BY k.n)
      FROM pg_catalog.unnest(c.confkey) WITH ORDINALITY k(attnum, n)
      JOIN pg_catalog.pg_attribute a ON a.attrelid = c.confrelid AND a.attnum = k.attnum),
-  'operators', (SELECT pg_catalog.jsonb_agg(pg_catalog.format('OPERATOR(%I.%s)', opn.nspname, op.oprname) ORDER BY k.n)
+  'operators', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object('schema', opn.nspname, 'name', op.oprname) ORDER BY k.n)
      FROM pg_catalog.unnest(c.conpfeqop) WITH ORDINALITY k(opr, n)
      JOIN pg_catalog.pg_operator op ON op.oid = k.opr
      JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace),
   'full', c.confmatchtype = 'f',
   'to_itself', c.confrelid = c.conrelid,
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.format('%I.%I', own.nspname, c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', own.nspname, 'name', c.conname) END,
   'checkable', NOT pg_catalog.row_security_active(c.confrelid)
      AND NOT COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::pg_catalog.bool, false)
      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')

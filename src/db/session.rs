@@ -1,6 +1,6 @@
 //! The session around a call: its settings, its user, its locks.
 
-use crate::db::{scan, spi};
+use crate::db::{scan, spi, sql};
 use crate::error::Result;
 use pgrx::pg_sys;
 use std::ffi::{CStr, CString, c_char};
@@ -40,6 +40,25 @@ fn save_setting(name: &str, value: &str) {
 /// Runs `work` where no name can mean anything but the system's, and where the catalog gives every other name qualified.
 pub fn with_system_names<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     with_settings(&[("search_path", "pg_catalog, pg_temp")], work)
+}
+
+/// The search path that is set, with pg_catalog before all else: under it an expression that the catalog prints means what it says,
+/// and the names that functions leave bare mean what they mean to the caller. pg_temp, which comes first where a path does not name
+/// it, comes after pg_catalog.
+pub fn catalog_first() -> Result<String> {
+    let schemas = spi::value::<Vec<Option<String>>>("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[]", &[])?;
+    let schemas: Vec<String> = schemas.unwrap_or_default().into_iter().flatten().collect();
+    Ok(first_in_path(&schemas))
+}
+
+fn first_in_path(schemas: &[String]) -> String {
+    let named = |schema: &String| if schema.starts_with("pg_temp_") { "pg_temp".to_string() } else { schema.clone() };
+    let mut path: Vec<String> = schemas.iter().map(named).filter(|schema| schema != "pg_catalog").collect();
+    if !path.iter().any(|schema| schema == "pg_temp") {
+        path.insert(0, "pg_temp".to_string());
+    }
+    path.insert(0, "pg_catalog".to_string());
+    sql::comma(path.iter().map(|schema| sql::ident(schema))).to_string()
 }
 
 /// The name of the role whose rights apply.
@@ -177,4 +196,17 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 pub fn statement_time() -> i64 {
     // SAFETY: a plain read of the session's state.
     unsafe { pg_sys::GetCurrentStatementStartTimestamp() + FROM_1970_TO_2000 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalog_comes_first_and_the_rest_keeps_its_order() {
+        let path = |schemas: &[&str]| first_in_path(&schemas.iter().map(|s| s.to_string()).collect::<Vec<_>>());
+        assert_eq!(path(&["pg_catalog", "public"]), r#""pg_catalog", "pg_temp", "public""#);
+        assert_eq!(path(&["pg_temp_7", "pg_catalog", "a, b"]), r#""pg_catalog", "pg_temp", "a, b""#);
+        assert_eq!(path(&["evil", "pg_catalog", "pg_temp_7"]), r#""pg_catalog", "evil", "pg_temp""#);
+    }
 }

@@ -4,14 +4,15 @@ use crate::db::catalog::ForeignKey;
 use crate::db::progress::Phase;
 use crate::db::session;
 use crate::db::spi;
+use crate::db::sql::{Sql, script, sql};
 use crate::error::Result;
 use crate::import::contest::{Contest, Entrant, Loss, Rule};
 use crate::import::plan;
 use crate::import::run::{Finding, Run, Stumble};
 use crate::import::sieve;
 use crate::import::statements::{
-    KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, Names, ORD_POISON, Rows, Statements,
-    foreign_key_ord, key_ord,
+    KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, ORD_POISON, Rows, Statements, foreign_key_ord,
+    key_ord,
 };
 use std::collections::BTreeMap;
 
@@ -37,12 +38,11 @@ impl Run<'_> {
             self.check_rows(updates, !self.table.before_update)?;
         }
         self.in_order = self.rows.merged && (self.has_triggers() || self.depends_on_order()?);
-        spi::execute(&self.statements().forget_echoes_of_conversion())?;
-        let problem = self.names.problem.clone();
-        spi::execute(&format!("CREATE INDEX ON {problem} (rn); ANALYZE {problem} (rn)"))?;
-        self.contested = spi::value::<bool>(&self.statements().has_duplicates(), &[])? == Some(true);
+        self.execute(&self.statements().forget_echoes_of_conversion())?;
+        self.execute(&self.statements().index_problems())?;
+        self.contested = self.value::<bool>(&self.statements().has_duplicates(), &[])? == Some(true);
         if self.contested {
-            spi::execute(&format!("CREATE INDEX ON {problem} (winner)"))?;
+            self.execute(&self.statements().index_winners())?;
         }
         self.count_problem_rows()?;
         Ok(())
@@ -54,7 +54,7 @@ impl Run<'_> {
 
     /// A row needs what another one brings or gives up.
     fn depends_on_order(&self) -> Result<bool> {
-        let found = spi::value::<bool>(&self.statements().depends_on_order(), &[])?;
+        let found = self.value::<bool>(&self.statements().depends_on_order(), &[])?;
         Ok(found.unwrap_or(false))
     }
 
@@ -67,7 +67,7 @@ impl Run<'_> {
     fn check_rows(&mut self, mut rows: Rows, rules: bool) -> Result<()> {
         if let Err(stumble) = self.look(&rows, rules)? {
             // An expression fails over some row: name those rows, leave them out, and look again.
-            if rows.poisoned || !self.find_poison(&rows)? {
+            if !self.find_poison(&rows)? {
                 return Err(stumble.failure.into());
             }
             rows.poisoned = true;
@@ -76,8 +76,7 @@ impl Run<'_> {
             }
         }
         if !self.sieved_keys(&rows).is_empty() {
-            let Names { hashes, near, met, close, .. } = &self.names;
-            spi::execute(&format!("DROP TABLE {hashes}, {near}, {met}, {close}"))?;
+            self.execute(&self.statements().drop_sifted())?;
         }
         self.decide(&rows)
     }
@@ -87,7 +86,7 @@ impl Run<'_> {
         self.sieved = rules && !few && self.total >= SIEVE_FROM;
         let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &IN_BULK };
         let found = sieve::with_sieves(2 * self.table.keys.len(), self.total, session::work_mem_bytes(), || {
-            self.attempt_safely(settings, &self.lookups(rows, rules).join(";\n"))
+            self.attempt_with(settings, &script(self.lookups(rows, rules)))
         })?;
         if let Err(stumble) = found {
             return Ok(Err(stumble));
@@ -100,7 +99,7 @@ impl Run<'_> {
         if contests.is_empty() {
             return Ok(Ok(()));
         }
-        Ok(self.attempt_safely(&IN_BULK, &contests.join(";\n"))?.map(|_| ()))
+        Ok(self.attempt_with(&IN_BULK, &script(contests))?.map(|_| ()))
     }
 
     /// About how many rows the target has.
@@ -109,8 +108,9 @@ impl Run<'_> {
             "SELECT COALESCE(pg_catalog.sum(GREATEST(c.reltuples::pg_catalog.int8,
                pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) 200)), 0)::pg_catalog.int8
              FROM pg_catalog.pg_class AS c
-             WHERE c.oid IN (SELECT $1::pg_catalog.oid UNION SELECT p.relid FROM pg_catalog.pg_partition_tree($1) AS p)
-               AND c.relkind IN ('r', 'm')",
+             WHERE c.oid OPERATOR(pg_catalog.=) ANY (
+                 SELECT $1::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree($1) AS p)
+               AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog.\"char\"[])",
             &[pgrx::pg_sys::Oid::from(self.table.oid).into()],
         )
     }
@@ -119,9 +119,7 @@ impl Run<'_> {
     /// not compare every row with every other. Where the rows lack a column of it, the pairs are found without.
     fn index_exclusions(&self) {
         for key in self.table.keys.iter().filter(|k| k.exclusion) {
-            if let Some((_, definition)) = key.definition.split_once(" USING ") {
-                let _ = self.attempt(&format!("CREATE INDEX ON {} USING {definition}", self.rows.relation));
-            }
+            let _ = self.attempt(&self.statements().index_exclusion(key, &self.rows));
         }
         self.progress.publish();
     }
@@ -132,10 +130,10 @@ impl Run<'_> {
         keys.filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], rows)).collect()
     }
 
-    fn lookups(&self, rows: &Rows, rules: bool) -> Vec<String> {
+    fn lookups(&self, rows: &Rows, rules: bool) -> Vec<Sql> {
         let statements = self.statements();
         // Always one statement, so that a table without rules needs no case of its own.
-        let mut sql = vec!["SELECT 1".to_string()];
+        let mut sql = vec![sql!("SELECT 1")];
         if !rules {
             return sql;
         }
@@ -157,20 +155,20 @@ impl Run<'_> {
         statements: &Statements,
         rows: &Rows,
         wanted: impl Fn(&ForeignKey) -> bool,
-    ) -> Vec<String> {
+    ) -> Vec<Sql> {
         let references = self.table.foreign_keys.iter().enumerate();
         let references = references.filter(|(_, fk)| wanted(fk) && statements.foreign_key_is_computable(fk, rows));
         references.map(|(position, _)| statements.find_missing_references(position, rows)).collect()
     }
 
-    fn find_conflicts(&self, statements: &Statements, rows: &Rows) -> Vec<String> {
+    fn find_conflicts(&self, statements: &Statements, rows: &Rows) -> Vec<Sql> {
         let keys = self.table.keys.iter().enumerate().filter(|(_, key)| statements.key_is_computable(key, rows));
         keys.flat_map(|(position, _)| statements.find_conflicts(position, rows)).collect()
     }
 
-    fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<String>> {
+    fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<Sql>> {
         let statements = self.statements();
-        let suspected: Vec<i32> = spi::document(&statements.suspected_keys(), &[])?;
+        let suspected: Vec<i32> = self.document(&statements.suspected_keys())?;
         let mut sql = Vec::new();
         for (position, key) in self.table.keys.iter().enumerate() {
             let wanted = rules || self.match_key == Some(position);
@@ -188,9 +186,10 @@ impl Run<'_> {
     }
 
     /// Reports the rows over which an expression of the table fails. False: there is none.
-    pub fn find_poison(&self, rows: &Rows) -> Result<bool> {
+    pub fn find_poison(&mut self, rows: &Rows) -> Result<bool> {
         let mut after = 0;
-        while let Err(stumble) = self.attempt_safely(&[], &self.statements().probe(rows, after))? {
+        self.index_by_number(&rows.relation)?;
+        while let Err(stumble) = self.attempt(&self.statements().probe(rows, after))? {
             if stumble.row <= after {
                 return Err(stumble.failure.into());
             }
@@ -219,7 +218,7 @@ impl Run<'_> {
             losers.freed.extend(decision.freed.into_iter().map(|rule| (entrant.row, rule)));
             if losers.len >= Losers::BATCH { self.report_losers(rows, &mut losers) } else { Ok(()) }
         };
-        spi::stream(&self.statements().contest_in_order(), |entry| {
+        self.stream(&self.statements().contest_in_order(), |entry| {
             let row = entry.number(1)?;
             if row != entrant.row {
                 settle(&std::mem::replace(&mut entrant, Entrant { row, ..Entrant::default() }))?;
@@ -245,16 +244,16 @@ impl Run<'_> {
         let Losers { by_rule, freed, .. } = std::mem::take(losers);
         if !freed.is_empty() {
             let (numbers, rules): (Vec<i64>, Vec<Rule>) = freed.into_iter().unzip();
-            spi::execute_with(&statements.forget_freed(), &[numbers.into(), rules.into()])?;
+            self.execute_with(&statements.forget_freed(), &[numbers.into(), rules.into()])?;
         }
         for (rule, list) in by_rule {
             let (numbers, winners): (Vec<i64>, Vec<i64>) = list.into_iter().unzip();
             let keys = 0..self.table.keys.len();
             let references = 0..self.table.foreign_keys.len();
             if let Some(position) = keys.into_iter().find(|p| key_ord(*p) == rule) {
-                spi::execute_with(&statements.report_duplicates(position, rows), &[numbers.into(), winners.into()])?;
+                self.execute_with(&statements.report_duplicates(position, rows), &[numbers.into(), winners.into()])?;
             } else if let Some(position) = references.into_iter().find(|p| foreign_key_ord(*p) == rule) {
-                spi::execute_with(&statements.report_orphans(position, rows), &[numbers.into()])?;
+                self.execute_with(&statements.report_orphans(position, rows), &[numbers.into()])?;
             }
         }
         Ok(())
@@ -274,7 +273,7 @@ impl Run<'_> {
             return Ok(());
         }
         // An expression that fails over such a row has failed in the executor as well, and is reported from there.
-        let _ = self.attempt_safely(&[], &sql.join(";\n"))?;
+        let _ = self.attempt(&script(sql))?;
         Ok(())
     }
 }

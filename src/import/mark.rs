@@ -4,29 +4,38 @@ use crate::db::progress;
 use pgrx::prelude::*;
 use std::cell::Cell;
 
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Mark {
+#[derive(Debug, Clone, Copy)]
+struct Mark {
     /// The row that was handed over last; 0: none yet.
-    pub row: i64,
+    row: i64,
     /// Rows handed over, and those done before this statement.
     rows: i64,
+    /// The last row of the source.
+    last: i64,
 }
 
 thread_local! {
-    static MARK: Cell<Mark> = const { Cell::new(Mark { row: 0, rows: 0 }) };
+    /// `None` where no statement of an import is running: then there is nothing to mark.
+    static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
 }
 
 /// Rows between two updates of the progress report.
 const REPORT_EVERY: i64 = 500;
 
-/// Starts a statement; returns what was marked before it, for `restore`: an import can run inside a trigger of another.
-pub fn begin(rows_done: i64) -> Mark {
-    MARK.replace(Mark { row: 0, rows: rows_done })
+/// Puts back what was marked before, however the statement ends: an import can run inside a trigger of another.
+struct Outer(Option<Mark>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        MARK.set(self.0);
+    }
 }
 
-/// Ends a statement; returns the row that it had in hand.
-pub fn restore(before: Mark) -> i64 {
-    MARK.replace(before).row
+/// Runs a statement over rows up to `last`, of which `done` are done; returns what came of it, and the row that it had in hand.
+pub fn during<T>(done: i64, last: i64, statement: impl FnOnce() -> T) -> (T, i64) {
+    let _outer = Outer(MARK.replace(Some(Mark { row: 0, rows: done, last })));
+    let outcome = statement();
+    (outcome, MARK.get().map_or(0, |mark| mark.row))
 }
 
 /// Notes that source row `rn` is handed to the executor now, one of `rows` of which the others are not marked. Always true.
@@ -44,10 +53,11 @@ fn import_mark_at(rn: i64) -> bool {
 }
 
 fn note(row: i64, rows: i64) {
-    let before = MARK.get().rows;
-    let rows = before + rows;
-    MARK.set(Mark { row, rows });
-    if rows / REPORT_EVERY != before / REPORT_EVERY {
+    // A number that the source does not have comes from somebody else.
+    let Some(before) = MARK.get().filter(|mark| (1..=mark.last).contains(&row)) else { return };
+    let rows = before.rows.saturating_add(rows);
+    MARK.set(Some(Mark { row, rows, ..before }));
+    if rows / REPORT_EVERY != before.rows / REPORT_EVERY {
         progress::publish_rows_done(rows);
     }
 }
@@ -55,5 +65,5 @@ fn note(row: i64, rows: i64) {
 /// The source row that was handed over last: in RETURNING, the one that has just gone in.
 #[pg_extern(sql = false)]
 fn import_current() -> i64 {
-    MARK.get().row
+    MARK.get().map_or(0, |mark| mark.row)
 }

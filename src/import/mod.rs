@@ -19,8 +19,8 @@ use crate::access::{self, Level};
 use crate::db::catalog::{self, Table};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
-use crate::db::spi::literal;
-use crate::db::{session, source, spi, trigger};
+use crate::db::sql::{Sql, literal, sql};
+use crate::db::{session, source, spi};
 use crate::error::{Result, required};
 use job::{Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -79,19 +79,10 @@ fn import_rows(
     Ok(import(target, &request, result)?)
 }
 
-/// What a row becomes under the BEFORE INSERT triggers of its table; NULL where one of them drops it.
-#[pg_extern(sql = false)]
-fn import_before_insert(row: pgrx::AnyElement) -> Option<pgrx::AnyElement> {
-    let (datum, oid) = (row.datum(), row.oid());
-    // SAFETY: the SQL declaration is internal, and the extension passes rows of an ordinary or partitioned table.
-    let fired = unsafe { trigger::fire_before_insert(datum) }?;
-    // SAFETY: the datum is of the same row type.
-    unsafe { pgrx::AnyElement::from_polymorphic_datum(fired, false, oid) }
-}
-
 fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Result<()> {
     job::check_session("import_rows", request.dry_run)?;
-    let table = catalog::table(target)?;
+    let search_path = session::catalog_first()?;
+    let table = session::with_settings(&[("search_path", &search_path)], || catalog::table(target))?;
     let job = Job {
         run_id: Uuid::now_v7(),
         function: "import_rows",
@@ -100,25 +91,21 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
         source: &request.source,
         on_conflict: request.on_conflict,
         dry_run: request.dry_run,
-        arguments: [literal(&table.name), literal(&request.source)],
+        arguments: [literal(&table.name).to_string(), literal(&request.source).to_string()],
     };
     plan::check_target(&table)?;
-    let query = source::query(&request.source)?;
+    let query = Sql::verbatim(source::query(&request.source)?);
     result.open();
-    job.run(|| run_import(target, &table, request, &query, job.run_id, &mut result))
+    job.run(|| {
+        session::lock_for_import(target, 1);
+        let run = prepare(target, &table, request, &query, job.run_id, search_path)?;
+        run_import(run, &query, job.run_id, &mut result)
+    })
 }
 
 /// The whole import, up to its report; the caller keeps it or rolls it back.
-fn run_import(
-    target: pg_sys::Oid,
-    table: &Table,
-    request: &Request,
-    query: &str,
-    run_id: Uuid,
-    result: &mut ResultSet,
-) -> Result<Outcome> {
-    session::lock_for_import(target, 1);
-    let mut run = prepare(target, table, request, query, run_id)?;
+fn run_import(mut run: Run, query: &Sql, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
+    let request = run.request;
     run.read_source(query)?;
     run.convert_source()?;
     run.merge()?;
@@ -130,11 +117,11 @@ fn run_import(
     let problems = counts.problems();
     let aborted = exceeds(request, problems) || (request.on_conflict.all_or_nothing() && problems > 0);
     run.enter(Phase::Reporting);
-    let report = report_query(&run, run_id, aborted)?;
-    result.append(&report)?;
+    let report = report_query(&run, run_id, aborted);
+    run.named(|| result.append(&report))?;
     let mut outcome = Outcome::new(run.total, counts, aborted);
     if aborted && request.on_conflict == OnConflict::Error {
-        outcome.first = spi::texts(&run.statements().first_problems(5))?;
+        outcome.first = run.named(|| spi::texts(&run.statements().first_problems(5)))?;
     }
     run.drop_tables()?;
     Ok(outcome)
@@ -149,13 +136,12 @@ fn prepare<'a>(
     target: pg_sys::Oid,
     table: &'a Table,
     request: &'a Request,
-    query: &str,
+    query: &Sql,
     run_id: Uuid,
+    search_path: String,
 ) -> Result<Run<'a>> {
     static RUNS: AtomicU64 = AtomicU64::new(1);
     stage::check_temporary()?;
-    let search_path = spi::value::<String>("SELECT pg_catalog.current_setting('search_path')", &[])?
-        .filter(|path| path.contains("pg_catalog"));
     let columns = source::columns(query)?;
     let taken: BTreeSet<&str> =
         table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(|(name, _)| name.as_str())).collect();
@@ -187,24 +173,24 @@ fn prepare<'a>(
         explains: false,
         contested: false,
         released: false,
-        indexed: false,
+        indexed: BTreeSet::new(),
         late: false,
     };
-    stage::check_rights(table, &run.statements(), request, match_key)?;
+    stage::check_rights(&run)?;
     Ok(run)
 }
 
 fn count(run: &Run) -> Result<Counts> {
-    let mut counts: Counts = spi::document(&run.statements().count_by_status(), &[])?;
+    let mut counts: Counts = run.document(&run.statements().count_by_status())?;
     let fine = run.total - counts.problems();
-    counts.updated = if run.rows.merged { spi::number(&run.statements().count_updates(&run.rows), &[])? } else { 0 };
+    counts.updated = if run.rows.merged { run.number(&run.statements().count_updates(&run.rows))? } else { 0 };
     counts.inserted = fine - counts.updated;
     Ok(counts)
 }
 
-fn report_query(run: &Run, run_id: Uuid, aborted: bool) -> Result<String> {
-    let row_id = run.request.row_id.as_deref().map(spi::quote_identifier);
+fn report_query(run: &Run, run_id: Uuid, aborted: bool) -> Sql {
     let everything = run.request.report == Report::All && !aborted;
-    let report = run.statements().report(&run_id.to_string(), row_id.as_deref(), everything.then_some(&run.rows));
-    Ok(if run.request.report == Report::None { format!("{report} LIMIT 0") } else { report })
+    let row_id = run.request.row_id.as_deref();
+    let report = run.statements().report(&run_id.to_string(), row_id, everything.then_some(&run.rows));
+    if run.request.report == Report::None { sql!("{report} LIMIT 0", report) } else { report }
 }

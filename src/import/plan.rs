@@ -2,6 +2,7 @@
 
 use crate::db::catalog::{Column, Key, Table};
 use crate::db::expression::Coercion;
+use crate::db::sql::{self, Sql, sql};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -141,14 +142,12 @@ pub struct Assignment {
 
 impl Assignment {
     /// The SQL of the value as it is assigned, over the source's column under `alias`.
-    pub fn value(&self, alias: &str) -> String {
-        let value = format!("{alias}.{}", self.column.quoted);
+    pub fn value(&self, alias: &Sql) -> Sql {
+        let (value, base) = (sql::qualified(alias, &self.column.name), &self.column.base_sql);
         match self.conversion {
             None | Some(Coercion::Assignment) => value,
-            Some(Coercion::Explicit) => format!("CAST({value} AS {})", self.column.base_name),
-            Some(Coercion::Text) => {
-                format!("CAST(CAST({value} AS pg_catalog.text) AS {})", self.column.base_name)
-            }
+            Some(Coercion::Explicit) => sql!("CAST({value} AS {base})", value, base),
+            Some(Coercion::Text) => sql!("CAST(CAST({value} AS pg_catalog.text) AS {base})", value, base),
         }
     }
 }
@@ -341,20 +340,19 @@ mod tests {
         Column {
             attnum,
             name: name.into(),
-            quoted: name.into(),
             type_oid,
             base_oid: type_oid,
-            base_name: "integer".into(),
+            base_sql: sql!("integer"),
             typmod: -1,
             ..Column::default()
         }
     }
 
-    fn key(name: &str, columns: &[&str], predicate: Option<&str>, expression: bool) -> Key {
+    fn key(name: &str, columns: &[&str], predicate: Option<Sql>, expression: bool) -> Key {
         Key {
             name: name.into(),
             columns: columns.iter().map(|c| c.to_string()).collect(),
-            predicate: predicate.map(Into::into),
+            predicate,
             parts: vec![KeyPart { attnum: if expression { 0 } else { 1 }, ..KeyPart::default() }],
             ..Key::default()
         }
@@ -366,7 +364,7 @@ mod tests {
             kind: "r".into(),
             columns: vec![column(1, "id", 20), column(2, "email", 25), column(4, "age", 23)],
             keys: vec![
-                key("partial", &["email"], Some("age > 1"), false),
+                key("partial", &["email"], Some(sql!("age > 1")), false),
                 key("by_lower", &["email"], None, true),
                 key("plain", &["email"], None, false),
                 key("wide", &["email", "age"], None, false),
@@ -420,7 +418,7 @@ mod tests {
         let assigned = assign_columns(&table(), &source(&[("age", 25), ("email", 25)]), None, same_or_text).unwrap();
         let names: Vec<_> = assigned.iter().map(|a| (a.column.name.as_str(), a.conversion)).collect();
         assert_eq!(names, [("email", None), ("age", Some(Coercion::Explicit))]);
-        assert_eq!(assigned[1].value("r"), "CAST(r.age AS integer)");
+        assert_eq!(&*assigned[1].value(&sql!("r")), "CAST(r.\"age\" AS integer)");
     }
 
     #[test]
@@ -447,9 +445,9 @@ mod tests {
     #[test]
     fn a_volatile_default_is_not_known_nor_what_is_generated_from_it() {
         let mut t = table();
-        t.columns[0].default = Some("nextval('s')".into());
+        t.columns[0].default = Some(sql!("nextval('s')"));
         t.columns[0].default_reads.volatile = true;
-        t.columns[2].default = Some("18".into());
+        t.columns[2].default = Some(sql!("18"));
         let mut generated = column(5, "tag", 25);
         generated.generated = true;
         generated.default_reads.columns = vec![1, 2];

@@ -1,15 +1,19 @@
 //! One run of an import: what it knows, and how it runs its statements.
 
 use crate::db::attempt::{self, Failure};
-use crate::db::catalog::Table;
+use crate::db::catalog::{Name, Table};
 use crate::db::progress::{Phase, Progress};
 use crate::db::session;
 use crate::db::spi;
+use crate::db::sql::{Sql, comma, sql};
 use crate::error::Result;
 use crate::import::job;
 use crate::import::mark;
 use crate::import::plan::{Assignment, Request};
 use crate::import::statements::{Names, Rows, Statements, Write};
+use pgrx::datum::DatumWithOid;
+use pgrx::{FromDatum, IntoDatum};
+use serde::de::DeserializeOwned;
 use std::collections::BTreeSet;
 
 pub struct Run<'a> {
@@ -27,12 +31,12 @@ pub struct Run<'a> {
     pub converted: bool,
     /// Keys are sifted by hash before they are compared.
     pub sieved: bool,
-    /// The caller's search path, where it names pg_catalog itself.
-    pub search_path: Option<String>,
+    /// The search path of its statements, but for those that run code of the user's as an INSERT would.
+    pub search_path: String,
     /// Inserts and updates must take turns as their rows do.
     pub in_order: bool,
     /// Constraints that would be checked at the end of the transaction, to be checked with each chunk.
-    pub deferred: Vec<String>,
+    pub deferred: Vec<Name>,
     /// How far the writing is: the kind of the rows in hand, and the last row whose turn is over.
     pub turn: (Write, i64),
     /// Rows whose turn is over, and that may go in after all: the row to which they lost did not.
@@ -43,8 +47,8 @@ pub struct Run<'a> {
     pub released: bool,
     /// The tables that explain what triggers make of rows are there.
     pub explains: bool,
-    /// `rows` has an index by number.
-    pub indexed: bool,
+    /// Relations that have an index by row number.
+    pub indexed: BTreeSet<Sql>,
     /// The writing has begun.
     pub late: bool,
 }
@@ -66,35 +70,65 @@ impl Run<'_> {
         }
     }
 
-    /// Runs a statement of expressions that the catalog gave, under settings of its own. In them the names of pg_catalog
-    /// stand bare: it must come first, wherever the caller's search path has it.
-    pub fn attempt_safely(&self, settings: &[(&str, &str)], sql: &str) -> Result<std::result::Result<u64, Stumble>> {
-        let mut settings = settings.to_vec();
-        let path = self.search_path.as_deref().map(|path| format!("pg_catalog, {path}"));
-        settings.extend(path.as_deref().map(|path| ("search_path", path)));
-        session::with_settings(&settings, || self.attempt(sql))
-    }
-
     pub fn enter(&mut self, phase: Phase) {
         self.progress.phase = phase;
         self.progress.publish();
     }
 
-    /// Runs a statement that marks its rows. An error that is no row's fault is raised.
-    pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Stumble>> {
-        self.attempt_to(|| attempt::attempt(sql))
+    /// Runs `work` where the names of pg_catalog mean nothing else, and every other name what it means to the caller.
+    pub fn named<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        session::with_settings(&[("search_path", &self.search_path)], work)
     }
 
-    /// As `attempt`, for what is more than a statement.
+    pub fn execute(&self, sql: &Sql) -> Result<u64> {
+        self.execute_with(sql, &[])
+    }
+
+    pub fn execute_with(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<u64> {
+        self.named(|| spi::execute_with(sql, arguments))
+    }
+
+    pub fn value<T: FromDatum + IntoDatum>(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<Option<T>> {
+        self.named(|| spi::value(sql, arguments))
+    }
+
+    pub fn number(&self, sql: &Sql) -> Result<i64> {
+        self.named(|| spi::number(sql, &[]))
+    }
+
+    pub fn document<T: DeserializeOwned>(&self, sql: &Sql) -> Result<T> {
+        self.named(|| spi::document(sql, &[]))
+    }
+
+    pub fn stream(&self, sql: &Sql, each: impl FnMut(&spi::Row) -> Result<()>) -> Result<()> {
+        self.named(|| spi::stream(sql, each))
+    }
+
+    /// Runs a statement of which a row may be the fault. An error that is no row's fault is raised.
+    pub fn attempt(&self, sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
+        self.attempt_with(&[], sql)
+    }
+
+    /// As `attempt`, under further settings.
+    pub fn attempt_with(&self, settings: &[(&str, &str)], sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
+        self.named(|| self.attempt_as_caller(settings, sql))
+    }
+
+    /// As `attempt_with`, under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a
+    /// statement every name is qualified.
+    pub fn attempt_as_caller(&self, settings: &[(&str, &str)], sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
+        session::with_settings(settings, || self.attempt_to(|| attempt::attempt(sql)))
+    }
+
+    /// As `attempt_as_caller`, for what is more than a statement.
     pub fn attempt_to(
         &self,
         mut work: impl FnMut() -> std::result::Result<u64, Failure>,
     ) -> Result<std::result::Result<u64, Stumble>> {
         let mut row = 0;
         let outcome = job::attempt_rows(|| {
-            let before = mark::begin(self.progress.rows_done);
-            let outcome = work();
-            row = mark::restore(before);
+            let outcome;
+            (outcome, row) = mark::during(self.progress.rows_done, self.total, &mut work);
             outcome
         })?;
         Ok(outcome.map_err(|failure| Stumble { failure, row }))
@@ -102,13 +136,8 @@ impl Run<'_> {
 
     /// Adds what Postgres said of a row to the report.
     pub fn report_failure(&self, row: i64, ord: i32, status: &str, about: &Finding) -> Result<()> {
-        let sql = format!(
-            "INSERT INTO {} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.jsonb, $7, $8, {})",
-            self.names.problem, self.late
-        );
-        spi::execute_with(
-            &sql,
+        self.execute_with(
+            &self.statements().add_failure(),
             &[
                 row.into(),
                 ord.into(),
@@ -123,20 +152,28 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Lets the planner find rows by number.
+    pub fn index_by_number(&mut self, relation: &Sql) -> Result<()> {
+        if self.indexed.insert(relation.clone()) {
+            self.execute(&self.statements().index_by_number(relation))?;
+            self.progress.publish();
+        }
+        Ok(())
+    }
+
     /// A transaction may hold many runs: their tables do not wait for its end.
     pub fn drop_tables(&self) -> Result<()> {
         let Names { raw, problem, contest, landed, .. } = &self.names;
         let mut tables = vec![raw, problem, contest, landed];
         tables.extend(self.converted.then_some(&self.names.staged));
         tables.extend(self.rows.merged.then_some(&self.names.merged));
-        tables.extend(self.explains.then_some([&self.names.fired, &self.names.probe]).into_iter().flatten());
-        let tables: Vec<&str> = tables.into_iter().map(String::as_str).collect();
-        spi::execute(&format!("DROP TABLE {}", tables.join(", ")))?;
+        tables.extend(self.explains.then_some(&self.names.fired));
+        self.execute(&sql!("DROP TABLE {tables}", tables = comma(tables)))?;
         Ok(())
     }
 
     pub fn count_problem_rows(&mut self) -> Result<i64> {
-        self.progress.problems = spi::number(&self.statements().count_problem_rows(), &[])?;
+        self.progress.problems = self.number(&self.statements().count_problem_rows())?;
         self.progress.publish();
         Ok(self.progress.problems)
     }

@@ -49,26 +49,35 @@ thread_local! {
     static SIEVES: RefCell<Vec<Sieve>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Puts the sieves of an outer run back, however the inner one ends.
+struct Outer(Vec<Sieve>);
+
+impl Drop for Outer {
+    fn drop(&mut self) {
+        SIEVES.replace(std::mem::take(&mut self.0));
+    }
+}
+
 /// Runs `work` with a sieve for each of `count` keys; an import inside a trigger of another has its own.
 pub fn with_sieves<T>(count: usize, rows: i64, max_bytes: usize, work: impl FnOnce() -> T) -> T {
     let rows = usize::try_from(rows).unwrap_or(usize::MAX);
     let fresh = (0..count).map(|_| Sieve::new(rows, max_bytes / count.max(1))).collect();
-    let outer = SIEVES.replace(fresh);
-    let result = work();
-    SIEVES.replace(outer);
-    result
+    let _outer = Outer(SIEVES.replace(fresh));
+    work()
 }
 
-/// Adds a hash to the sieve of key `slot`; true where it may have been there before.
+/// Adds a hash to the sieve of key `slot`; true where it may have been there before, and where there is no such sieve.
 #[pg_extern(sql = false)]
 fn import_sieve_add(slot: i32, hash: i64) -> bool {
-    SIEVES.with_borrow_mut(|sieves| sieves.get_mut(slot as usize).is_none_or(|sieve| sieve.add(hash as u64)))
+    let slot = usize::try_from(slot).unwrap_or(usize::MAX);
+    SIEVES.with_borrow_mut(|sieves| sieves.get_mut(slot).is_none_or(|sieve| sieve.add(hash as u64)))
 }
 
-/// Whether the sieve of key `slot` may hold a hash.
+/// Whether the sieve of key `slot` may hold a hash; true where there is no such sieve.
 #[pg_extern(sql = false)]
 fn import_sieve_holds(slot: i32, hash: i64) -> bool {
-    SIEVES.with_borrow(|sieves| sieves.get(slot as usize).is_none_or(|sieve| sieve.may_hold(hash as u64)))
+    let slot = usize::try_from(slot).unwrap_or(usize::MAX);
+    SIEVES.with_borrow(|sieves| sieves.get(slot).is_none_or(|sieve| sieve.may_hold(hash as u64)))
 }
 
 #[cfg(test)]

@@ -6,25 +6,19 @@ use crate::db::expression;
 use crate::db::progress::Phase;
 use crate::db::session;
 use crate::db::spi;
+use crate::db::sql::{Sql, sql};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Assignment, OnConflict, Request, SourceColumn};
 use crate::import::run::{Finding, Run, Stumble};
-use crate::import::statements::{ORD_CONVERSION, Rows, Statements};
+use crate::import::statements::{Names, ORD_CONVERSION, Rows, Statements};
 use std::collections::BTreeSet;
 
 /// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.
-pub fn check_rights(table: &Table, statements: &Statements, request: &Request, match_key: Option<usize>) -> Result<()> {
-    let columns: Vec<&str> = statements.assignments.iter().map(|a| a.column.quoted.as_str()).collect();
-    spi::execute(&format!(
-        "EXPLAIN INSERT INTO {} ({}) VALUES ({})",
-        table.name,
-        columns.join(", "),
-        vec!["DEFAULT"; columns.len()].join(", ")
-    ))?;
-    if request.on_conflict == OnConflict::Update {
-        let columns = statements.columns_to_set(match_key);
-        let set: Vec<String> = columns.iter().map(|c| format!("{c} = t.{c}")).collect();
-        spi::execute(&format!("EXPLAIN UPDATE {} AS t SET {}", table.in_from(), set.join(", ")))?;
+pub fn check_rights(run: &Run) -> Result<()> {
+    let (table, statements) = (run.table, run.statements());
+    run.execute(&statements.explain_insert())?;
+    if run.request.on_conflict == OnConflict::Update {
+        run.execute(&statements.explain_update(run.match_key))?;
         if !table.readable {
             return Err(Error::new("42501", format!("permission denied for table {}", table.relname))
                 .detail("on_conflict => 'update' reads the rows that it updates.")
@@ -32,13 +26,15 @@ pub fn check_rights(table: &Table, statements: &Statements, request: &Request, m
         }
     }
     for position in 0..table.keys.len() {
-        attempt::attempt(&format!("EXPLAIN {}", statements.read_holders(position))).map_err(|failure| {
-            Error::from(failure)
-                .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
-                .hint(format!(
-                    "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
-                    table.name
-                ))
+        run.named(|| {
+            attempt::attempt(&statements.explain_holders(position)).map_err(|failure| {
+                Error::from(failure)
+                    .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
+                    .hint(format!(
+                        "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
+                        table.name
+                    ))
+            })
         })?;
     }
     Ok(())
@@ -59,29 +55,17 @@ pub fn check_temporary() -> Result<()> {
 }
 
 /// Creates `raw` for the source, still empty, and pairs its columns with the target's.
-pub fn describe_source(
-    names: &crate::import::statements::Names,
-    table: &Table,
-    request: &Request,
-    query: &str,
-) -> Result<Vec<Assignment>> {
+pub fn describe_source(names: &Names, table: &Table, request: &Request, query: &Sql) -> Result<Vec<Assignment>> {
     spi::execute(&Statements::create_raw(names, query))?;
-    let columns: Vec<SourceColumn> = spi::document(
-        "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-           'name', a.attname, 'type_oid', a.atttypid::pg_catalog.int8,
-           'typmod', a.atttypmod, 'collation_oid', a.attcollation::pg_catalog.int8) ORDER BY a.attnum), '[]')
-         FROM pg_catalog.pg_attribute AS a
-         WHERE a.attrelid OPERATOR(pg_catalog.=) $1::pg_catalog.regclass AND a.attnum OPERATOR(pg_catalog.>) 1",
-        &[names.raw.as_str().into()],
-    )?;
+    let columns: Vec<SourceColumn> = spi::document(&Statements::columns_of_raw(names), &[])?;
     plan::assign_columns(table, &columns, request.row_id.as_deref(), |from, to| {
         expression::coercion(from.into(), to.into())
     })
 }
 
 impl Run<'_> {
-    /// Reads the source once, in its order.
-    pub fn read_source(&mut self, query: &str) -> Result<()> {
+    /// Reads the source once, in its order, as the caller would read it.
+    pub fn read_source(&mut self, query: &Sql) -> Result<()> {
         self.enter(Phase::Reading);
         let fill = Statements::fill_raw(&self.names, query);
         // A parallel or synchronized scan would return a table's rows in another order each time.
@@ -100,47 +84,44 @@ impl Run<'_> {
         } else {
             self.converted = true;
             self.rows = Rows::new(self.table, &self.names.staged, present.clone(), false);
-            spi::execute(&self.statements().create_typed(&self.names.staged, &present))?;
+            self.execute(&self.statements().create_typed(&self.names.staged, &present))?;
             let convert = self.statements().convert();
-            if self.attempt(&convert)?.is_err() {
+            if self.attempt_as_caller(&[], &convert)?.is_err() {
                 self.find_bad_values()?;
-                if let Err(stumble) = self.attempt(&convert)? {
+                if let Err(stumble) = self.attempt_as_caller(&[], &convert)? {
                     return Err(stumble.failure.into());
                 }
                 // A domain that is NOT NULL cannot hold the gap: then those rows are reported for the bad value alone.
-                let _ = self.attempt(&self.statements().convert_rest())?;
+                let _ = self.attempt_as_caller(&[], &self.statements().convert_rest())?;
             }
         }
         Ok(())
     }
 
     /// Looks at one column after the other, and goes on behind each value that fails.
-    fn find_bad_values(&self) -> Result<()> {
+    fn find_bad_values(&mut self) -> Result<()> {
+        let raw = self.names.raw.clone();
+        self.index_by_number(&raw)?;
         for assignment in self.assignments.iter().filter(|a| a.conversion.is_some()) {
             let only = BTreeSet::from([assignment.column.attnum]);
-            spi::execute(&self.statements().create_typed(&self.names.probe, &only))?;
+            self.execute(&self.statements().create_typed(&self.names.probe, &only))?;
             let mut after = 0;
-            while let Err(stumble) = self.attempt(&self.statements().convert_column(assignment, after))? {
+            while let Err(stumble) =
+                self.attempt_as_caller(&[], &self.statements().convert_column(assignment, after))?
+            {
                 if stumble.row <= after {
                     return Err(stumble.failure.into());
                 }
                 after = stumble.row;
                 self.report_bad_value(assignment, &stumble)?;
             }
-            spi::execute(&format!("DROP TABLE {}", self.names.probe))?;
+            self.execute(&sql!("DROP TABLE {probe}", probe = self.names.probe))?;
         }
         Ok(())
     }
 
     fn report_bad_value(&self, assignment: &Assignment, stumble: &Stumble) -> Result<()> {
-        let value = spi::value::<String>(
-            &format!(
-                "SELECT pg_catalog.jsonb_build_object($1, r.{}::pg_catalog.text)::pg_catalog.text FROM {} AS r
-                 WHERE r.{} OPERATOR(pg_catalog.=) $2",
-                assignment.column.quoted, self.names.raw, self.names.row
-            ),
-            &[assignment.column.name.as_str().into(), stumble.row.into()],
-        )?;
+        let value = self.value::<String>(&self.statements().value_of(assignment), &[stumble.row.into()])?;
         let finding = Finding {
             failure: &stumble.failure,
             constraint: stumble.failure.constraint.clone(),
@@ -154,12 +135,12 @@ impl Run<'_> {
     pub fn merge(&mut self) -> Result<()> {
         let Some(position) = self.match_key else { return Ok(()) };
         let key = &self.table.keys[position];
-        if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows))? {
-            if !self.find_poison(&self.rows)? {
+        if let Err(stumble) = self.attempt(&self.statements().create_merged(key, &self.rows))? {
+            if !self.find_poison(&self.rows.clone())? {
                 return Err(stumble.failure.into());
             }
             self.rows.poisoned = true;
-            if let Err(stumble) = self.attempt_safely(&[], &self.statements().create_merged(key, &self.rows))? {
+            if let Err(stumble) = self.attempt(&self.statements().create_merged(key, &self.rows))? {
                 return Err(stumble.failure.into());
             }
         }
@@ -173,17 +154,13 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Lets the planner find rows by number, and know how many there are.
+    /// Lets the planner find the rows, and where they went, by number.
     pub fn index_rows(&mut self) -> Result<()> {
-        if std::mem::replace(&mut self.indexed, true) {
-            return Ok(());
+        let (relation, landed) = (self.rows.relation.clone(), self.names.landed.clone());
+        self.index_by_number(&relation)?;
+        if self.indexed.insert(landed) {
+            self.execute(&self.statements().index_landed())?;
         }
-        let (relation, row, landed) = (&self.rows.relation, &self.names.row, &self.names.landed);
-        spi::execute(&format!(
-            "CREATE INDEX ON {relation} ({row}); ANALYZE {relation} ({row});
-             CREATE INDEX ON {landed} (rn); CREATE INDEX ON {landed} (tid)"
-        ))?;
-        self.progress.publish();
         Ok(())
     }
 }

@@ -2,15 +2,16 @@
 
 use crate::db::attempt::{self, Failure};
 use crate::db::bulk;
-use crate::db::catalog::{self, Key};
+use crate::db::catalog::{self, Key, Name};
 use crate::db::progress::Phase;
-use crate::db::session;
-use crate::db::spi;
+use crate::db::spi::Cursor;
 use crate::db::spool::Spool;
+use crate::db::sql::{Sql, script};
+use crate::db::trigger;
 use crate::error::Result;
 use crate::import::plan::Report;
 use crate::import::run::{Finding, Run, Stumble};
-use crate::import::statements::{ORD_WRITE, Order, Range, Rows, Write, WriteOptions};
+use crate::import::statements::{ORD_WRITE, Order, Range, Rows, Statements, Write, WriteOptions};
 use std::collections::BTreeSet;
 
 /// The smallest chunk after a failure.
@@ -20,14 +21,9 @@ const SMALLEST: i64 = 64;
 const SORT_FROM: i64 = 20_000;
 
 /// Updates go to their rows one by one, by their place, and so in the order of the source: a row may take a key that the
-/// one before it has given up.
-const ROW_BY_ROW: [(&str, &str); 2] = [("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
-
-/// Checks deferred constraints now, and defers them again.
-fn check_now(names: &[String]) -> String {
-    let names = names.join(", ");
-    format!("SET CONSTRAINTS {names} IMMEDIATE;\nSET CONSTRAINTS {names} DEFERRED")
-}
+/// one before it has given up. Also where the target is so small that the planner would rather begin with it.
+const ROW_BY_ROW: [(&str, &str); 3] =
+    [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
 /// What became of a chunk.
 enum Chunk {
@@ -64,7 +60,7 @@ impl Run<'_> {
 
     fn turns(&self) -> Result<Vec<(Write, Range)>> {
         let mut turns = Vec::new();
-        spi::stream(&self.statements().turns(&self.rows), |row| {
+        self.stream(&self.statements().turns(&self.rows), |row| {
             let kind = if row.get::<bool>(1)? == Some(true) { Write::Update } else { Write::Insert };
             turns.push((kind, Range { first: row.number(2)?, last: row.number(3)? }));
             Ok(())
@@ -74,12 +70,12 @@ impl Run<'_> {
 
     /// Deferred keys and foreign keys, so far as they can be checked now: not those that something else in the caller's
     /// transaction has left open.
-    fn deferred_constraints(&self) -> Result<Vec<String>> {
+    fn deferred_constraints(&self) -> Result<Vec<Name>> {
         let keys = self.table.keys.iter().filter_map(|k| k.deferred.clone());
         let references = self.table.foreign_keys.iter().filter_map(|f| f.deferred.clone());
         let mut met = Vec::new();
         for name in keys.chain(references) {
-            if self.attempt(&check_now(std::slice::from_ref(&name)))?.is_ok() {
+            if self.attempt_as_caller(&[], &Statements::check_now(std::slice::from_ref(&name)))?.is_ok() {
                 met.push(name);
             }
         }
@@ -120,7 +116,7 @@ impl Run<'_> {
     }
 
     fn kind_of(&self, row: i64) -> Result<Write> {
-        let update = spi::value::<bool>(&self.statements().is_update(&self.rows, row), &[])?;
+        let update = self.value::<bool>(&self.statements().is_update(&self.rows, row), &[])?;
         Ok(if update == Some(true) { Write::Update } else { Write::Insert })
     }
 
@@ -131,7 +127,7 @@ impl Run<'_> {
         }
         self.released = true;
         let mut released = Vec::new();
-        spi::stream(&self.statements().release(winner), |row| {
+        self.stream(&self.statements().release(winner), |row| {
             released.push(row.number(1)?);
             Ok(())
         })?;
@@ -227,9 +223,7 @@ impl Run<'_> {
     fn is_foreseen(&self, key: &Key) -> bool {
         let from_sequence = |attnum: &i16| {
             let column = self.table.columns.iter().find(|c| c.attnum == *attnum);
-            column.is_some_and(|c| {
-                !c.identity.is_empty() || c.default.as_deref().is_some_and(|default| default.starts_with("nextval("))
-            })
+            column.is_some_and(|c| !c.identity.is_empty() || !c.generated && c.default_reads.sequence)
         };
         self.statements().key_is_computable(key, &self.rows)
             || !key.reads.whole_row && key.reads.columns.iter().all(from_sequence)
@@ -252,13 +246,13 @@ impl Run<'_> {
         }
         self.turn.0 = kind;
         let feed = if range.first == 1 && range.last == self.total { Range::ALL } else { range };
-        let sql = self.statements().write(&self.rows, feed, kind, how) + &self.check_deferred();
+        let sql = self.write_and_check(feed, kind, how);
         let settings: &[(&str, &str)] = if kind == Write::Update { &ROW_BY_ROW } else { &[] };
         let outcome = match order {
             Order::IndexesLast => {
                 self.attempt_to(|| attempt::attempt_work(|| bulk::insert(&sql)).map_err(Failure::of_one_way))
             }
-            _ => session::with_settings(settings, || self.attempt(&sql)),
+            _ => self.attempt_as_caller(settings, &sql),
         };
         if let Err(stumble) = outcome? {
             return Ok(Err(stumble));
@@ -287,13 +281,14 @@ impl Run<'_> {
         }
     }
 
-    /// What would be checked at the end of the transaction is checked with the chunk, then put back.
-    fn check_deferred(&self) -> String {
-        if self.deferred.is_empty() { String::new() } else { format!(";\n{}", check_now(&self.deferred)) }
+    /// The statement that writes a range. What would be checked at the end of the transaction is checked with it, then put back.
+    fn write_and_check(&self, range: Range, kind: Write, how: WriteOptions) -> Sql {
+        let write = self.statements().write(&self.rows, range, kind, how);
+        if self.deferred.is_empty() { write } else { script([write, Statements::check_now(&self.deferred)]) }
     }
 
     fn last_clean(&self, kind: Write, range: Range) -> Result<i64> {
-        let last = spi::value::<i64>(&self.statements().last_clean(&self.rows, range, kind), &[])?;
+        let last = self.value::<i64>(&self.statements().last_clean(&self.rows, range, kind), &[])?;
         Ok(last.unwrap_or(range.last))
     }
 
@@ -320,7 +315,7 @@ impl Run<'_> {
 
     fn losers(&self, kind: Write, range: Range) -> Result<Vec<i64>> {
         let mut rows = Vec::new();
-        spi::stream(&self.statements().losers(&self.rows, range, kind), |row| {
+        self.stream(&self.statements().losers(&self.rows, range, kind), |row| {
             rows.push(row.number(1)?);
             Ok(())
         })?;
@@ -332,8 +327,7 @@ impl Run<'_> {
     fn settle(&mut self, kind: Write, row: i64) -> Result<()> {
         let range = Range { first: row, last: row };
         let how = WriteOptions { do_nothing: false, ..self.write_options(kind) };
-        let sql = self.statements().write(&self.rows, range, kind, how) + &self.check_deferred();
-        match self.attempt(&sql)? {
+        match self.attempt_as_caller(&[], &self.write_and_check(range, kind, how))? {
             Err(stumble) => self.blame(kind, row, &stumble.failure),
             Ok(_) if self.losers(kind, range)?.is_empty() => Ok(()),
             Ok(_) if kind == Write::Update && self.was_updated_before(row)? => Ok(()),
@@ -347,10 +341,10 @@ impl Run<'_> {
     /// The row of the target that a row wants to update has been updated by another row of the source: reports that.
     fn was_updated_before(&self, row: i64) -> Result<bool> {
         let (Some(position), statements) = (self.match_key, self.statements()) else { return Ok(false) };
-        let winner = spi::value::<i64>(&statements.updated_by(&self.rows, row), &[])?;
+        let winner = self.value::<i64>(&statements.updated_by(&self.rows, row), &[])?;
         if let Some(winner) = winner {
             let only = self.rows.only(row);
-            spi::execute_with(
+            self.execute_with(
                 &statements.report_duplicates(position, &only),
                 &[vec![row].into(), vec![winner].into()],
             )?;
@@ -359,15 +353,7 @@ impl Run<'_> {
     }
 
     fn report_suppressed(&self, rows: &[i64]) -> Result<()> {
-        spi::execute_with(
-            &format!(
-                "INSERT INTO {} (rn, ord, status, message, late)
-                 SELECT u.rn, {ORD_WRITE}, 'suppressed', 'a BEFORE trigger dropped the row', {}
-                 FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS u (rn)",
-                self.names.problem, self.late
-            ),
-            &[rows.to_vec().into()],
-        )?;
+        self.execute_with(&self.statements().add_suppressed(), &[rows.to_vec().into()])?;
         Ok(())
     }
 
@@ -387,12 +373,12 @@ impl Run<'_> {
         } else {
             let only = self.rows.only(row);
             self.look_again(&only, false)?;
-            spi::execute(&self.statements().name_winners())?;
+            self.execute(&self.statements().name_winners())?;
         }
         let constraint = self.constraint_of(failure)?;
         if kind == Write::Update && changed_by_trigger {
             // What the row wanted under another constraint the trigger may have changed.
-            spi::execute_with(&self.statements().forget_others(), &[row.into(), constraint.clone().into()])?;
+            self.execute_with(&self.statements().forget_others(), &[row.into(), constraint.clone().into()])?;
         }
         if self.is_reported(row, constraint.as_deref(), failure.column.as_deref())? {
             return Ok(());
@@ -433,16 +419,8 @@ impl Run<'_> {
         if constraint.is_none() && column.is_none() {
             return Ok(false);
         }
-        let found = spi::number(
-            &format!(
-                "SELECT pg_catalog.count(*) FROM {} AS p WHERE p.rn OPERATOR(pg_catalog.=) $1
-                 AND (p.constraint_name OPERATOR(pg_catalog.=) $2
-                      OR ($2 IS NULL AND $3 OPERATOR(pg_catalog.=) ANY (p.columns)))",
-                self.names.problem
-            ),
-            &[row.into(), constraint.into(), column.into()],
-        )?;
-        Ok(found > 0)
+        let arguments = [row.into(), constraint.into(), column.into()];
+        Ok(self.value::<i64>(&self.statements().count_reported(), &arguments)?.is_some_and(|found| found > 0))
     }
 
     /// The key as the source gives it; a trigger may have made another of it, and then it is not told.
@@ -452,7 +430,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let sql = self.statements().key_of_row(position, &self.rows, row);
-        Ok(spi::value::<pgrx::JsonB>(&sql, &[])?.map(|json| json.0.to_string()))
+        Ok(self.value::<pgrx::JsonB>(&sql, &[])?.map(|json| json.0.to_string()))
     }
 
     /// Fires the BEFORE triggers on the losers of a range, without inserting them, and looks at what they become. What
@@ -463,12 +441,8 @@ impl Run<'_> {
             !c.generated && (assigned || (c.identity.is_empty() && !c.default_reads.volatile))
         });
         let present: BTreeSet<i16> = columns.map(|c| c.attnum).collect();
-        self.create_explaining_tables(&present)?;
-        let mut spool = Spool::new();
-        let fired = attempt::rehearse(|| self.fire(range, &mut spool))?;
-        if !fired {
-            return Ok(());
-        }
+        let Some(mut spool) = self.fire(range)? else { return Ok(()) };
+        self.create_fired(&present)?;
         let rows = Rows::new(self.table, &self.names.fired, present, false);
         let mut dropped = Vec::new();
         spool.drain(1000, |batch| {
@@ -479,45 +453,45 @@ impl Run<'_> {
             let (numbers, texts): (Vec<i64>, Vec<Option<String>>) = rows_and_texts.unzip();
             let gone = numbers.iter().zip(&texts).filter(|(_, text)| text.is_none()).map(|(n, _)| *n);
             dropped.extend(gone);
-            spi::execute_with(&self.statements().fill_fired(&rows), &[numbers.into(), texts.into()])?;
+            self.execute_with(&self.statements().fill_fired(&rows), &[numbers.into(), texts.into()])?;
             Ok(())
         })?;
         if silent {
             self.report_suppressed(&dropped)?;
         }
         self.look_again(&rows, true)?;
-        spi::execute(&self.statements().name_winners())?;
-        spi::execute(&format!("TRUNCATE {}", self.names.fired))?;
+        self.execute(&self.statements().name_winners())?;
+        self.execute(&self.statements().empty_fired())?;
         Ok(())
     }
 
     /// Once a run: a transaction keeps a lock for each table that it creates.
-    fn create_explaining_tables(&mut self, columns: &BTreeSet<i16>) -> Result<()> {
-        if std::mem::replace(&mut self.explains, true) {
-            return Ok(());
+    fn create_fired(&mut self, columns: &BTreeSet<i16>) -> Result<()> {
+        if !std::mem::replace(&mut self.explains, true) {
+            self.execute(&self.statements().create_typed(&self.names.fired, columns))?;
         }
-        spi::execute(&self.statements().create_typed(&self.names.fired, columns))?;
-        spi::execute(&format!(
-            "CREATE TEMPORARY TABLE {} (rn pg_catalog.int8, txt pg_catalog.text) ON COMMIT DROP",
-            self.names.probe.trim_start_matches("pg_temp.")
-        ))?;
         Ok(())
     }
 
-    /// False where a trigger raises: then the row's own error is all there is to say.
-    fn fire(&self, range: Range, spool: &mut Spool) -> Result<bool> {
-        let into = &self.names.probe;
-        if self.attempt(&self.statements().fire_on_losers(&self.rows, range, into))?.is_err() {
-            return Ok(false);
-        }
-        spi::stream(&format!("SELECT f.rn, f.txt FROM {into} AS f"), |row| {
-            let number = row.number(1)?;
-            match row.get::<String>(2)? {
-                Some(text) => spool.push(&format!("{number}\t{text}")),
-                None => spool.push(&number.to_string()),
-            }
-            Ok(())
+    /// What the triggers make of the losers of a range, in their order; `None` where a trigger raises: then the row's own error is all
+    /// there is to say.
+    fn fire(&self, range: Range) -> Result<Option<Spool>> {
+        let rows = self.statements().losers_to_fire(&self.rows, range);
+        let mut fired = None;
+        let outcome = self.attempt_to(|| {
+            let mut spool = Spool::new();
+            let work = || {
+                // The rows are made of expressions of the catalog; the triggers are the caller's.
+                let cursor = self.named(|| Cursor::open(&rows))?;
+                trigger::fire_before_insert(self.table.oid.into(), cursor, |number, row| match row {
+                    Some(text) => spool.push(&format!("{number}\t{text}")),
+                    None => spool.push(&number.to_string()),
+                })
+            };
+            let fired_rows = attempt::attempt_work(|| attempt::rehearse(work))?;
+            fired = Some(spool);
+            Ok(fired_rows)
         })?;
-        Ok(true)
+        Ok(fired.filter(|_| outcome.is_ok()))
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::consolidation::plan::Normalize;
 use crate::db::spi::literal;
+use crate::db::sql::sql;
 
 /// A realm, and for staging one of its sites, in the place of `@realm` and `@site`.
 pub fn fill(template: &str, realm: &str, site: i32) -> String {
@@ -179,7 +180,7 @@ pub fn taken(normalize: Normalize) -> String {
            SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND starts_with(n.key, p.prefix)
            UNION ALL
            SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = @realm AND starts_with(f.old_key, p.prefix)) AS k",
-        normalize.key("t.prefix"),
+        normalize.key(&sql!("t.prefix")),
     )
 }
 

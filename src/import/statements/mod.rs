@@ -12,7 +12,11 @@
 //! - `near`: rows of the target of which a key may be in the source;
 //! - `met`: the hashes of the source's rows of which a key may be in `near`; `close`: these rows;
 //! - `probe`: one column, converted alone to find the values that fail.
+//!
+//! A heap does not keep the order in which its rows came: what needs the rows in their order sorts them.
 
+#[cfg(test)]
+mod golden;
 mod keys;
 mod report;
 mod rows;
@@ -21,44 +25,44 @@ mod sift;
 mod source;
 mod write;
 
-use crate::db::catalog::{Check, ForeignKey, Key, KeyPart, Table};
-use crate::db::spi::literal;
+use crate::db::catalog::{Check, Column, ForeignKey, Key, KeyPart, Table};
+use crate::db::sql::{self, Sql, all, any, comma, concat, ident, literal, literal_or_null, script, sql, text_array};
 use crate::import::plan::{self, Assignment};
 use std::collections::BTreeSet;
 
 /// Names of one run's temporary tables, and of the columns in them that are not the user's.
 #[derive(Debug, Clone)]
 pub struct Names {
-    pub raw: String,
-    pub staged: String,
-    pub merged: String,
-    pub problem: String,
-    pub contest: String,
-    pub landed: String,
-    pub fired: String,
-    pub probe: String,
-    pub hashes: String,
-    pub near: String,
-    pub met: String,
-    pub close: String,
+    pub raw: Sql,
+    pub staged: Sql,
+    pub merged: Sql,
+    pub problem: Sql,
+    pub contest: Sql,
+    pub landed: Sql,
+    pub fired: Sql,
+    pub probe: Sql,
+    pub hashes: Sql,
+    pub near: Sql,
+    pub met: Sql,
+    pub close: Sql,
     /// The row's number in the source.
-    pub row: String,
+    pub row: Sql,
     /// The target row that a row updates: table, place and primary key.
-    pub own_oid: String,
-    pub own_tid: String,
-    pub own_key: String,
+    pub own_oid: Sql,
+    pub own_tid: Sql,
+    pub own_key: Sql,
 }
 
 impl Names {
     /// `run` sets apart the runs of one session; `taken` are the column names of source and target.
     pub fn new(run: u64, taken: &BTreeSet<&str>) -> Self {
-        let table = |what: &str| format!("pg_temp.pg_identity_{what}_{run}");
+        let table = |what: &str| sql::relation("pg_temp", &format!("pg_identity_{what}_{run}"));
         let column = |what: &str| {
             let mut name = format!("?{what}");
             while taken.contains(name.as_str()) {
                 name.push('?');
             }
-            format!("\"{name}\"")
+            ident(&name)
         };
         Names {
             raw: table("raw"),
@@ -84,7 +88,7 @@ impl Names {
 /// A relation with source rows in the target's types.
 #[derive(Debug, Clone)]
 pub struct Rows {
-    pub relation: String,
+    pub relation: Sql,
     /// Target columns that it has.
     pub present: BTreeSet<i16>,
     /// Target columns whose value can be told from it.
@@ -100,17 +104,9 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn new(table: &Table, relation: &str, present: BTreeSet<i16>, merged: bool) -> Self {
+    pub fn new(table: &Table, relation: &Sql, present: BTreeSet<i16>, merged: bool) -> Self {
         let known = plan::known_columns(table, &present);
-        Rows {
-            relation: relation.to_string(),
-            present,
-            known,
-            merged,
-            poisoned: false,
-            updates_only: false,
-            only: None,
-        }
+        Rows { relation: relation.clone(), present, known, merged, poisoned: false, updates_only: false, only: None }
     }
 
     /// The one row of a number.
@@ -149,52 +145,57 @@ pub fn foreign_key_ord(position: usize) -> i32 {
     ORD_FOREIGN_KEY + position as i32
 }
 
-fn text_array<'s>(items: impl IntoIterator<Item = &'s str>) -> String {
-    let items: Vec<String> = items.into_iter().map(literal).collect();
-    format!("ARRAY[{}]::pg_catalog.text[]", items.join(", "))
+fn column_names(names: &[String]) -> Sql {
+    text_array(names.iter().map(String::as_str))
 }
 
-fn comma(items: impl IntoIterator<Item = String>) -> String {
-    items.into_iter().collect::<Vec<_>>().join(", ")
-}
-
-fn and(items: impl IntoIterator<Item = String>) -> String {
-    let all: Vec<String> = items.into_iter().collect();
-    if all.is_empty() { "true".to_string() } else { all.join(" AND ") }
-}
-
-fn json_object<'s>(pairs: impl IntoIterator<Item = (&'s str, String)>) -> String {
-    let pairs = comma(pairs.into_iter().map(|(name, value)| format!("{}, {value}", literal(name))));
-    format!("pg_catalog.jsonb_build_object({pairs})")
+fn json_object<'s>(pairs: impl IntoIterator<Item = (&'s str, Sql)>) -> Sql {
+    let pairs = pairs.into_iter().map(|(name, value)| sql!("{name}, {value}", name = literal(name), value));
+    sql!("pg_catalog.jsonb_build_object({pairs})", pairs = comma(pairs))
 }
 
 /// A key part over unqualified columns, compared as its index compares it.
-fn part_sql(part: &KeyPart) -> String {
+fn part_sql(part: &KeyPart) -> Sql {
+    let value = &part.sql;
     match &part.collation {
-        Some(collation) => format!("(({}) COLLATE {collation})", part.sql),
-        None => format!("({})", part.sql),
+        Some(collation) => sql!("(({value}) COLLATE {collation})", value, collation = collation.sql()),
+        None => sql!("({value})", value),
     }
 }
 
 /// A part of a key in `near`, which has those of all keys.
-fn near_part(position: usize, part: usize) -> String {
-    format!("k{position}_{part}")
+fn near_part(position: usize, part: usize) -> Sql {
+    sql!("k{position}_{part}", position, part)
 }
 
-/// One hash of all parts: the hash of each is the seed of the next.
-fn key_hash(key: &Key, value: impl Fn(usize, &KeyPart) -> String) -> String {
-    key.parts.iter().enumerate().fold("0::pg_catalog.int8".to_string(), |seed, (i, part)| {
-        format!("{}({}, {seed})", part.hash.as_deref().unwrap_or_default(), value(i, part))
+/// One hash of all parts: the hash of each is the seed of the next. A key with a NULL has none.
+fn key_hash(key: &Key, value: impl Fn(usize, &KeyPart) -> Sql) -> Sql {
+    key.parts.iter().enumerate().fold(sql!("0::pg_catalog.int8"), |seed, (i, part)| {
+        let value = value(i, part);
+        match &part.hash {
+            Some(hash) if hash.direct => {
+                sql!("{function}({value}, {seed})", function = hash.function.sql(), value, seed)
+            }
+            // The server finds the function for the elements of an array by itself.
+            Some(hash) => sql!(
+                "CASE WHEN {value} IS DISTINCT FROM NULL
+                   THEN pg_catalog.hash_array_extended(ARRAY[CAST({value} AS {of})], {seed}) END",
+                value,
+                of = hash.type_sql,
+                seed,
+            ),
+            None => sql!("NULL::pg_catalog.int8"),
+        }
     })
 }
 
 /// A key's parts as k1, k2, …
-fn key_parts(key: &Key) -> String {
-    comma(key.parts.iter().enumerate().map(|(i, p)| format!("{} AS {}", part_sql(p), part_name(i))))
+fn key_parts(key: &Key) -> Sql {
+    comma(key.parts.iter().enumerate().map(|(i, p)| sql!("{part} AS {name}", part = part_sql(p), name = part_name(i))))
 }
 
-fn predicate(key: &Key) -> String {
-    key.predicate.as_ref().map_or("true".to_string(), |p| format!("({p})"))
+fn predicate(key: &Key) -> Sql {
+    key.predicate.as_ref().map_or_else(|| sql!("true"), |predicate| sql!("({predicate})", predicate))
 }
 
 /// Kinds of entries in `contest`.
@@ -255,12 +256,8 @@ fn key_sqlstate(key: &Key) -> &'static str {
     if key.exclusion { "23P01" } else { "23505" }
 }
 
-fn part_name(position: usize) -> String {
-    format!("k{}", position + 1)
-}
-
-fn unqualified(relation: &str) -> &str {
-    relation.strip_prefix("pg_temp.").unwrap_or(relation)
+fn part_name(position: usize) -> Sql {
+    sql!("k{number}", number = position + 1)
 }
 
 #[cfg(test)]
@@ -270,8 +267,8 @@ mod tests {
     #[test]
     fn own_columns_never_meet_the_users() {
         let names = Names::new(7, &BTreeSet::from(["?row", "?row?", "id"]));
-        assert_eq!(names.row, "\"?row??\"");
-        assert_eq!(names.own_oid, "\"?oid\"");
-        assert_eq!(names.raw, "pg_temp.pg_identity_raw_7");
+        assert_eq!(&*names.row, "\"?row??\"");
+        assert_eq!(&*names.own_oid, "\"?oid\"");
+        assert_eq!(&*names.raw, "\"pg_temp\".\"pg_identity_raw_7\"");
     }
 }

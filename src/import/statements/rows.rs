@@ -8,60 +8,85 @@ impl Statements<'_> {
     }
 
     /// The rows with every known column of the target, by its own name: what expressions are evaluated over.
-    pub(super) fn rows_sql(&self, rows: &Rows) -> String {
+    pub(super) fn rows_sql(&self, rows: &Rows) -> Sql {
+        // A fence: no expression may be evaluated over a poisoned row before it is left out.
+        let fence = if rows.poisoned { sql!(" OFFSET 0") } else { sql!("") };
+        let given = sql!("({given}{fence})", given = self.given_rows(rows), fence);
+        let generated = self.generated_columns(rows);
+        if generated.is_empty() { given } else { sql!("(SELECT r.*{generated} FROM {given} AS r)", generated, given) }
+    }
+
+    /// The rows with all known columns but those that are generated from others.
+    pub(super) fn given_rows(&self, rows: &Rows) -> Sql {
         let Names { row, own_oid, own_tid, own_key, problem, .. } = self.names;
-        let mut columns = vec![format!("s.{row}")];
+        let mut columns = vec![sql!("s.{row}", row)];
         if rows.merged {
-            columns.extend([own_oid, own_tid, own_key].map(|c| format!("s.{c}")));
+            columns.extend([own_oid, own_tid, own_key].map(|c| sql!("s.{c}", c)));
         }
         for c in self.table.columns.iter().filter(|c| !c.generated && rows.known.contains(&c.attnum)) {
             columns.push(if rows.present.contains(&c.attnum) {
-                format!("s.{}", c.quoted)
+                sql!("s.{column}", column = c.sql())
             } else {
-                let default = c.default.as_deref().unwrap_or("NULL");
-                format!("CAST({default} AS {}) AS {}", c.type_name, c.quoted)
+                let default = c.default.clone().unwrap_or_else(|| sql!("NULL"));
+                sql!("CAST({default} AS {of}) AS {column}", default, of = c.type_sql, column = c.sql())
             });
         }
         let mut conditions = Vec::new();
         if rows.poisoned {
-            conditions.push(format!(
+            conditions.push(sql!(
                 "NOT EXISTS (SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) s.{row}
-                   AND p.ord OPERATOR(pg_catalog.=) {ORD_POISON})"
+                   AND p.ord OPERATOR(pg_catalog.=) {poison})",
+                problem,
+                row,
+                poison = ORD_POISON,
             ));
         }
         if rows.updates_only {
-            conditions.push(format!("s.{own_tid} IS NOT NULL"));
+            conditions.push(sql!("s.{own_tid} IS NOT NULL", own_tid));
         }
-        conditions.extend(rows.only.map(|n| format!("s.{row} OPERATOR(pg_catalog.=) {n}")));
-        // A fence: no expression may be evaluated over a poisoned row before it is left out.
-        let fence = if rows.poisoned { " OFFSET 0" } else { "" };
-        let plain = format!("(SELECT {} FROM {} AS s WHERE {}{fence})", comma(columns), rows.relation, and(conditions));
+        conditions.extend(rows.only.map(|number| sql!("s.{row} OPERATOR(pg_catalog.=) {number}", row, number)));
+        sql!(
+            "SELECT {columns} FROM {relation} AS s WHERE {conditions}",
+            columns = comma(columns),
+            relation = rows.relation,
+            conditions = all(conditions),
+        )
+    }
+
+    /// Each of the known columns that are generated, over rows `r`, after a comma.
+    pub(super) fn generated_columns(&self, rows: &Rows) -> Sql {
         let generated = self.table.columns.iter().filter(|c| c.generated && rows.known.contains(&c.attnum));
-        let generated: String =
-            generated.map(|c| format!(", ({}) AS {}", c.default.as_deref().unwrap_or("NULL"), c.quoted)).collect();
-        if generated.is_empty() { plain } else { format!("(SELECT r.*{generated} FROM {plain} AS r)") }
+        concat(generated.map(|c| {
+            let value = c.default.clone().unwrap_or_else(|| sql!("NULL"));
+            sql!(", ({value}) AS {column}", value, column = c.sql())
+        }))
     }
 
     /// The rows under a key's predicate, with the key's parts as k1, k2, …
-    pub(super) fn keyed_row(&self, key: &Key, rows: &Rows) -> String {
+    pub(super) fn keyed_row(&self, key: &Key, rows: &Rows) -> Sql {
         let Names { row, own_oid, own_tid, .. } = self.names;
-        let own = if rows.merged { format!(", r.{own_oid} AS own_oid, r.{own_tid} AS own_tid") } else { String::new() };
-        format!(
-            "(SELECT r.{row} AS rn{own}, {} FROM {} AS r WHERE {})",
-            key_parts(key),
-            self.rows_sql(rows),
-            predicate(key),
+        let own = match rows.merged {
+            true => sql!(", r.{own_oid} AS own_oid, r.{own_tid} AS own_tid", own_oid, own_tid),
+            false => sql!(""),
+        };
+        sql!(
+            "(SELECT r.{row} AS rn{own}, {parts} FROM {rows} AS r WHERE {predicate})",
+            row,
+            own,
+            parts = key_parts(key),
+            rows = self.rows_sql(rows),
+            predicate = predicate(key),
         )
     }
 
     /// A query that needs the rights that looking for a key's holders needs.
-    pub fn read_holders(&self, position: usize) -> String {
-        format!("SELECT * FROM {} AS t", self.holders(&self.table.keys[position]))
+    pub fn read_holders(&self, position: usize) -> Sql {
+        sql!("SELECT * FROM {holders} AS t", holders = self.holders(&self.table.keys[position]))
     }
 
     /// The target's rows under a key's predicate, with the key's parts and what a report shows of a holder.
-    pub(super) fn holders(&self, key: &Key) -> String {
-        format!(
+    pub(super) fn holders(&self, key: &Key) -> Sql {
+        sql!(
             "(SELECT {place}, {shown}, {parts} FROM {from} AS t WHERE {predicate})",
             place = self.place(),
             shown = self.shown(),
@@ -72,42 +97,44 @@ impl Statements<'_> {
     }
 
     /// Where row `t` of the target is, so far as the caller may know.
-    pub(super) fn place(&self) -> &'static str {
+    pub(super) fn place(&self) -> Sql {
         if self.table.readable {
-            "t.tableoid AS holder_oid, t.ctid AS holder_tid"
+            sql!("t.tableoid AS holder_oid, t.ctid AS holder_tid")
         } else {
-            "NULL::pg_catalog.oid AS holder_oid, NULL::pg_catalog.tid AS holder_tid"
+            sql!("NULL::pg_catalog.oid AS holder_oid, NULL::pg_catalog.tid AS holder_tid")
         }
     }
 
-    pub(super) fn shown(&self) -> String {
-        comma(self.shown_columns().into_iter().enumerate().map(|(i, (_, sql))| format!("{sql} AS p{i}")))
+    pub(super) fn shown(&self) -> Sql {
+        let shown = self.shown_columns().into_iter().enumerate();
+        comma(shown.map(|(number, (_, value))| sql!("{value} AS p{number}", value, number)))
     }
 
     /// What a report shows of row `t` of the target: its primary key; its place, where there is none.
-    fn shown_columns(&self) -> Vec<(&str, String)> {
+    fn shown_columns(&self) -> Vec<(&str, Sql)> {
         match self.table.primary_key() {
             Some(key) => {
                 let columns = key.parts.iter().filter_map(|p| self.table.by_number(p.attnum));
-                columns.map(|c| (c.name.as_str(), format!("t.{}", c.quoted))).collect()
+                columns.map(|c| (c.name.as_str(), sql!("t.{column}", column = c.sql()))).collect()
             }
-            None if self.table.readable => vec![("ctid", "t.ctid::pg_catalog.text".to_string())],
-            None => vec![("ctid", "NULL::pg_catalog.text".to_string())],
+            None if self.table.readable => vec![("ctid", sql!("t.ctid::pg_catalog.text"))],
+            None => vec![("ctid", sql!("NULL::pg_catalog.text"))],
         }
     }
 
-    /// The same as JSON, of a row of `holders`.
-    pub(super) fn holder_json(&self, alias: &str) -> String {
+    /// The same as JSON, of a row `t` of `holders`.
+    pub(super) fn holder_json(&self) -> Sql {
         let shown = self.shown_columns();
-        json_object(shown.iter().enumerate().map(|(i, (name, _))| (*name, format!("{alias}.p{i}"))))
+        json_object(shown.iter().enumerate().map(|(number, (name, _))| (*name, sql!("t.p{number}", number))))
     }
 
     /// The same as JSON, of row `t` of the target itself.
-    pub(super) fn primary_key_json(&self) -> String {
+    pub(super) fn primary_key_json(&self) -> Sql {
         json_object(self.shown_columns())
     }
 
-    pub(super) fn key_json(&self, key: &Key, alias: &str) -> String {
-        json_object(key.parts.iter().enumerate().map(|(i, p)| (p.label.as_str(), format!("{alias}.{}", part_name(i)))))
+    pub(super) fn key_json(&self, key: &Key, alias: &Sql) -> Sql {
+        let part = |i: usize| sql!("{alias}.{part}", alias, part = part_name(i));
+        json_object(key.parts.iter().enumerate().map(|(i, p)| (p.label.as_str(), part(i))))
     }
 }

@@ -4,64 +4,67 @@ use super::*;
 
 impl Statements<'_> {
     /// Rows that break NOT NULL or CHECK.
-    pub fn find_broken_rules(&self, rows: &Rows) -> Option<String> {
+    pub fn find_broken_rules(&self, rows: &Rows) -> Option<Sql> {
         let rules = self.rules(rows);
         if rules.is_empty() {
             return None;
         }
-        let Names { row, .. } = self.names;
-        let conditions: Vec<String> = rules.iter().map(|r| r.broken.clone()).collect();
-        let about = rules.iter().enumerate().map(|(i, r)| {
-            format!(
-                "({}, {}, {}, {}, {})",
-                i + 1,
-                r.name.as_deref().map_or("NULL::pg_catalog.text".to_string(), literal),
-                text_array(r.columns.iter().map(String::as_str)),
-                literal(r.sqlstate),
-                literal(&r.message)
+        let about = rules.iter().enumerate().map(|(i, rule)| {
+            sql!(
+                "({number}, {name}, {columns}, {sqlstate}, {message})",
+                number = i + 1,
+                name = literal_or_null(rule.name.as_deref()),
+                columns = column_names(&rule.columns),
+                sqlstate = literal(rule.sqlstate),
+                message = literal(&rule.message),
             )
         });
-        Some(format!(
+        Some(sql!(
             "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             SELECT c.rn, {ORD_CHECK}, 'invalid', v.name, v.columns, c.keys[v.n], v.sqlstate, v.message, {late}
+             SELECT c.rn, {ord}, 'invalid', v.name, v.columns, c.keys[v.n], v.sqlstate, v.message, {late}
              FROM (SELECT {row} AS rn, ARRAY[{flags}]::pg_catalog.bool[] AS broken, ARRAY[{keys}]::pg_catalog.jsonb[] AS keys
-                   FROM {rows} AS r WHERE {any} OFFSET 0) AS c
+                   FROM {rows} AS r WHERE {any_broken} OFFSET 0) AS c
              CROSS JOIN (VALUES {about}) AS v (n, name, columns, sqlstate, message)
              WHERE c.broken[v.n]",
             problem = self.names.problem,
+            ord = ORD_CHECK,
             late = self.late,
-            flags = conditions.join(", "),
-            keys = comma(rules.iter().map(|r| r.key.clone())),
+            row = self.names.row,
+            flags = comma(rules.iter().map(|rule| &rule.broken)),
+            keys = comma(rules.iter().map(|rule| &rule.key)),
             rows = self.rows_sql(rows),
-            any = conditions.join(" OR "),
+            any_broken = any(rules.iter().map(|rule| &rule.broken)),
             about = comma(about),
         ))
     }
 
     fn rules(&self, rows: &Rows) -> Vec<RowRule> {
-        let required =
-            self.table.columns.iter().filter(|c| c.not_null && rows.known.contains(&c.attnum)).map(|c| RowRule {
-                broken: format!("({} IS NOT DISTINCT FROM NULL)", c.quoted),
-                name: c.not_null_constraint.clone(),
-                columns: vec![c.name.clone()],
-                key: json_object([(c.name.as_str(), "NULL::pg_catalog.text".to_string())]),
-                sqlstate: "23502",
-                message: format!(
-                    "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
-                    c.name, self.table.relname
-                ),
-            });
+        let required = self.table.columns.iter().filter(|c| c.not_null && rows.known.contains(&c.attnum));
         let checks = self.table.checks.iter().filter(|c| plan::computable(&c.reads, &rows.known));
-        required.chain(checks.map(|c| self.check_rule(c))).collect()
+        required.map(|c| self.not_null_rule(c)).chain(checks.map(|c| self.check_rule(c))).collect()
+    }
+
+    fn not_null_rule(&self, column: &Column) -> RowRule {
+        RowRule {
+            broken: sql!("({column} IS NOT DISTINCT FROM NULL)", column = column.sql()),
+            name: column.not_null_constraint.clone(),
+            columns: vec![column.name.clone()],
+            key: json_object([(column.name.as_str(), sql!("NULL::pg_catalog.text"))]),
+            sqlstate: "23502",
+            message: format!(
+                "null value in column \"{}\" of relation \"{}\" violates not-null constraint",
+                column.name, self.table.relname
+            ),
+        }
     }
 
     fn check_rule(&self, check: &Check) -> RowRule {
         let columns: Vec<_> = check.reads.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
         RowRule {
-            broken: format!("(({}) IS FALSE)", check.sql),
+            broken: sql!("(({check}) IS FALSE)", check = check.sql),
             name: Some(check.name.clone()),
             columns: columns.iter().map(|c| c.name.clone()).collect(),
-            key: json_object(columns.iter().map(|c| (c.name.as_str(), c.quoted.clone()))),
+            key: json_object(columns.iter().map(|c| (c.name.as_str(), c.sql()))),
             sqlstate: "23514",
             message: format!(
                 "new row for relation \"{}\" violates check constraint \"{}\"",
@@ -74,32 +77,44 @@ impl Statements<'_> {
         fk.checkable && fk.columns.iter().all(|c| rows.known.contains(c))
     }
 
+    fn referring_columns(&self, fk: &ForeignKey) -> Vec<&Column> {
+        fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect()
+    }
+
     /// Rows that refer to nothing. A reference to the target itself may also be met by the source: see `find_parents`.
-    pub fn find_missing_references(&self, position: usize, rows: &Rows) -> String {
+    pub fn find_missing_references(&self, position: usize, rows: &Rows) -> Sql {
         let fk = &self.table.foreign_keys[position];
-        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
-        let all_given = and(columns.iter().map(|c| format!("r.{} IS NOT NULL", c.quoted)));
-        let some_given = columns.iter().map(|c| format!("r.{} IS NOT NULL", c.quoted)).collect::<Vec<_>>().join(" OR ");
-        let half_given = if fk.full { format!("(({some_given}) AND NOT ({all_given}))") } else { "false".into() };
-        let provided = match self.providers(fk, rows, "p") {
-            Some(joined) => format!("AND NOT EXISTS (SELECT FROM {} AS p WHERE {joined})", self.rows_sql(rows)),
-            None => String::new(),
+        let given: Vec<Sql> =
+            self.referring_columns(fk).iter().map(|c| sql!("r.{column} IS NOT NULL", column = c.sql())).collect();
+        let all_given = all(&given);
+        let half_given = match fk.full {
+            true => sql!("({some_given} AND NOT ({all_given}))", some_given = any(&given), all_given),
+            false => sql!("false"),
         };
-        let from = format!(
+        let provided = match self.providers(fk, rows, &sql!("p")) {
+            Some(joined) => {
+                sql!("AND NOT EXISTS (SELECT FROM {rows} AS p WHERE {joined})", rows = self.rows_sql(rows), joined)
+            }
+            None => sql!(""),
+        };
+        let from = sql!(
             "{rows} AS r WHERE ({half_given} OR ({all_given}
                AND NOT EXISTS (SELECT FROM {references} AS x WHERE {exists}) {provided}))",
             rows = self.rows_sql(rows),
-            references = fk.references,
-            exists = self.refers_to(fk, "x"),
+            half_given,
+            all_given,
+            references = fk.in_from(),
+            exists = self.refers_to(fk, &sql!("x")),
+            provided,
         );
         self.report_broken_reference(position, &from, &self.foreign_key_message(fk))
     }
 
     /// Report rows for the rows `r` of `from`, whose reference is not met.
-    fn report_broken_reference(&self, position: usize, from: &str, message: &str) -> String {
+    fn report_broken_reference(&self, position: usize, from: &Sql, message: &str) -> Sql {
         let fk = &self.table.foreign_keys[position];
-        let columns: Vec<_> = fk.columns.iter().filter_map(|n| self.table.by_number(*n)).collect();
-        format!(
+        let columns = self.referring_columns(fk);
+        sql!(
             "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
              SELECT r.{row}, {ord}, 'invalid', {name}, {names}, {key}, '23503', {message}, {late} FROM {from}",
             problem = self.names.problem,
@@ -107,18 +122,24 @@ impl Statements<'_> {
             ord = foreign_key_ord(position),
             name = literal(&fk.name),
             names = text_array(columns.iter().map(|c| c.name.as_str())),
-            key = json_object(columns.iter().map(|c| (c.name.as_str(), format!("r.{}", c.quoted)))),
+            key = json_object(columns.iter().map(|c| (c.name.as_str(), sql!("r.{column}", column = c.sql())))),
             message = literal(message),
             late = self.late,
+            from,
         )
     }
 
     /// The condition under which row `r` refers to row `referred`.
-    fn refers_to(&self, fk: &ForeignKey, referred: &str) -> String {
-        let columns = fk.columns.iter().filter_map(|n| self.table.by_number(*n));
-        and(columns
-            .enumerate()
-            .map(|(i, c)| format!("{referred}.{} {} r.{}", fk.referenced[i], fk.operators[i], c.quoted)))
+    fn refers_to(&self, fk: &ForeignKey, referred: &Sql) -> Sql {
+        all(self.referring_columns(fk).into_iter().enumerate().map(|(i, c)| {
+            sql!(
+                "{referred}.{key} {equal} r.{column}",
+                referred,
+                key = ident(&fk.referenced[i]),
+                equal = fk.operators[i].operator(),
+                column = c.sql(),
+            )
+        }))
     }
 
     fn foreign_key_message(&self, fk: &ForeignKey) -> String {
@@ -126,41 +147,39 @@ impl Statements<'_> {
     }
 
     /// For a foreign key of the target to itself: the condition under which source row `provider` is what `r` refers to.
-    fn providers(&self, fk: &ForeignKey, rows: &Rows, provider: &str) -> Option<String> {
-        let known =
-            |quoted: &str| self.table.columns.iter().any(|c| c.quoted == quoted && rows.known.contains(&c.attnum));
-        if !fk.to_itself || !fk.referenced.iter().all(|q| known(q)) {
-            return None;
-        }
-        Some(self.refers_to(fk, provider))
+    fn providers(&self, fk: &ForeignKey, rows: &Rows, provider: &Sql) -> Option<Sql> {
+        let known = |name: &str| self.table.column(name).is_some_and(|c| rows.known.contains(&c.attnum));
+        (fk.to_itself && fk.referenced.iter().all(|name| known(name))).then(|| self.refers_to(fk, provider))
     }
 
     /// Rows that refer to another row of the source, and to none of the target: their parents must go in before them.
-    pub fn find_parents(&self, position: usize, rows: &Rows) -> Option<String> {
+    pub fn find_parents(&self, position: usize, rows: &Rows) -> Option<Sql> {
         let fk = &self.table.foreign_keys[position];
-        let joined = self.providers(fk, rows, "p")?;
-        let exists = self.refers_to(fk, "x");
-        let own = self.providers(fk, rows, "r")?;
-        Some(format!(
+        Some(sql!(
             "WITH edge AS (SELECT r.{row} AS child, p.{row} AS parent FROM {rows} AS r JOIN {rows} AS p ON {joined}
                WHERE NOT ({own}) AND NOT EXISTS (SELECT FROM {references} AS x WHERE {exists}))
              INSERT INTO {contest} (ord, rn, kind, ref)
-             SELECT {ord}, e.child, {KIND_NEED}, e.parent FROM edge AS e
-             UNION ALL SELECT DISTINCT {ord}, e.parent, {KIND_PRESENT}, 0 FROM edge AS e",
+             SELECT {ord}, e.child, {need}, e.parent FROM edge AS e
+             UNION ALL SELECT DISTINCT {ord}, e.parent, {present}, 0 FROM edge AS e",
             row = self.names.row,
             rows = self.rows_sql(rows),
-            references = fk.references,
+            joined = self.providers(fk, rows, &sql!("p"))?,
+            own = self.refers_to(fk, &sql!("r")),
+            references = fk.in_from(),
+            exists = self.refers_to(fk, &sql!("x")),
             contest = self.names.contest,
             ord = foreign_key_ord(position),
+            need = KIND_NEED,
+            present = KIND_PRESENT,
         ))
     }
 
     /// Report rows for the rows ($1) that refer to a row of the source which did not go in before them.
-    pub fn report_orphans(&self, position: usize, rows: &Rows) -> String {
-        let from = format!(
-            "pg_catalog.unnest($1::pg_catalog.int8[]) AS l (rn) JOIN {} AS r ON r.{} OPERATOR(pg_catalog.=) l.rn",
-            self.rows_sql(rows),
-            self.names.row
+    pub fn report_orphans(&self, position: usize, rows: &Rows) -> Sql {
+        let from = sql!(
+            "pg_catalog.unnest($1::pg_catalog.int8[]) AS l (rn) JOIN {rows} AS r ON r.{row} OPERATOR(pg_catalog.=) l.rn",
+            rows = self.rows_sql(rows),
+            row = self.names.row,
         );
         let message = self.foreign_key_message(&self.table.foreign_keys[position])
             + ": no row of the table or earlier in the source is referred to";
@@ -168,43 +187,37 @@ impl Statements<'_> {
     }
 
     /// Evaluates every expression that the checks, keys and generated columns have, so that a row over which one fails
-    /// can be named.
-    pub fn probe(&self, rows: &Rows, after: i64) -> String {
+    /// can be named. A row is marked before anything is evaluated over it.
+    pub fn probe(&self, rows: &Rows, after: i64) -> Sql {
         let Names { row, .. } = self.names;
-        let mut expressions: Vec<String> = Vec::new();
-        expressions.extend(
-            self.table
-                .columns
-                .iter()
-                .filter(|c| c.generated && rows.known.contains(&c.attnum))
-                .map(|c| format!("r.{}", c.quoted)),
-        );
-        expressions.extend(
-            self.table
-                .checks
-                .iter()
-                .filter(|c| plan::computable(&c.reads, &rows.known))
-                .map(|c| format!("({})", c.sql)),
-        );
+        let generated = self.table.columns.iter().filter(|c| c.generated && rows.known.contains(&c.attnum));
+        let mut expressions: Vec<Sql> = generated.map(|c| sql!("r.{column}", column = c.sql())).collect();
+        let checks = self.table.checks.iter().filter(|c| plan::computable(&c.reads, &rows.known));
+        expressions.extend(checks.map(|c| sql!("({check})", check = c.sql)));
         for key in self.table.keys.iter().filter(|k| self.key_is_computable(k, rows)) {
             expressions.extend(key.parts.iter().map(part_sql));
             expressions.push(predicate(key));
         }
-        format!(
-            "SELECT pg_catalog.count(ROW({})) FROM (SELECT * FROM {} AS s WHERE s.{row} OPERATOR(pg_catalog.>) {after}
-               ORDER BY s.{row} OFFSET 0) AS r WHERE identity_internal.import_mark(r.{row})",
-            expressions.join(", "),
-            self.rows_sql(rows),
+        sql!(
+            "SELECT pg_catalog.count(ROW({expressions})) FROM (
+               SELECT r.*{generated} FROM (
+                 SELECT s.* FROM ({given}) AS s WHERE s.{row} OPERATOR(pg_catalog.>) {after} ORDER BY s.{row} OFFSET 0) AS r
+               WHERE identity_internal.import_mark(r.{row}) OFFSET 0) AS r",
+            expressions = comma(expressions),
+            generated = self.generated_columns(rows),
+            given = self.given_rows(rows),
+            row,
+            after,
         )
     }
 }
 
 /// A rule that a row can break by itself.
 struct RowRule {
-    broken: String,
+    broken: Sql,
     name: Option<String>,
     columns: Vec<String>,
-    key: String,
+    key: Sql,
     sqlstate: &'static str,
     message: String,
 }

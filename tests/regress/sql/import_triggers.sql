@@ -78,6 +78,20 @@ SELECT row_number, status, constraint_name, columns, existing->>'id' IS NOT NULL
   on_conflict => 'update', match_on => '{name}', report => 'all');
 SELECT name, mail, site FROM people WHERE name IN ('bob', 'eve', 'hal', 'new') ORDER BY name;
 
+-- Triggers remember things from one row to the next, also where they are only asked what they make of rows.
+CREATE TABLE many (id int PRIMARY KEY, name text UNIQUE);
+CREATE FUNCTION settled() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog SET work_mem = '1MB' AS $$
+BEGIN NEW.name := upper(NEW.name); RETURN NEW; END $$;
+CREATE FUNCTION thirds() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN IF NEW.id % 3 = 0 THEN RETURN NULL; END IF; RETURN NEW; END $$;
+CREATE TRIGGER a BEFORE INSERT ON many FOR EACH ROW EXECUTE FUNCTION settled();
+CREATE TRIGGER b BEFORE INSERT ON many FOR EACH ROW WHEN (NEW.name LIKE '%9') EXECUTE FUNCTION thirds();
+SELECT status, constraint_name, count(*), min(row_number), max(row_number), min(key::text) FROM identity.import_rows('many',
+  $$SELECT n AS id, CASE WHEN n % 2 = 0 THEN 'N' ELSE 'n' END || n % 1001 AS name FROM generate_series(1, 5000) n$$) GROUP BY 1, 2 ORDER BY 1, 2;
+SELECT count(*), min(name) FROM many;
+DROP TABLE many;
+DROP FUNCTION settled, thirds;
+
 -- An import inside a trigger of another import.
 CREATE TABLE outer_table (n int PRIMARY KEY);
 CREATE TABLE inner_table (n int PRIMARY KEY);
