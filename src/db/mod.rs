@@ -17,6 +17,7 @@ pub mod session;
 pub mod source;
 pub mod spi;
 pub mod spool;
+pub mod sql;
 pub mod statement;
 pub mod table;
 pub mod trigger;
