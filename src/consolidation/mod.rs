@@ -18,6 +18,7 @@ use crate::db::catalog;
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
+use crate::db::spool::Spool;
 use crate::db::{attempt, spi};
 use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
@@ -241,8 +242,8 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
         run::check_isolation("undo_dedup")?;
     }
     result.open();
-    let sql = format!("SELECT u.* FROM identity_internal.undo_site_dedup({}, {dry_run}) AS u", spi::literal(run_id));
-    session::as_extension_owner(|| result.append(&sql))?;
+    let sql = "SELECT u.* FROM identity_internal.undo_site_dedup($1::pg_catalog.uuid, $2) AS u";
+    session::as_extension_owner(|| result.append_with(sql, &[run_id.into(), dry_run.into()]))?;
     Ok(true)
 }
 
@@ -277,12 +278,8 @@ fn check_undoer(run_by: &str) -> Result<()> {
 }
 
 fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
-    let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
-    session::as_owner(owner, || {
-        spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
-        spi::execute(&statements::show_undo(&spi::quote_identifier(&caller)))
-    })?;
+    take_record(run, run_id, owner)?;
     run.on_target(&run.target.check_rights())?;
     if !dry_run {
         run::check_isolation("undo_dedup")?;
@@ -302,9 +299,20 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
         let restored = record_restored(run_id, owner)?;
         audit("undo_dedup", &run.target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
     }
-    run.own(&statements::drop(&["member", "pending", "done"]))?;
-    session::as_owner(owner, || spi::execute(&statements::drop(&["undo"])))?;
+    run.own(&statements::drop(&["undo", "member", "pending", "done"]))?;
     Ok(())
+}
+
+/// Puts what the record has of the run's rows into a table of the caller's own. The tables that an undo works on are all the
+/// caller's, because the caller's code runs beside them: triggers, casts and policies of the target.
+fn take_record(run: &Run, run_id: &str, owner: pg_sys::Oid) -> Result<()> {
+    let mut rows = Spool::new();
+    session::as_owner(owner, || rows.fill(statements::READ_UNDO, &[run_id.into()]))?;
+    run.own(statements::CREATE_UNDO)?;
+    rows.drain(BATCH as usize, |rows| {
+        with_system_names(|| spi::execute_built(statements::ADD_UNDO, || vec![rows.into()]))?;
+        Ok(())
+    })
 }
 
 /// Hands the rows that were restored over to the record, and counts them. They are read as the caller: the owner of the

@@ -60,7 +60,9 @@ pub fn as_owner<T>(owner: pg_sys::Oid, work: impl FnOnce() -> Result<T>) -> Resu
 
 /// The role that owns this extension.
 pub fn extension_owner() -> Result<pg_sys::Oid> {
-    spi::value::<pg_sys::Oid>("SELECT extowner FROM pg_catalog.pg_extension WHERE extname = 'pg_identity'", &[])?
+    let sql =
+        "SELECT e.extowner FROM pg_catalog.pg_extension AS e WHERE e.extname OPERATOR(pg_catalog.=) 'pg_identity'";
+    spi::value::<pg_sys::Oid>(sql, &[])?
         .ok_or_else(|| Error::new("42704", "extension \"pg_identity\" is not installed here"))
 }
 
