@@ -5,6 +5,8 @@ pub mod bulk;
 pub mod call;
 pub mod catalog;
 pub mod expression;
+#[cfg(test)]
+pub mod golden;
 pub mod interrupt;
 pub mod invalidation;
 pub mod json;

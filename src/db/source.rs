@@ -67,28 +67,37 @@ pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
             .detail(format!("It has {} columns.", columns.len()))
             .hint(hint));
     };
-    Ok(sql!(
-        "SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE {column} IS NOT NULL",
-        column = qualified(&sql!("l"), column),
-        query = Sql::verbatim(query)
-    )
-    .to_string())
+    Ok(list_texts(&query, column).to_string())
 }
 
 /// Reads one column of a source's query to its end: its values as text.
 pub fn read_column(query: &str, column: &str) -> Result<Spool> {
-    let column = qualified(&sql!("s"), column);
-    read(&sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS s", column, query = Sql::verbatim(query)))
+    read(&column_texts(query, column))
 }
 
 /// Reads some columns of a source's query to its end: a JSON object a row, as text.
 pub fn read_rows(query: &str, columns: &[&str]) -> Result<Spool> {
+    read(&row_texts(query, columns))
+}
+
+fn column_texts(query: &str, column: &str) -> Sql {
+    let (column, query) = (qualified(&sql!("s"), column), Sql::verbatim(query));
+    sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS s", column, query)
+}
+
+fn row_texts(query: &str, columns: &[&str]) -> Sql {
     let columns = comma(columns.iter().map(|name| qualified(&sql!("s"), name)));
-    read(&sql!(
+    sql!(
         "SELECT pg_catalog.to_json(r)::pg_catalog.text FROM (SELECT {columns} FROM (\n{query}\n) AS s) AS r",
         columns,
         query = Sql::verbatim(query)
-    ))
+    )
+}
+
+/// The texts of a list's query, without NULLs.
+fn list_texts(query: &str, column: &str) -> Sql {
+    let (column, query) = (qualified(&sql!("l"), column), Sql::verbatim(query));
+    sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE {column} IS NOT NULL", column, query)
 }
 
 fn read(query: &Sql) -> Result<Spool> {
@@ -131,6 +140,19 @@ fn after_identifier(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::golden::Golden;
+
+    #[test]
+    fn golden_columns_are_quoted_whatever_their_names_are() {
+        let query = "SELECT * FROM people -- {column} $1";
+        let columns =
+            ["last, first", "a\"b", "it's", "$1", "@site", "{query}", "s.x", "two\nlines", "größe", ") AS s; --"];
+        let mut golden = Golden::default();
+        golden.add("row_texts", [row_texts(query, &columns)]);
+        golden.add("column_texts", columns.iter().map(|column| column_texts(query, column)));
+        golden.add("list_texts", columns.iter().map(|column| list_texts(query, column)));
+        golden.check("src/db/source.golden.sql");
+    }
 
     #[test]
     fn a_name_is_told_from_a_query() {

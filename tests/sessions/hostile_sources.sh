@@ -7,7 +7,7 @@ hostile=hostile_$$
 forget() { psql -XqAt -c "DROP OWNED BY $hostile CASCADE" -c "DROP ROLE $hostile" >/dev/null 2>&1 || true; }
 trap forget EXIT
 
-ask <<SQL
+ask >/dev/null <<SQL
 SET client_min_messages = warning;
 CREATE ROLE $hostile LOGIN;
 SELECT identity.grant_access('$hostile', 'importer');

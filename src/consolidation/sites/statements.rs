@@ -317,3 +317,26 @@ WHERE g.holder <> g.keeper ORDER BY g.site_id, g.row_order, g.original_id, g.kin
 /// Names of the temporary tables that look for duplicates.
 pub const DEDUP: [&str; 4] =
     ["pg_identity_login", "pg_identity_repeated", "pg_identity_grouped", "pg_identity_pending"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::golden::Golden;
+
+    /// No statement has anything in it that came from a caller.
+    #[test]
+    fn golden_statements() {
+        let mut golden = Golden::default();
+        golden.add("load", [CREATE, ADD_ITEMS, ADD_FAULTS, INDEX_ITEMS, ANALYZE_ITEMS, STORED]);
+        for (found, how) in [(Found::InBulk, "in bulk"), (Found::ByIndex, "by index")] {
+            golden.add(&format!("decide {how}"), decide(found));
+            golden.add(&format!("write {how}"), write(found));
+        }
+        golden.add("report", [report(true), report(false), drop(&STAGING)]);
+        golden.add("count", [COUNT]);
+        golden.add("duplicates", [FIND_REPEATED, GROUP, CREATE_PENDING, PENDING, TAKEN, HELD, SET_NAMES, RECORD_RUN]);
+        golden.add("apply", APPLY.iter().chain(&[COUNT_RUN, REPORT_DEDUP]).copied());
+        golden.add("drop", [drop(&DEDUP)]);
+        golden.check("src/consolidation/sites/statements.golden.sql");
+    }
+}

@@ -547,3 +547,34 @@ pub fn report(parts: &[Sql]) -> Sql {
         parts
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::golden::Golden;
+
+    /// No statement has anything in it that came from a caller, but for the numbers of rows.
+    #[test]
+    fn golden_statements() {
+        let mut golden = Golden::default();
+        golden.add("constants", [STORED, SCHEMAS, KEPT_SCHEMAS]);
+        for (s, mode) in [(Statements::new(7, false), "insert"), (Statements::new(8, true), "update")] {
+            let add = [s.create(), s.add_items(), s.add_claims(), s.add_faults(), s.analyze(), s.index_rows()];
+            golden.add(&format!("{mode}: load"), add);
+            golden.add(&format!("{mode}: find"), [s.forget_decision(), s.find_targets(), s.find_nameless()]);
+            golden.add(&format!("{mode}: find"), [s.find_conflicts(), s.find_rivals(), s.find_freed()]);
+            golden.add(
+                &format!("{mode}: contest"),
+                [s.read_contest(), s.add_losses(), s.forget_freed(), s.forget_echoes()],
+            );
+            golden.add(&format!("{mode}: write"), [s.last_row(), s.any_clean(1, 9), s.replace(1, 9), s.write(1, 9)]);
+            golden.add(&format!("{mode}: refusal"), [s.add_refusal()]);
+            golden
+                .add(&format!("{mode}: count"), [s.count_problems(), s.count(), s.first_problems(), s.find_warnings()]);
+            let parts = [s.report_problems(), s.report_fine(true), s.report_fine(false)];
+            golden
+                .add(&format!("{mode}: report"), [report(&parts[..1]), report(&parts[..2]), report(&parts), s.drop()]);
+        }
+        golden.check("src/import/identities/statements.golden.sql");
+    }
+}
