@@ -339,13 +339,15 @@ A username gets the site''s prefix (with a counter where the new name is taken),
 Returns a row for each name that changed, and for each that should and cannot, with the reason. identity.undo_dedup(run_id) gives the names back.
 Errors: 42704 no such realm.';
 
+-- The temporary table belongs to the owner of the extension, in the caller's session. No code of the caller's runs while it is
+-- there, and every statement that writes to a table of the store has it in use, so that it cannot be dropped by a trigger.
 CREATE FUNCTION identity_internal.undo_site_dedup(run_id uuid, dry_run boolean)
 RETURNS TABLE (site text, row_id text, login text, restored text, status text, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.lock_staged(r.realm, true) FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id;
-    CREATE TEMPORARY TABLE pg_identity_undone ON COMMIT DROP AS
+    CREATE TEMPORARY TABLE pg_temp.pg_identity_undone ON COMMIT DROP AS
     SELECT f.realm, f.site_id, f.original_id, f.kind, f.old_value, f.old_key, f.new_value, n.value,
         CASE WHEN s.state IN ('promoted', 'linked') THEN s.state
              WHEN n.kind IS NULL THEN 'missing'
@@ -374,26 +376,30 @@ BEGIN
         LIMIT 1) AS h ON true
     WHERE f.run_id = undo_site_dedup.run_id AND f.restored_at IS NULL
     ORDER BY f.site_id, length(f.original_id), f.original_id, f.kind;
+    -- Without statistics the planner may read this table once for each row of another: then by its index.
+    CREATE INDEX ON pg_temp.pg_identity_undone (realm, site_id, original_id, kind);
 
     UPDATE identity.staged_identifiers AS n SET value = u.old_value, key = u.old_key, logs_in = true
-    FROM pg_identity_undone AS u
+    FROM pg_temp.pg_identity_undone AS u
     WHERE NOT dry_run AND u.status = 'restored' AND (n.realm, n.site_id, n.original_id, n.kind) = (u.realm, u.site_id, u.original_id, u.kind);
     UPDATE identity.former_logins AS f SET restored_at = now()
-    FROM pg_identity_undone AS u
+    FROM pg_temp.pg_identity_undone AS u
     WHERE NOT dry_run AND u.status = 'restored' AND f.run_id = undo_site_dedup.run_id
       AND (f.realm, f.site_id, f.original_id, f.kind) = (u.realm, u.site_id, u.original_id, u.kind);
     -- Who was told of the new name is told of the old one; for the others there is nothing to say.
     INSERT INTO identity.notices (realm, site_id, original_id, channel, address, old_login, new_login)
     SELECT o.realm, o.site_id, o.original_id, o.channel, o.address, o.new_login, o.old_login
-    FROM pg_identity_undone AS u JOIN identity.notices AS o USING (realm, site_id, original_id)
+    FROM pg_temp.pg_identity_undone AS u JOIN identity.notices AS o USING (realm, site_id, original_id)
     WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id AND o.state IN ('sent', 'acknowledged');
     UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
-    FROM pg_identity_undone AS u
-    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id AND o.state = 'pending'
+    FROM pg_temp.pg_identity_undone AS u
+    -- Pending ones; said in this way, which the index of those does not fit, each is found by its owner.
+    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id
+      AND o.state <> ALL ('{sent,bounced,skipped,acknowledged}')
       AND (o.realm, o.site_id, o.original_id) = (u.realm, u.site_id, u.original_id);
 
     PERFORM identity_internal.audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored',
-        (SELECT count(*) FROM pg_identity_undone AS u WHERE u.status = 'restored')))
+        (SELECT count(*) FROM pg_temp.pg_identity_undone AS u WHERE u.status = 'restored')))
     FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id AND NOT dry_run;
     RETURN QUERY
     SELECT t.name::text, u.original_id::text, u.value::text, CASE u.status WHEN 'restored' THEN u.old_value::text END, u.status::text,
@@ -402,9 +408,9 @@ BEGIN
                       WHEN 'promoted' THEN 'the user is in the main tables by now'
                       WHEN 'linked' THEN 'the user is linked to an identity by now'
                       WHEN 'taken' THEN u.holder || ' has the name now' END
-    FROM pg_identity_undone AS u JOIN identity.sites AS t USING (realm, site_id)
+    FROM pg_temp.pg_identity_undone AS u JOIN identity.sites AS t USING (realm, site_id)
     ORDER BY u.site_id, length(u.original_id), u.original_id, u.kind;
-    DROP TABLE pg_identity_undone;
+    DROP TABLE pg_temp.pg_identity_undone;
 END
 $$;
 COMMENT ON FUNCTION identity_internal.undo_site_dedup(uuid, boolean) IS 'Internal: identity.undo_dedup() for a run of identity.dedup_site_logins()';

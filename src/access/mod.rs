@@ -8,7 +8,7 @@ mod level;
 mod realms;
 
 use crate::db::session;
-use crate::db::spi::literal;
+use crate::db::sql::literal;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;

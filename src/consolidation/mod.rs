@@ -19,7 +19,7 @@ use crate::db::catalog;
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
-use crate::db::sql::{literal, sql};
+use crate::db::spool::Spool;
 use crate::db::{attempt, spi};
 use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
@@ -256,12 +256,8 @@ fn undo_sites(run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<boo
         run::check_isolation("undo_dedup")?;
     }
     result.open();
-    let sql = sql!(
-        "SELECT u.* FROM identity_internal.undo_site_dedup({run_id}, {dry_run}) AS u",
-        run_id = literal(run_id),
-        dry_run
-    );
-    session::as_extension_owner(|| result.append(&sql))?;
+    let sql = "SELECT u.* FROM identity_internal.undo_site_dedup($1::pg_catalog.uuid, $2) AS u";
+    session::as_extension_owner(|| result.append_with(sql, &[run_id.into(), dry_run.into()]))?;
     Ok(true)
 }
 
@@ -296,12 +292,8 @@ fn check_undoer(run_by: &str) -> Result<()> {
 }
 
 fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
-    let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
-    session::as_owner(owner, || {
-        spi::execute_with(statements::CREATE_UNDO, &[run_id.into()])?;
-        spi::execute(&statements::show_undo(&caller))
-    })?;
+    take_record(run, run_id, owner)?;
     run.on_target(&run.target.check_rights())?;
     if !dry_run {
         run::check_isolation("undo_dedup")?;
@@ -321,9 +313,20 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
         let restored = record_restored(run_id, owner)?;
         audit("undo_dedup", &run.target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
     }
-    run.own(&statements::drop(&["member", "pending", "done"]))?;
-    session::as_owner(owner, || spi::execute(&statements::drop(&["undo"])))?;
+    run.own(&statements::drop(&["undo", "member", "pending", "done"]))?;
     Ok(())
+}
+
+/// Puts what the record has of the run's rows into a table of the caller's own. The tables that an undo works on are all the
+/// caller's, because the caller's code runs beside them: triggers, casts and policies of the target.
+fn take_record(run: &Run, run_id: &str, owner: pg_sys::Oid) -> Result<()> {
+    let mut rows = Spool::new();
+    session::as_owner(owner, || rows.fill(statements::READ_UNDO, &[run_id.into()]))?;
+    run.own(statements::CREATE_UNDO)?;
+    rows.drain(BATCH as usize, |rows| {
+        with_system_names(|| spi::execute_built(statements::ADD_UNDO, || vec![rows.into()]))?;
+        Ok(())
+    })
 }
 
 /// Hands the rows that were restored over to the record, and counts them. They are read as the caller: the owner of the

@@ -3,7 +3,7 @@
 
 use crate::consolidation::plan::{Columns, Normalize};
 use crate::db::catalog::{Column, Table};
-use crate::db::sql::{Sql, comma, ident, literal, relation, sql};
+use crate::db::sql::{Sql, comma, literal, relation, sql};
 
 /// The statements on the user's own table.
 pub struct Target<'a> {
@@ -176,11 +176,21 @@ pub const RECORD_ROWS: &str = "
 INSERT INTO identity.dedup_rows (run_id, row_id, site, login_key, keeper, old_login, new_login, old_flag)
 SELECT $1::uuid, r.* FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8)) AS r";
 
-/// undo: the rows of a run; todo: those that have their new name from it.
-pub const CREATE_UNDO: &str = "
-CREATE TEMPORARY TABLE pg_temp.pg_identity_undo ON COMMIT DROP AS
-SELECT r.row_id, r.site, r.login_key, r.keeper, r.old_login, r.new_login, r.old_flag, r.new_login IS NOT NULL AND NOT r.restored AS todo
+/// The rows of a run as its record has them: of each a JSON array, as text.
+pub const READ_UNDO: &str = "
+SELECT jsonb_build_array(r.row_id, r.site, r.login_key, r.keeper, r.old_login, r.new_login, r.old_flag, r.new_login IS NOT NULL AND NOT r.restored)::text
 FROM identity.dedup_rows AS r WHERE r.run_id = $1::uuid";
+
+/// undo: these rows, in a table of the caller's own; todo: those that have their new name from the run.
+pub const CREATE_UNDO: &str = r#"
+CREATE TEMPORARY TABLE pg_temp.pg_identity_undo (
+  row_id text COLLATE "C", site text, login_key text COLLATE "C", keeper text COLLATE "C", old_login text, new_login text,
+  old_flag text, todo bool) ON COMMIT DROP"#;
+
+pub const ADD_UNDO: &str = "
+INSERT INTO pg_temp.pg_identity_undo (row_id, site, login_key, keeper, old_login, new_login, old_flag, todo)
+SELECT r.v ->> 0, r.v ->> 1, r.v ->> 2, r.v ->> 3, r.v ->> 4, r.v ->> 5, r.v ->> 6, (r.v ->> 7)::bool
+FROM unnest($1) AS t (text) CROSS JOIN LATERAL CAST(t.text AS jsonb) AS r (v)";
 
 pub const DECIDE_UNDO: &str = "
 CREATE TEMPORARY TABLE pg_temp.pg_identity_done (n int8, login text) ON COMMIT DROP;
@@ -213,11 +223,6 @@ pub const RESTORED: &str = "SELECT p.row_id FROM pg_temp.pg_identity_pending AS 
 
 pub const RECORD_UNDO: &str = "
 UPDATE identity.dedup_rows AS r SET restored = true WHERE r.run_id = $1::uuid AND r.row_id = ANY ($2)";
-
-/// The caller reads what the owner of the records has put together.
-pub fn show_undo(role: &str) -> Sql {
-    sql!("GRANT SELECT ON pg_temp.pg_identity_undo TO {role}", role = ident(role))
-}
 
 pub const COUNT_PENDING: &str = "SELECT count(*) FROM pg_temp.pg_identity_pending";
 

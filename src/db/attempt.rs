@@ -5,6 +5,7 @@
 
 use crate::error::{Error, unpack_sqlstate};
 use cee_scape::{SigJmpBufFields, call_with_sigsetjmp};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
@@ -42,9 +43,33 @@ impl From<Failure> for Error {
 
 /// Runs `sql` in a subtransaction: its row count, or its error with everything it wrote undone.
 pub fn attempt(sql: &str) -> Result<u64, Failure> {
+    attempt_with(sql, &[])
+}
+
+/// As `attempt`, for statements with parameters.
+pub fn attempt_with(sql: &str, arguments: &[DatumWithOid]) -> Result<u64, Failure> {
     let sql = CString::new(sql).expect("SQL text has no NUL byte");
+    let arguments = Arguments::of(arguments);
     // SAFETY: within the connection, which is older than the subtransaction.
-    Spi::connect_mut(|_| in_subtransaction(|| unsafe { execute_caught(&sql) }, Result::is_ok))
+    Spi::connect_mut(|_| in_subtransaction(|| unsafe { execute_caught(&sql, &arguments) }, Result::is_ok))
+}
+
+/// Arguments as the SPI takes them.
+struct Arguments {
+    types: Vec<pg_sys::Oid>,
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<c_char>,
+}
+
+impl Arguments {
+    fn of(arguments: &[DatumWithOid]) -> Self {
+        let value = |argument: &DatumWithOid| argument.datum().map(|datum| datum.sans_lifetime());
+        Arguments {
+            types: arguments.iter().map(DatumWithOid::oid).collect(),
+            values: arguments.iter().map(|a| value(a).unwrap_or(pg_sys::Datum::null())).collect(),
+            nulls: arguments.iter().map(|a| if value(a).is_some() { b' ' } else { b'n' } as c_char).collect(),
+        }
+    }
 }
 
 /// Runs `work` in a subtransaction, and keeps what it wrote where `keep` says so of what it returned. It must not unwind.
@@ -123,7 +148,15 @@ mod c {
     use super::*;
     unsafe extern "C-unwind" {
         /// The server's own function, without the wrapper of pgrx that would turn its error into a panic.
-        pub fn SPI_execute(src: *const c_char, read_only: bool, count: c_long) -> c_int;
+        pub fn SPI_execute_with_args(
+            src: *const c_char,
+            arguments: c_int,
+            types: *mut pg_sys::Oid,
+            values: *mut pg_sys::Datum,
+            nulls: *const c_char,
+            read_only: bool,
+            count: c_long,
+        ) -> c_int;
     }
 }
 
@@ -131,7 +164,7 @@ mod c {
 ///
 /// # Safety
 /// To be called with SPI connected and inside a subtransaction that the caller rolls back on `Err`.
-unsafe fn execute_caught(sql: &CStr) -> Result<u64, Failure> {
+unsafe fn execute_caught(sql: &CStr, arguments: &Arguments) -> Result<u64, Failure> {
     // SAFETY: between setting and restoring the exception stack only C code runs, and no Rust value with a
     // destructor lives in a frame that the jump discards.
     unsafe {
@@ -141,9 +174,11 @@ unsafe fn execute_caught(sql: &CStr) -> Result<u64, Failure> {
         let mut status: c_int = 0;
         let status_to = &raw mut status;
         let text = sql.as_ptr();
+        let (number, types) = (arguments.types.len() as c_int, arguments.types.as_ptr().cast_mut());
+        let (values, nulls) = (arguments.values.as_ptr().cast_mut(), arguments.nulls.as_ptr());
         let jumped = call_with_sigsetjmp(false, |buffer| {
             pg_sys::PG_exception_stack = buffer as *const SigJmpBufFields as *mut pg_sys::sigjmp_buf;
-            *status_to = c::SPI_execute(text, false, 0);
+            *status_to = c::SPI_execute_with_args(text, number, types, values, nulls, false, 0);
             0
         });
         pg_sys::PG_exception_stack = exceptions;

@@ -1,27 +1,11 @@
 //! A function's result set, filled by a query, without a detour through Rust values.
 
+use crate::db::receive::{self, Store};
 use crate::error::{Error, Result};
+use pgrx::FromDatum;
 use pgrx::PgMemoryContexts;
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::prelude::*;
-use std::ffi::{CString, c_char};
-
-mod c {
-    use super::*;
-    // executor/tstoreReceiver.h, which pgrx does not bind.
-    unsafe extern "C-unwind" {
-        pub fn CreateTuplestoreDestReceiver() -> *mut pg_sys::DestReceiver;
-        pub fn SetTuplestoreDestReceiverParams(
-            receiver: *mut pg_sys::DestReceiver,
-            store: *mut pg_sys::Tuplestorestate,
-            context: pg_sys::MemoryContext,
-            detoast: bool,
-            target: pg_sys::TupleDesc,
-            map_failure: *const c_char,
-        );
-    }
-}
 
 /// The one row of a function with OUT parameters.
 ///
@@ -120,26 +104,18 @@ impl ResultSet {
 
     /// Adds the rows of `query`, whose columns are the function's.
     pub fn append(&mut self, query: &str) -> Result<()> {
+        self.append_with(query, &[])
+    }
+
+    /// As `append`, for a query with parameters.
+    pub fn append_with(&mut self, query: &str, arguments: &[DatumWithOid]) -> Result<()> {
         assert!(!self.store.is_null(), "the result is open");
-        let query = CString::new(query).expect("SQL text has no NUL byte");
-        Spi::connect_mut(|_| {
-            // SAFETY: the receiver is made for this store and used up by the one statement.
-            unsafe {
-                let receiver = pg_guard_ffi_boundary(|| c::CreateTuplestoreDestReceiver());
-                pg_guard_ffi_boundary(|| {
-                    c::SetTuplestoreDestReceiverParams(
-                        receiver,
-                        self.store,
-                        (*(*self.info).econtext).ecxt_per_query_memory,
-                        true,
-                        std::ptr::null_mut(),
-                        std::ptr::null(),
-                    )
-                });
-                let options = pg_sys::SPIExecuteOptions { dest: receiver, ..Default::default() };
-                pg_sys::SPI_execute_extended(query.as_ptr(), &options);
-            }
-        });
+        // SAFETY: `open` has made the store in the per-query context.
+        unsafe {
+            let context = (*(*self.info).econtext).ecxt_per_query_memory;
+            let to = Store { store: self.store, context, columns: std::ptr::null_mut() };
+            receive::run_into(&to, query, arguments)?;
+        }
         Ok(())
     }
 }

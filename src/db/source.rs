@@ -1,6 +1,14 @@
-//! What a caller names to be read: a relation, or a query that only reads. It is read as he reads it.
+//! What a caller names to be read: a relation, or a query that only reads. It is read with the caller's rights and search path.
+//!
+//! A source runs code of the caller's: functions, policies, casts, the CHECKs of domains. That code can do in the session
+//! whatever the caller can, and more than reads: it drops temporary tables of others (DISCARD TEMP needs no right), and makes its
+//! own under their names. So a source is read to its end, into texts of the server's own type, before anything is made or written
+//! with another role's rights; of what it left nothing of the caller's is run any more.
 
+use crate::db::session;
 use crate::db::spi;
+use crate::db::spool::Spool;
+use crate::db::sql::{Sql, comma, qualified, sql};
 use crate::db::statement::{self, Statement};
 use crate::error::{Error, Result};
 use pgrx::prelude::*;
@@ -59,8 +67,45 @@ pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
             .detail(format!("It has {} columns.", columns.len()))
             .hint(hint));
     };
-    let column = spi::quote_identifier(column);
-    Ok(format!("SELECT l.{column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE l.{column} IS NOT NULL"))
+    Ok(list_texts(&query, column).to_string())
+}
+
+/// Reads one column of a source's query to its end: its values as text.
+pub fn read_column(query: &str, column: &str) -> Result<Spool> {
+    read(&column_texts(query, column))
+}
+
+/// Reads some columns of a source's query to its end: a JSON object a row, as text.
+pub fn read_rows(query: &str, columns: &[&str]) -> Result<Spool> {
+    read(&row_texts(query, columns))
+}
+
+fn column_texts(query: &str, column: &str) -> Sql {
+    let (column, query) = (qualified(&sql!("s"), column), Sql::verbatim(query));
+    sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS s", column, query)
+}
+
+fn row_texts(query: &str, columns: &[&str]) -> Sql {
+    let columns = comma(columns.iter().map(|name| qualified(&sql!("s"), name)));
+    sql!(
+        "SELECT pg_catalog.to_json(r)::pg_catalog.text FROM (SELECT {columns} FROM (\n{query}\n) AS s) AS r",
+        columns,
+        query = Sql::verbatim(query)
+    )
+}
+
+/// The texts of a list's query, without NULLs.
+fn list_texts(query: &str, column: &str) -> Sql {
+    let (column, query) = (qualified(&sql!("l"), column), Sql::verbatim(query));
+    sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE {column} IS NOT NULL", column, query)
+}
+
+fn read(query: &Sql) -> Result<Spool> {
+    let mut rows = Spool::new();
+    // A parallel or synchronized scan would return a table's rows in another order each time.
+    let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
+    session::with_settings(&ordered, || rows.fill(query, &[]))?;
+    Ok(rows)
 }
 
 /// True where a source is the name of a relation, qualified or not, and not a query.
@@ -95,6 +140,19 @@ fn after_identifier(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::db::golden::Golden;
+
+    #[test]
+    fn golden_columns_are_quoted_whatever_their_names_are() {
+        let query = "SELECT * FROM people -- {column} $1";
+        let columns =
+            ["last, first", "a\"b", "it's", "$1", "@site", "{query}", "s.x", "two\nlines", "größe", ") AS s; --"];
+        let mut golden = Golden::default();
+        golden.add("row_texts", [row_texts(query, &columns)]);
+        golden.add("column_texts", columns.iter().map(|column| column_texts(query, column)));
+        golden.add("list_texts", columns.iter().map(|column| list_texts(query, column)));
+        golden.check("src/db/source.golden.sql");
+    }
 
     #[test]
     fn a_name_is_told_from_a_query() {

@@ -58,9 +58,14 @@ pub fn document<T: DeserializeOwned>(sql: &str, args: &[DatumWithOid]) -> Result
 }
 
 /// Runs a query and hands its rows to `each`, a batch of `BATCH` at a time, in bounded memory.
-pub fn stream(sql: &str, mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+pub fn stream(sql: &str, each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+    stream_with(sql, &[], each)
+}
+
+/// As `stream`, for a query with parameters.
+pub fn stream_with(sql: &str, args: &[DatumWithOid], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
     const BATCH: i64 = 10_000;
-    let mut cursor = Cursor::open(sql)?;
+    let mut cursor = Cursor::open_with(sql, args)?;
     while cursor.fetch(BATCH, &mut each)? {}
     Ok(())
 }
@@ -80,7 +85,13 @@ pub struct Cursor(String);
 
 impl Cursor {
     pub fn open(sql: &str) -> Result<Self> {
-        Ok(Cursor(Spi::connect_mut(|client| Ok::<_, Error>(client.try_open_cursor_mut(sql, &[])?.detach_into_name()))?))
+        Self::open_with(sql, &[])
+    }
+
+    fn open_with(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
+        Ok(Cursor(Spi::connect_mut(|client| {
+            Ok::<_, Error>(client.try_open_cursor_mut(sql, args)?.detach_into_name())
+        })?))
     }
 
     /// Hands over at most `most` rows; false where they were the last, and the cursor is closed. A batch is freed when its
@@ -147,11 +158,6 @@ impl IntoDatum for Composite {
         // SAFETY: a look into the catalog's cache.
         unsafe { pg_sys::get_typtype(other) == pg_sys::TYPTYPE_COMPOSITE as std::ffi::c_char }
     }
-}
-
-/// An identifier, quoted by the server's own rules.
-pub fn quote_identifier(name: &str) -> String {
-    pgrx::spi::quote_identifier(name)
 }
 
 /// A text constant.

@@ -216,6 +216,27 @@ pub fn attempt_rows(
     }
 }
 
+/// How the planner is to join the rows of a run with the rows of a table. A table without statistics looks to it as if a realm
+/// were a two-hundredth of it: it would read the one side whole for each row of the other.
+pub type Lookups = &'static [(&'static str, &'static str)];
+
+/// Few rows: this leaves the one plan that costs no more than they do, by the table's keys.
+pub const BY_INDEX: Lookups = &[
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+    ("enable_material", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_bitmapscan", "off"),
+];
+
+/// Many rows: both sides are read once.
+pub const IN_BULK: Lookups = &[("enable_nestloop", "off")];
+
+/// For so many rows, and a table of so many.
+pub fn lookups(rows: i64, stored: i64) -> Lookups {
+    if plan::look_up_by_index(rows, stored) { BY_INDEX } else { IN_BULK }
+}
+
 /// Runs work that sorts and groups: it may use as much memory as an index build.
 pub fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)

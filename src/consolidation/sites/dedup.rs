@@ -4,12 +4,14 @@ use crate::audit::{self, Event};
 use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
 use crate::consolidation::plan::{Normalize, Room};
 use crate::consolidation::sites::lock_staged;
-use crate::consolidation::sites::statements::{self, fill};
+use crate::consolidation::sites::statements;
 use crate::db::returns::ResultSet;
+use crate::db::temporary::Held;
 use crate::db::{attempt, session, spi};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::job::with_memory;
+use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
@@ -33,20 +35,23 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
 }
 
 fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
-    let sql = |template: &str| fill(template, realm, 0);
-    spi::execute(&sql(statements::FIND_REPEATED))?;
-    spi::execute(&sql(statements::GROUP))?;
-    spi::execute(&sql(statements::CREATE_PENDING))?;
-    allot(sql)?;
+    let in_realm: [DatumWithOid; 1] = [realm.into()];
+    let of_run: [DatumWithOid; 2] = [realm.into(), run_id.into()];
+    for statement in [statements::FIND_REPEATED, statements::GROUP, statements::CREATE_PENDING] {
+        spi::execute_with(statement, &in_realm)?;
+    }
+    let held = Held::new(&statements::DEDUP)?;
+    allot(realm)?;
     spi::execute_with(statements::RECORD_RUN, &[realm.into(), run_id.into(), caller.into()])?;
     let mut counts = [0; statements::APPLY.len()];
     for (count, statement) in counts.iter_mut().zip(statements::APPLY) {
-        *count = spi::execute_with(&sql(statement), &[run_id.into()])?;
+        *count = spi::execute_with(statement, &of_run)?;
     }
     let [changed, _, renamed, proposed] = counts;
-    spi::execute_with(&sql(statements::COUNT_RUN), &[run_id.into(), (proposed as i64).into()])?;
-    result.append(&sql(&statements::report_dedup(run_id)))?;
-    spi::execute(statements::DROP_DEDUP)?;
+    spi::execute_with(statements::COUNT_RUN, &[realm.into(), run_id.into(), (proposed as i64).into()])?;
+    result.append_with(statements::REPORT_DEDUP, &of_run)?;
+    drop(held);
+    spi::execute(&statements::drop(&statements::DEDUP))?;
     let detail = json!({"run_id": run_id, "renamed": renamed, "withdrawn": changed - renamed, "proposed": proposed});
     audit::record(&Event { realm, action: "dedup_site_logins", subject: None, detail: &detail })?;
     let what = if dry_run { "dry run: " } else { "" };
@@ -58,20 +63,20 @@ fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut Resu
 }
 
 /// Finds the new names of the pending users.
-fn allot(sql: impl Fn(&str) -> String) -> Result<()> {
+fn allot(realm: &str) -> Result<()> {
     let normalize = Normalize::Username;
     let (mut pending, mut taken) = (Vec::new(), Taken::default());
     spi::stream(statements::PENDING, |row| {
         pending.push((row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default()));
         Ok(())
     })?;
-    spi::stream(&sql(&statements::taken(normalize)), |row| {
+    spi::stream_with(statements::TAKEN, &[realm.into()], |row| {
         taken.insert(hash(&row.get::<String>(1)?.unwrap_or_default()));
         Ok(())
     })?;
     let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
     let mut allotment = Allotment::new(normalize, ROOM, wishes);
-    allotment.settle(&mut taken, |keys| spi::document(&sql(statements::HELD), &[keys.into()]))?;
+    allotment.settle(&mut taken, |keys| spi::document(statements::HELD, &[realm.into(), keys.into()]))?;
     spi::execute_built(statements::SET_NAMES, || {
         let names = || allotment.names.iter().flatten();
         let logins: Vec<String> = names().map(|name| name.login.clone()).collect();

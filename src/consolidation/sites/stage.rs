@@ -4,14 +4,16 @@ use crate::audit::{self, Event};
 use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
 use crate::consolidation::sites::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
-use crate::consolidation::sites::statements::{self, fill};
+use crate::consolidation::sites::statements::{self, Found};
 use crate::db::returns::ResultSet;
-use crate::db::spi::{self, Cursor};
+use crate::db::spi;
+use crate::db::spool::Spool;
+use crate::db::temporary::Held;
 use crate::db::{attempt, session, source};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::identities::reader::Reader;
-use crate::import::job::with_memory;
+use crate::import::job::{self, with_memory};
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -44,9 +46,13 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     }
     lock_realm(&request.realm)?;
     result.open();
-    let run = Run { request: &request, owner, site };
+    let run = Run { request: &request, site };
     attempt::provisional(|| {
-        with_memory(|| run.stage(&query, &mut result))?;
+        with_memory(|| {
+            let source = source::read_rows(&query, &request.mapping.columns())?;
+            // From here on nothing of the caller's runs.
+            session::as_owner(owner, || run.stage(source, &mut result))
+        })?;
         Ok(((), !request.dry_run))
     })
 }
@@ -61,23 +67,26 @@ fn site_id(request: &Request) -> Result<i32> {
 
 struct Run<'a> {
     request: &'a Request,
-    owner: pg_sys::Oid,
     site: i32,
 }
 
 impl Run<'_> {
-    fn stage(&self, query: &str, result: &mut ResultSet) -> Result<()> {
-        self.execute(statements::CREATE)?;
-        let total = self.load(query)?;
-        for statement in statements::DECIDE.iter().chain(statements::WRITE) {
-            self.execute(statement)?;
+    fn stage(&self, source: Spool, result: &mut ResultSet) -> Result<()> {
+        spi::execute(statements::CREATE)?;
+        let mut held = Held::new(&statements::STAGING)?;
+        let total = self.load(source)?;
+        spi::execute(statements::ANALYZE_ITEMS)?;
+        let lookups = job::lookups(total, spi::number(statements::STORED, &[])?);
+        let mut found = Found::InBulk;
+        if lookups == job::BY_INDEX {
+            found = Found::ByIndex;
+            drop(held);
+            spi::execute(statements::INDEX_ITEMS)?;
+            held = Held::new(&statements::STAGING)?;
         }
-        let counts: BTreeMap<String, i64> = session::as_owner(self.owner, || spi::document(statements::COUNT, &[]))?;
-        if self.request.report != Report::None {
-            let report = statements::report(self.request.report == Report::All);
-            session::as_owner(self.owner, || result.append(&report))?;
-        }
-        self.execute(statements::DROP)?;
+        let counts = session::with_settings(lookups, || self.write(found, result))?;
+        drop(held);
+        spi::execute(&statements::drop(&statements::STAGING))?;
         let Request { realm, site, .. } = self.request;
         audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &json!(counts) })?;
         let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
@@ -87,32 +96,38 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn execute(&self, statement: &str) -> Result<u64> {
-        session::as_owner(self.owner, || spi::execute(&fill(statement, &self.request.realm, self.site)))
+    /// Writes the items, reports them, and counts them by status.
+    fn write(&self, found: Found, result: &mut ResultSet) -> Result<BTreeMap<String, i64>> {
+        for statement in statements::decide(found).iter().chain(&statements::write(found)) {
+            spi::execute_with(statement, &self.place())?;
+        }
+        if self.request.report != Report::None {
+            result.append(&statements::report(self.request.report == Report::All))?;
+        }
+        spi::document(statements::COUNT, &[])
     }
 
-    /// Reads the source as the caller, a batch at a time.
-    fn load(&self, query: &str) -> Result<i64> {
-        let columns: Vec<String> =
-            self.request.mapping.columns().into_iter().map(|c| format!("s.{}", spi::quote_identifier(c))).collect();
-        let sql = format!(
-            "SELECT pg_catalog.to_json(r)::pg_catalog.text FROM (SELECT {} FROM (\n{query}\n) AS s) AS r",
-            columns.join(", ")
-        );
-        let mut cursor = Cursor::open(&sql)?;
+    /// The realm and the site, as the first parameters of a statement.
+    fn place(&self) -> [DatumWithOid<'_>; 2] {
+        [self.request.realm.as_str().into(), self.site.into()]
+    }
+
+    /// Converts the source's rows, a batch at a time.
+    fn load(&self, mut source: Spool) -> Result<i64> {
         let (mut row, mut more) = (0, true);
         while more {
             let mut batch = Batch::default();
-            more = cursor.fetch(BATCH, |tuple| {
+            let before = row;
+            while row < before + BATCH
+                && let Some(text) = source.next()
+            {
                 row += 1;
-                batch.push(row, self.read(&tuple.get::<String>(1)?.unwrap_or_default()), &self.request.rules);
-                Ok(())
-            })?;
+                batch.push(row, self.read(&text.unwrap_or_default()), &self.request.rules);
+            }
+            more = row == before + BATCH;
             let Batch { items, faults } = batch;
-            session::as_owner(self.owner, || {
-                spi::execute_built(statements::ADD_ITEMS, || items.arguments())?;
-                spi::execute_built(statements::ADD_FAULTS, || faults.arguments())
-            })?;
+            spi::execute_built(statements::ADD_ITEMS, || self.place().into_iter().chain(items.arguments()).collect())?;
+            spi::execute_built(statements::ADD_FAULTS, || faults.arguments())?;
         }
         Ok(row)
     }

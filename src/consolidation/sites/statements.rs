@@ -1,33 +1,35 @@
 //! The SQL of the SSO layer. It runs as the owner of the extension with `search_path = pg_catalog, pg_temp`, on the
-//! extension's own tables and temporary tables: the caller's tables are read before, as he.
+//! extension's own tables and temporary tables: the caller's tables are read before, as the caller.
+//!
+//! `$1` is the realm; `$2` is the site that is staged, or the run that looks for duplicates. No value becomes part of a text.
 
-use crate::consolidation::plan::Normalize;
-use crate::db::spi::literal;
-use crate::db::sql::sql;
+use crate::db::sql::{Sql, comma, ident, relation, sql};
 
-/// A realm, and for staging one of its sites, in the place of `@realm` and `@site`.
-pub fn fill(template: &str, realm: &str, site: i32) -> String {
-    template.replace("@realm", &literal(realm)).replace("@site", &site.to_string())
-}
+/// Names of the temporary tables that stage a site.
+pub const STAGING: [&str; 2] = ["pg_identity_item", "pg_identity_fault"];
 
-/// item: a user of the source. fault: a value of one that does not convert.
+/// item: a user of the source; changed: the kinds of its names that are not as they were staged. fault: a value of one that does
+/// not convert.
 pub const CREATE: &str = r#"
 CREATE TEMPORARY TABLE pg_temp.pg_identity_item (
-  rn int8, original_id text COLLATE "C", username text, username_key text, email text, email_key text, email_verified bool,
+  rn int8, realm text COLLATE "C", site_id int4, original_id text COLLATE "C", username text, username_key text, email text, email_key text, email_verified bool,
   phone text, phone_key text, phone_verified bool, password_hash text, registered_at timestamptz, last_login_at timestamptz,
-  display_name text, active bool, traits jsonb, rule text, rule_field text, status text, todo text) ON COMMIT DROP;
+  display_name text, active bool, traits jsonb, rule text, rule_field text, status text, todo text, changed text[]) ON COMMIT DROP;
 CREATE TEMPORARY TABLE pg_temp.pg_identity_fault (rn int8, original_id text, field text, reason text, sqlstate text) ON COMMIT DROP"#;
 
-pub const DROP: &str = "DROP TABLE pg_temp.pg_identity_item, pg_temp.pg_identity_fault";
+/// Drops temporary tables.
+pub fn drop(names: &[&str]) -> Sql {
+    sql!("DROP TABLE {tables}", tables = comma(names.iter().map(|name| relation("pg_temp", name))))
+}
 
 pub const ADD_ITEMS: &str = "
-INSERT INTO pg_temp.pg_identity_item (rn, original_id, username, username_key, email, email_key, email_verified, phone, phone_key,
-  phone_verified, password_hash, registered_at, last_login_at, display_name, active, traits, rule, rule_field)
-SELECT b.rn, b.original_id, b.username, b.username_key, b.email, b.email_key, b.email_verified, b.phone, b.phone_key,
+INSERT INTO pg_temp.pg_identity_item (realm, site_id, rn, original_id, username, username_key, email, email_key, email_verified, phone,
+  phone_key, phone_verified, password_hash, registered_at, last_login_at, display_name, active, traits, rule, rule_field)
+SELECT $1, $2, b.rn, b.original_id, b.username, b.username_key, b.email, b.email_key, b.email_verified, b.phone, b.phone_key,
   b.phone_verified, b.password_hash, b.registered_at::timestamptz, b.last_login_at::timestamptz, b.display_name, b.active,
   b.traits::jsonb, b.rule, b.rule_field
-FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-  unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18))
+FROM ROWS FROM (unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10), unnest($11),
+  unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19), unnest($20))
   AS b (rn, original_id, username, username_key, email, email_key, email_verified, phone, phone_key, phone_verified,
         password_hash, registered_at, last_login_at, display_name, active, traits, rule, rule_field)";
 
@@ -35,72 +37,135 @@ pub const ADD_FAULTS: &str = "
 INSERT INTO pg_temp.pg_identity_fault (rn, original_id, field, reason, sqlstate)
 SELECT b.* FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5)) AS b";
 
+/// For few items, and a site of many users: by these each item finds its user, and itself.
+pub const INDEX_ITEMS: &str = "
+CREATE INDEX ON pg_temp.pg_identity_item (original_id);
+CREATE INDEX ON pg_temp.pg_identity_item (rn)";
+
+pub const ANALYZE_ITEMS: &str = "ANALYZE pg_temp.pg_identity_item (rn, original_id)";
+
+/// Staged users of all realms and sites, about.
+pub const STORED: &str = "
+SELECT GREATEST(c.reltuples::int8, pg_relation_size(c.oid) / 300) FROM pg_class AS c WHERE c.oid = 'identity.staged_identities'::regclass";
+
+/// How items find their rows in a table of the site's.
+#[derive(Clone, Copy)]
+pub enum Found {
+    /// Both sides are read once: all rows of the site.
+    InBulk,
+    /// Item by item. The table's key is compared with the items' columns alone: to constants the planner, without statistics,
+    /// expects one row, and would read all rows of the site for each item.
+    ByIndex,
+}
+
+impl Found {
+    fn of_item(self, alias: &str) -> Sql {
+        let alias = ident(alias);
+        match self {
+            Found::InBulk => {
+                sql!("{alias}.realm = $1 AND {alias}.site_id = $2 AND {alias}.original_id = i.original_id", alias)
+            }
+            Found::ByIndex => sql!(
+                "{alias}.realm = i.realm AND {alias}.site_id = i.site_id AND {alias}.original_id = i.original_id",
+                alias
+            ),
+        }
+    }
+}
+
 /// What is to be done with each item. A user who was released is not quarantined again.
-pub const DECIDE: &[&str] = &[
-    "ANALYZE pg_temp.pg_identity_item",
-    "UPDATE pg_temp.pg_identity_item AS i SET status = 'duplicate'
-     FROM (SELECT d.original_id, min(d.rn) AS first FROM pg_temp.pg_identity_item AS d GROUP BY d.original_id HAVING count(*) > 1) AS d
-     WHERE d.original_id = i.original_id AND d.first < i.rn",
-    "UPDATE pg_temp.pg_identity_item AS i SET rule = NULL
-     FROM identity.staged_identities AS s
-     WHERE i.rule IS NOT NULL AND i.status IS NULL AND s.realm = @realm AND s.site_id = @site AND s.original_id = i.original_id AND s.released",
-    "UPDATE pg_temp.pg_identity_item AS i
-     SET status = CASE WHEN n.state IN ('promoted', 'linked') THEN n.state WHEN i.rule IS NOT NULL THEN 'quarantined'
-                       WHEN n.differs THEN 'updated' ELSE 'unchanged' END,
-         todo = CASE WHEN n.differs AND n.state NOT IN ('promoted', 'linked') THEN 'update' END
-     FROM (
-       SELECT j.rn, s.state,
-         (s.username, s.email, s.email_verified, s.phone, s.phone_verified, s.password_hash, s.registered_at, s.last_login_at,
+pub fn decide(found: Found) -> [Sql; 5] {
+    let of_item = found.of_item("s");
+    let differs = sql!(
+        "(s.username, s.email, s.email_verified, s.phone, s.phone_verified, s.password_hash, s.registered_at, s.last_login_at,
           s.display_name, s.active, s.traits, s.rule)
          IS DISTINCT FROM
-         (j.username, j.email, j.email_verified, j.phone, j.phone_verified, j.password_hash, j.registered_at, j.last_login_at,
-          j.display_name, j.active, j.traits, j.rule) AS differs
-       FROM pg_temp.pg_identity_item AS j JOIN identity.staged_identities AS s
-         ON s.realm = @realm AND s.site_id = @site AND s.original_id = j.original_id
-       WHERE j.status IS NULL) AS n
-     WHERE n.rn = i.rn",
-    "UPDATE pg_temp.pg_identity_item AS i
-     SET status = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, todo = 'insert' WHERE i.status IS NULL",
-    // Who has moved on since, at his first login, is left alone.
-    "WITH locked AS MATERIALIZED (
-       SELECT s.original_id, s.state FROM identity.staged_identities AS s JOIN pg_temp.pg_identity_item AS i ON i.original_id = s.original_id
-       WHERE s.realm = @realm AND s.site_id = @site AND i.todo = 'update' FOR UPDATE OF s)
-     UPDATE pg_temp.pg_identity_item AS i SET status = l.state, todo = NULL
-     FROM locked AS l WHERE l.original_id = i.original_id AND i.todo = 'update' AND l.state IN ('promoted', 'linked')",
-];
+         (i.username, i.email, i.email_verified, i.phone, i.phone_verified, i.password_hash, i.registered_at, i.last_login_at,
+          i.display_name, i.active, i.traits, i.rule)"
+    );
+    [
+        sql!(
+            "UPDATE pg_temp.pg_identity_item AS i SET status = 'duplicate'
+             FROM (SELECT d.original_id, min(d.rn) AS first FROM pg_temp.pg_identity_item AS d GROUP BY d.original_id HAVING count(*) > 1) AS d
+             WHERE d.original_id = i.original_id AND d.first < i.rn"
+        ),
+        sql!(
+            "UPDATE pg_temp.pg_identity_item AS i SET rule = NULL
+             FROM identity.staged_identities AS s
+             WHERE i.rule IS NOT NULL AND i.status IS NULL AND {of_item} AND s.released",
+            of_item
+        ),
+        sql!(
+            "UPDATE pg_temp.pg_identity_item AS i
+             SET status = CASE WHEN s.state IN ('promoted', 'linked') THEN s.state WHEN i.rule IS NOT NULL THEN 'quarantined'
+                               WHEN {differs} THEN 'updated' ELSE 'unchanged' END,
+                 todo = CASE WHEN s.state NOT IN ('promoted', 'linked') AND {differs} THEN 'update' END,
+                 changed = array_remove(ARRAY[CASE WHEN i.username IS DISTINCT FROM s.username THEN 'username' END,
+                   CASE WHEN i.email IS DISTINCT FROM s.email THEN 'email' END, CASE WHEN i.phone IS DISTINCT FROM s.phone THEN 'phone' END], NULL)
+             FROM identity.staged_identities AS s
+             WHERE i.status IS NULL AND {of_item}",
+            differs,
+            of_item
+        ),
+        sql!(
+            "UPDATE pg_temp.pg_identity_item AS i
+             SET status = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, todo = 'insert' WHERE i.status IS NULL"
+        ),
+        // Who has moved on since, at his first login, is left alone.
+        sql!(
+            "WITH locked AS MATERIALIZED (
+               SELECT i.rn, s.state FROM identity.staged_identities AS s JOIN pg_temp.pg_identity_item AS i ON {of_item}
+               WHERE i.todo = 'update' FOR UPDATE OF s)
+             UPDATE pg_temp.pg_identity_item AS i SET status = l.state, todo = NULL
+             FROM locked AS l WHERE l.rn = i.rn AND l.state IN ('promoted', 'linked')",
+            of_item
+        ),
+    ]
+}
 
 /// Writes what is new, and what changed. A name that the site has changed logs in as it is now; one that it has not changed
 /// stays as `dedup_site_logins` left it.
-pub const WRITE: &[&str] = &[
-    "INSERT INTO identity.staged_identities (realm, site_id, original_id, state, rule, username, email, email_verified, phone,
-       phone_verified, password_hash, registered_at, last_login_at, display_name, active, traits)
-     SELECT @realm, @site, i.original_id, i.status, i.rule, i.username, i.email, i.email_verified, i.phone, i.phone_verified,
-       i.password_hash, i.registered_at, i.last_login_at, i.display_name, i.active, i.traits
-     FROM pg_temp.pg_identity_item AS i WHERE i.todo = 'insert'",
-    "DELETE FROM identity.staged_identifiers AS n USING pg_temp.pg_identity_item AS i, identity.staged_identities AS s
-     WHERE i.todo = 'update' AND n.realm = @realm AND n.site_id = @site AND n.original_id = i.original_id
-       AND s.realm = @realm AND s.site_id = @site AND s.original_id = i.original_id
-       AND CASE n.kind WHEN 'username' THEN i.username IS DISTINCT FROM s.username WHEN 'email' THEN i.email IS DISTINCT FROM s.email
-                       ELSE i.phone IS DISTINCT FROM s.phone END",
-    "UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
-     FROM pg_temp.pg_identity_item AS i, identity.staged_identities AS s
-     WHERE i.todo = 'update' AND i.username IS DISTINCT FROM s.username AND o.state = 'pending'
-       AND o.realm = @realm AND o.site_id = @site AND o.original_id = i.original_id
-       AND s.realm = @realm AND s.site_id = @site AND s.original_id = i.original_id",
-    "UPDATE identity.staged_identities AS s
-     SET state = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, rule = i.rule, username = i.username, email = i.email,
-       email_verified = i.email_verified, phone = i.phone, phone_verified = i.phone_verified, password_hash = i.password_hash,
-       registered_at = i.registered_at, last_login_at = i.last_login_at, display_name = i.display_name, active = i.active,
-       traits = i.traits, changed_at = clock_timestamp()
-     FROM pg_temp.pg_identity_item AS i
-     WHERE i.todo = 'update' AND s.realm = @realm AND s.site_id = @site AND s.original_id = i.original_id",
-    "INSERT INTO identity.staged_identifiers (realm, site_id, original_id, kind, value, key)
-     SELECT @realm, @site, i.original_id, n.kind, n.value, n.key FROM pg_temp.pg_identity_item AS i
-     CROSS JOIN LATERAL (VALUES ('username', i.username, i.username_key), ('email', i.email, i.email_key), ('phone', i.phone, i.phone_key))
-       AS n (kind, value, key)
-     WHERE i.todo IS NOT NULL AND n.value IS NOT NULL
-     ON CONFLICT DO NOTHING",
-];
+pub fn write(found: Found) -> [Sql; 5] {
+    [
+        sql!(
+            "INSERT INTO identity.staged_identities (realm, site_id, original_id, state, rule, username, email, email_verified, phone,
+               phone_verified, password_hash, registered_at, last_login_at, display_name, active, traits)
+             SELECT i.realm, i.site_id, i.original_id, i.status, i.rule, i.username, i.email, i.email_verified, i.phone, i.phone_verified,
+               i.password_hash, i.registered_at, i.last_login_at, i.display_name, i.active, i.traits
+             FROM pg_temp.pg_identity_item AS i WHERE i.todo = 'insert'"
+        ),
+        sql!(
+            "DELETE FROM identity.staged_identifiers AS n USING pg_temp.pg_identity_item AS i
+             WHERE i.todo = 'update' AND {of_item} AND n.kind = ANY (i.changed)",
+            of_item = found.of_item("n")
+        ),
+        // Pending ones; said in this way, which the index of those does not fit, each is found by its owner.
+        sql!(
+            "UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
+             FROM pg_temp.pg_identity_item AS i
+             WHERE i.todo = 'update' AND 'username' = ANY (i.changed) AND o.state <> ALL ('{{sent,bounced,skipped,acknowledged}}') AND {of_item}",
+            of_item = found.of_item("o")
+        ),
+        sql!(
+            "UPDATE identity.staged_identities AS s
+             SET state = CASE WHEN i.rule IS NULL THEN 'staged' ELSE 'quarantined' END, rule = i.rule, username = i.username, email = i.email,
+               email_verified = i.email_verified, phone = i.phone, phone_verified = i.phone_verified, password_hash = i.password_hash,
+               registered_at = i.registered_at, last_login_at = i.last_login_at, display_name = i.display_name, active = i.active,
+               traits = i.traits, changed_at = clock_timestamp()
+             FROM pg_temp.pg_identity_item AS i
+             WHERE i.todo = 'update' AND {of_item}",
+            of_item = found.of_item("s")
+        ),
+        sql!(
+            "INSERT INTO identity.staged_identifiers (realm, site_id, original_id, kind, value, key)
+             SELECT i.realm, i.site_id, i.original_id, n.kind, n.value, n.key FROM pg_temp.pg_identity_item AS i
+             CROSS JOIN LATERAL (VALUES ('username', i.username, i.username_key), ('email', i.email, i.email_key), ('phone', i.phone, i.phone_key))
+               AS n (kind, value, key)
+             WHERE i.todo IS NOT NULL AND n.value IS NOT NULL
+             ON CONFLICT DO NOTHING"
+        ),
+    ]
+}
 
 /// Rows of the source by status.
 pub const COUNT: &str = "
@@ -110,19 +175,22 @@ SELECT COALESCE(jsonb_object_agg(c.status, c.rows), '{}') FROM (
   SELECT 'invalid', count(DISTINCT f.rn) FROM pg_temp.pg_identity_fault AS f
   WHERE NOT EXISTS (SELECT FROM pg_temp.pg_identity_item AS i WHERE i.rn = f.rn) HAVING count(*) > 0) AS c";
 
-pub fn report(everything: bool) -> String {
-    let rows = if everything { "true" } else { "i.status IN ('quarantined', 'duplicate') OR f.rn IS NOT NULL" };
-    format!(
+/// What became of the source's rows: of all, or of those that something is said of.
+pub fn report(everything: bool) -> Sql {
+    let rows =
+        if everything { sql!("true") } else { sql!("i.status IN ('quarantined', 'duplicate') OR f.rn IS NOT NULL") };
+    sql!(
         "SELECT COALESCE(i.rn, f.rn), COALESCE(i.original_id, f.original_id)::text, COALESCE(i.status, 'invalid'),
            COALESCE(f.field, CASE i.status WHEN 'quarantined' THEN i.rule_field WHEN 'duplicate' THEN 'original_id' END),
            CASE WHEN f.rn IS NOT NULL THEN f.reason || CASE WHEN i.rn IS NOT NULL THEN ': left out' ELSE '' END
                 WHEN i.status = 'quarantined' THEN i.rule
-                WHEN i.status = 'duplicate' THEN (
-                  SELECT concat('row ', min(d.rn), ' of the source has it') FROM pg_temp.pg_identity_item AS d WHERE d.original_id = i.original_id)
-                END,
+                WHEN i.status = 'duplicate' THEN concat('row ', d.first, ' of the source has it') END,
            COALESCE(f.sqlstate, CASE i.status WHEN 'duplicate' THEN '23505' END)
          FROM pg_temp.pg_identity_item AS i FULL JOIN pg_temp.pg_identity_fault AS f ON f.rn = i.rn
-         WHERE {rows} ORDER BY 1, 4"
+         LEFT JOIN (SELECT d.original_id, min(d.rn) AS first FROM pg_temp.pg_identity_item AS d GROUP BY d.original_id) AS d
+           ON i.status = 'duplicate' AND d.original_id = i.original_id
+         WHERE {rows} ORDER BY 1, 4",
+        rows
     )
 }
 
@@ -131,13 +199,13 @@ pub const FIND_REPEATED: &str = r#"
 CREATE TEMPORARY TABLE pg_temp.pg_identity_login ON COMMIT DROP AS
 SELECT n.site_id, n.original_id, n.kind, n.value, n.key, s.username AS original FROM identity.staged_identifiers AS n
 JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-WHERE n.realm = @realm AND n.logs_in AND s.state = 'staged';
+WHERE n.realm = $1 AND n.logs_in AND s.state = 'staged';
 ANALYZE pg_temp.pg_identity_login;
 CREATE TEMPORARY TABLE pg_temp.pg_identity_repeated (key text COLLATE "C" PRIMARY KEY) ON COMMIT DROP;
 INSERT INTO pg_temp.pg_identity_repeated (key)
 SELECT l.key FROM pg_temp.pg_identity_login AS l GROUP BY l.key HAVING count(*) > 1
 UNION
-SELECT l.key FROM pg_temp.pg_identity_login AS l JOIN identity.identifiers AS i ON i.realm = @realm AND i.key = l.key;
+SELECT l.key FROM pg_temp.pg_identity_login AS l JOIN identity.identifiers AS i ON i.realm = $1 AND i.key = l.key;
 ANALYZE pg_temp.pg_identity_repeated"#;
 
 /// grouped: everybody who has one of these keys. The main tables come first; then whose address it is, for a username that
@@ -149,13 +217,13 @@ FROM (
   SELECT NULL::int AS site_id, NULL AS site, NULL AS original_id, NULL::numeric AS row_order, i.kind, i.value, i.key, NULL AS original,
     NULL AS prefix, i.identity_id::text AS holder,
     jsonb_build_object('identity_id', i.identity_id, 'kind', i.kind, 'login', i.value) AS described
-  FROM identity.identifiers AS i JOIN pg_temp.pg_identity_repeated AS r ON r.key = i.key WHERE i.realm = @realm
+  FROM identity.identifiers AS i JOIN pg_temp.pg_identity_repeated AS r ON r.key = i.key WHERE i.realm = $1
   UNION ALL
   SELECT l.site_id, t.name, l.original_id, CASE WHEN l.original_id ~ '^-?[0-9]{1,100}$' THEN l.original_id::numeric END, l.kind,
     l.value, l.key, l.original, t.prefix, concat(l.site_id, ' ', l.original_id),
     jsonb_build_object('site', t.name, 'site_id', l.site_id, 'row_id', l.original_id, 'kind', l.kind, 'login', l.value)
   FROM pg_temp.pg_identity_login AS l JOIN pg_temp.pg_identity_repeated AS r ON r.key = l.key
-  JOIN identity.sites AS t ON t.realm = @realm AND t.site_id = l.site_id) AS m
+  JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = l.site_id) AS m
 WINDOW w AS (
   PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)"#;
 
@@ -171,25 +239,23 @@ WHERE g.holder <> g.keeper AND g.kind = 'username' AND g.prefix IS NOT NULL"#;
 pub const PENDING: &str = "SELECT p.prefix, p.login FROM pg_temp.pg_identity_pending AS p ORDER BY p.n";
 
 /// Keys that somebody has or had, as far as they begin as a new name would.
-pub fn taken(normalize: Normalize) -> String {
-    format!(
-        "SELECT k.key::text FROM (SELECT DISTINCT {} AS prefix FROM identity.sites AS t WHERE t.realm = @realm AND t.prefix IS NOT NULL) AS p
-         CROSS JOIN LATERAL (
-           SELECT i.key FROM identity.identifiers AS i WHERE i.realm = @realm AND starts_with(i.key, p.prefix)
-           UNION ALL
-           SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND starts_with(n.key, p.prefix)
-           UNION ALL
-           SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = @realm AND starts_with(f.old_key, p.prefix)) AS k",
-        normalize.key(&sql!("t.prefix")),
-    )
-}
+pub const TAKEN: &str = r#"
+SELECT k.key::text FROM (
+  SELECT DISTINCT identity.normalize_identifier('username', t.prefix) COLLATE "C" AS prefix
+  FROM identity.sites AS t WHERE t.realm = $1 AND t.prefix IS NOT NULL) AS p
+CROSS JOIN LATERAL (
+  SELECT i.key FROM identity.identifiers AS i WHERE i.realm = $1 AND starts_with(i.key, p.prefix)
+  UNION ALL
+  SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = $1 AND starts_with(n.key, p.prefix)
+  UNION ALL
+  SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = $1 AND starts_with(f.old_key, p.prefix)) AS k"#;
 
-/// Which of some keys, `$1`, somebody has or had.
+/// Which of some keys, `$2`, somebody has or had.
 pub const HELD: &str = "
-SELECT COALESCE(jsonb_agg(k.key), '[]') FROM unnest($1) AS k (key) WHERE
-  EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = @realm AND i.key = k.key)
-  OR EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE n.realm = @realm AND n.key = k.key)
-  OR EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = @realm AND f.old_key = k.key)";
+SELECT COALESCE(jsonb_agg(k.key), '[]') FROM unnest($2) AS k (key) WHERE
+  EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = k.key)
+  OR EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE n.realm = $1 AND n.key = k.key)
+  OR EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = $1 AND f.old_key = k.key)";
 
 pub const SET_NAMES: &str = "
 UPDATE pg_temp.pg_identity_pending AS p SET new_login = a.login, new_key = a.key, counter = a.counter
@@ -198,59 +264,79 @@ FROM ROWS FROM (unnest($1), unnest($2), unnest($3)) WITH ORDINALITY AS a (login,
 pub const RECORD_RUN: &str = "
 INSERT INTO identity.site_dedup_runs (realm, run_id, run_by, renamed, withdrawn, proposed) VALUES ($1, $2::uuid, $3, 0, 0, 0)";
 
-/// Usernames get their new value, addresses stop being login names; both are recorded, and the renamed told. `$1` is the run.
+/// Usernames get their new value, addresses stop being login names; both are recorded, and the renamed told.
 pub const APPLY: &[&str] = &[
     "INSERT INTO identity.former_logins (realm, run_id, site_id, original_id, kind, old_value, old_key, new_value, new_key, duplicate_of)
-     SELECT @realm, $1::uuid, g.site_id, g.original_id, g.kind, g.value, g.key, p.new_login, p.new_key, g.duplicate_of
+     SELECT $1, $2::uuid, g.site_id, g.original_id, g.kind, g.value, g.key, p.new_login, p.new_key, g.duplicate_of
      FROM pg_temp.pg_identity_grouped AS g
      LEFT JOIN pg_temp.pg_identity_pending AS p ON p.site_id = g.site_id AND p.original_id = g.original_id AND g.kind = 'username'
      WHERE g.holder <> g.keeper AND (g.kind <> 'username' OR p.n IS NOT NULL)",
     "UPDATE identity.staged_identifiers AS n
      SET value = COALESCE(f.new_value, n.value), key = COALESCE(f.new_key, n.key), logs_in = f.new_value IS NOT NULL
      FROM identity.former_logins AS f
-     WHERE f.realm = @realm AND f.run_id = $1::uuid AND n.realm = @realm AND n.site_id = f.site_id AND n.original_id = f.original_id
+     WHERE f.realm = $1 AND f.run_id = $2::uuid AND n.realm = $1 AND n.site_id = f.site_id AND n.original_id = f.original_id
        AND n.kind = f.kind",
     "INSERT INTO identity.notices (realm, site_id, original_id, run_id, channel, address, old_login, new_login, state)
-     SELECT @realm, f.site_id, f.original_id, f.run_id, a.kind, a.value, f.old_value, f.new_value, CASE WHEN a.kind IS NULL THEN 'skipped' ELSE 'pending' END
+     SELECT $1, f.site_id, f.original_id, f.run_id, a.kind, a.value, f.old_value, f.new_value, CASE WHEN a.kind IS NULL THEN 'skipped' ELSE 'pending' END
      FROM identity.former_logins AS f
      LEFT JOIN LATERAL (
        SELECT n.kind, n.value FROM identity.staged_identifiers AS n
-       WHERE n.realm = @realm AND n.site_id = f.site_id AND n.original_id = f.original_id AND n.kind <> 'username'
+       WHERE n.realm = $1 AND n.site_id = f.site_id AND n.original_id = f.original_id AND n.kind <> 'username'
        ORDER BY n.kind LIMIT 1) AS a ON true
-     WHERE f.realm = @realm AND f.run_id = $1::uuid AND f.kind = 'username'
+     WHERE f.realm = $1 AND f.run_id = $2::uuid AND f.kind = 'username'
      ORDER BY f.site_id, f.original_id",
     "INSERT INTO identity.link_proposals (realm, site_id, original_id, identity_id, kind, address)
-     SELECT DISTINCT ON (s.site_id, s.original_id, a.identity_id) @realm, s.site_id, s.original_id, a.identity_id, n.kind, n.value
+     SELECT DISTINCT ON (s.site_id, s.original_id, a.identity_id) $1, s.site_id, s.original_id, a.identity_id, n.kind, n.value
      FROM identity.staged_identities AS s
      JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id)
-     JOIN identity.addresses AS a ON a.realm = @realm AND a.role = 'verifiable' AND a.via = CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END AND a.key = n.key AND a.verified
-     WHERE s.realm = @realm AND s.state = 'staged' AND (n.kind = 'email' AND s.email_verified OR n.kind = 'phone' AND s.phone_verified)
+     JOIN identity.addresses AS a ON a.realm = $1 AND a.role = 'verifiable' AND a.via = CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END AND a.key = n.key AND a.verified
+     WHERE s.realm = $1 AND s.state = 'staged' AND (n.kind = 'email' AND s.email_verified OR n.kind = 'phone' AND s.phone_verified)
      ORDER BY s.site_id, s.original_id, a.identity_id, n.kind
      ON CONFLICT DO NOTHING",
 ];
 
 pub const COUNT_RUN: &str = "
-UPDATE identity.site_dedup_runs AS r SET proposed = $2,
-  renamed = (SELECT count(*) FROM identity.former_logins AS f WHERE f.realm = @realm AND f.run_id = $1::uuid AND f.kind = 'username'),
-  withdrawn = (SELECT count(*) FROM identity.former_logins AS f WHERE f.realm = @realm AND f.run_id = $1::uuid AND f.kind <> 'username')
-WHERE r.realm = @realm AND r.run_id = $1::uuid";
+UPDATE identity.site_dedup_runs AS r SET proposed = $3,
+  renamed = (SELECT count(*) FROM identity.former_logins AS f WHERE f.realm = $1 AND f.run_id = $2::uuid AND f.kind = 'username'),
+  withdrawn = (SELECT count(*) FROM identity.former_logins AS f WHERE f.realm = $1 AND f.run_id = $2::uuid AND f.kind <> 'username')
+WHERE r.realm = $1 AND r.run_id = $2::uuid";
 
-pub fn report_dedup(run_id: &str) -> String {
-    format!(
-        "SELECT {run}::uuid, g.site::text, g.original_id::text, g.value::text, CASE WHEN g.kind = 'username' THEN COALESCE(p.new_login, g.value)::text END,
-           g.duplicate_of,
-           CASE WHEN g.kind <> 'username' THEN concat('it is another''s login name, and stays a contact', CASE WHEN NOT EXISTS (
-                  SELECT FROM identity.staged_identifiers AS n
-                  WHERE n.realm = @realm AND n.site_id = g.site_id AND n.original_id = g.original_id AND n.logs_in) THEN '; no login name is left' END)
-                WHEN p.n IS NULL THEN 'users of a site without a prefix are not renamed'
-                ELSE concat('the site''s prefix', CASE WHEN p.counter > 1 THEN ', and a counter: the name was taken' END) END,
-           g.kind::text
-         FROM pg_temp.pg_identity_grouped AS g
-         LEFT JOIN pg_temp.pg_identity_pending AS p ON p.site_id = g.site_id AND p.original_id = g.original_id AND g.kind = 'username'
-         WHERE g.holder <> g.keeper ORDER BY g.site_id, g.row_order, g.original_id, g.kind",
-        run = literal(run_id)
-    )
+pub const REPORT_DEDUP: &str = "
+SELECT $2::uuid, g.site::text, g.original_id::text, g.value::text, CASE WHEN g.kind = 'username' THEN COALESCE(p.new_login, g.value)::text END,
+  g.duplicate_of,
+  CASE WHEN g.kind <> 'username' THEN concat('it is another''s login name, and stays a contact', CASE WHEN NOT EXISTS (
+         SELECT FROM identity.staged_identifiers AS n
+         WHERE n.realm = $1 AND n.site_id = g.site_id AND n.original_id = g.original_id AND n.logs_in) THEN '; no login name is left' END)
+       WHEN p.n IS NULL THEN 'users of a site without a prefix are not renamed'
+       ELSE concat('the site''s prefix', CASE WHEN p.counter > 1 THEN ', and a counter: the name was taken' END) END,
+  g.kind::text
+FROM pg_temp.pg_identity_grouped AS g
+LEFT JOIN pg_temp.pg_identity_pending AS p ON p.site_id = g.site_id AND p.original_id = g.original_id AND g.kind = 'username'
+WHERE g.holder <> g.keeper ORDER BY g.site_id, g.row_order, g.original_id, g.kind";
+
+/// Names of the temporary tables that look for duplicates.
+pub const DEDUP: [&str; 4] =
+    ["pg_identity_login", "pg_identity_repeated", "pg_identity_grouped", "pg_identity_pending"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::golden::Golden;
+
+    /// No statement has anything in it that came from a caller.
+    #[test]
+    fn golden_statements() {
+        let mut golden = Golden::default();
+        golden.add("load", [CREATE, ADD_ITEMS, ADD_FAULTS, INDEX_ITEMS, ANALYZE_ITEMS, STORED]);
+        for (found, how) in [(Found::InBulk, "in bulk"), (Found::ByIndex, "by index")] {
+            golden.add(&format!("decide {how}"), decide(found));
+            golden.add(&format!("write {how}"), write(found));
+        }
+        golden.add("report", [report(true), report(false), drop(&STAGING)]);
+        golden.add("count", [COUNT]);
+        golden.add("duplicates", [FIND_REPEATED, GROUP, CREATE_PENDING, PENDING, TAKEN, HELD, SET_NAMES, RECORD_RUN]);
+        golden.add("apply", APPLY.iter().chain(&[COUNT_RUN, REPORT_DEDUP]).copied());
+        golden.add("drop", [drop(&DEDUP)]);
+        golden.check("src/consolidation/sites/statements.golden.sql");
+    }
 }
-
-pub const DROP_DEDUP: &str = "
-DROP TABLE pg_temp.pg_identity_login, pg_temp.pg_identity_repeated, pg_temp.pg_identity_grouped, pg_temp.pg_identity_pending";

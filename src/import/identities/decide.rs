@@ -5,7 +5,7 @@ use crate::db::spi;
 use crate::error::Result;
 use crate::import::contest::{Contest, Decision, Entrant, Loss};
 use crate::import::identities::run::Run;
-use crate::import::identities::statements::{self, FREES, WAITS, WANTS};
+use crate::import::identities::statements::{FREES, WAITS, WANTS};
 use pgrx::datum::DatumWithOid;
 
 /// Decisions on their way to the report.
@@ -24,23 +24,23 @@ impl Run<'_> {
     /// Decides anew which items go in, by the store as it is now.
     pub fn decide(&mut self) -> Result<()> {
         self.enter(Phase::Checking);
-        self.execute(statements::FORGET_DECISION)?;
+        let statements = &self.statements;
+        self.execute(&statements.forget_decision())?;
         if self.updates() {
-            self.look_up(statements::FIND_TARGETS)?;
-            self.look_up(statements::FIND_NAMELESS)?;
+            self.look_up(&statements.find_targets())?;
+            self.look_up(&statements.find_nameless())?;
         }
-        let unless_own = if self.updates() { statements::UNLESS_OWN } else { "" };
-        self.look_up(&statements::FIND_CONFLICTS.replace("@unless_own", unless_own))?;
-        self.execute(statements::FIND_RIVALS)?;
+        self.look_up(&statements.find_conflicts())?;
+        self.execute(&statements.find_rivals())?;
         if self.updates() {
-            self.look_up(statements::FIND_FREED)?;
+            self.look_up(&statements.find_freed())?;
         }
         self.hold_contest()?;
-        self.execute(statements::FORGET_ECHOES)?;
+        self.execute(&statements.forget_echoes())?;
         if self.is_large() {
-            self.execute(statements::ANALYZE)?;
+            self.execute(&statements.analyze())?;
         }
-        self.progress.problems = self.store(|| spi::number(&self.sql(statements::COUNT_PROBLEMS), &[]))?;
+        self.progress.problems = self.store(|| spi::number(&statements.count_problems(), &[]))?;
         self.progress.publish();
         Ok(())
     }
@@ -50,7 +50,7 @@ impl Run<'_> {
         let mut decisions = Decisions::default();
         let mut entrant = Entrant::default();
         self.store(|| {
-            spi::stream(&self.sql(statements::READ_CONTEST), |row| {
+            spi::stream(&self.statements.read_contest(), |row| {
                 let number = row.number(1)?;
                 if number != entrant.row {
                     let done = std::mem::replace(&mut entrant, Entrant { row: number, ..Entrant::default() });
@@ -82,9 +82,9 @@ impl Run<'_> {
     fn note(&self, decisions: &mut Decisions) -> Result<()> {
         let Decisions { rows, ords, winners, freed_rows, freed_ords } = std::mem::take(decisions);
         self.store(|| {
-            spi::execute_built(&self.sql(statements::ADD_LOSSES), || vec![rows.into(), ords.into(), winners.into()])?;
+            spi::execute_built(&self.statements.add_losses(), || vec![rows.into(), ords.into(), winners.into()])?;
             let freed = || -> Vec<DatumWithOid> { vec![freed_rows.into(), freed_ords.into()] };
-            spi::execute_built(&self.sql(statements::FORGET_FREED), freed)
+            spi::execute_built(&self.statements.forget_freed(), freed)
         })?;
         Ok(())
     }

@@ -2,7 +2,8 @@
 
 use crate::db::progress::Phase;
 use crate::db::source;
-use crate::db::spi::{self, Cursor};
+use crate::db::spi;
+use crate::db::spool::Spool;
 use crate::error::{Error, Result};
 use crate::import::identities::credentials::Credentials;
 use crate::import::identities::kratos::{self, Claim, Identity, Item, Known, Shape, Space};
@@ -20,8 +21,8 @@ use uuid::Uuid;
 
 /// Where the documents come from.
 pub enum Source {
-    /// One a row of a query with one json or jsonb column.
-    Query(String),
+    /// One a row of a query, in its json or jsonb column of this name.
+    Query { query: String, column: String },
     /// Those of an argument, each with its path in it.
     Given(Vec<(String, Box<RawValue>)>, Shape),
 }
@@ -36,10 +37,7 @@ impl Source {
                 .hint("Select the documents alone, an identity a row: 'SELECT doc FROM staging.identities ORDER BY id'. Cast a text: doc::jsonb."))
         };
         match columns.as_slice() {
-            [(name, pg_sys::JSONOID | pg_sys::JSONBOID)] => Ok(Source::Query(format!(
-                "SELECT s.{}::pg_catalog.text FROM (\n{query}\n) AS s",
-                spi::quote_identifier(name)
-            ))),
+            [(column, pg_sys::JSONOID | pg_sys::JSONBOID)] => Ok(Source::Query { query, column: column.clone() }),
             [(name, _)] => refuse(format!("Its column \"{name}\" has another type.")),
             columns => refuse(format!("It has {} columns.", columns.len())),
         }
@@ -50,8 +48,12 @@ impl Source {
 const BATCH_BYTES: usize = 8 << 20;
 const BATCH_ROWS: usize = 10_000;
 
-/// Rows that a cursor fetches at a time: their size is not known before.
-const FETCH_ROWS: i64 = 200;
+/// Documents, when no code of the caller's is needed any more to have them.
+enum Documents<'a> {
+    /// As texts, in the order of the source.
+    Read(Spool),
+    Given(&'a [(String, Box<RawValue>)], Shape),
+}
 
 struct Document {
     row: i64,
@@ -62,42 +64,37 @@ struct Document {
 impl Run<'_> {
     pub fn load(&mut self, source: &Source) -> Result<()> {
         self.enter(Phase::Reading);
-        self.execute(statements::CREATE)?;
+        let documents = match source {
+            Source::Query { query, column } => Documents::Read(source::read_column(query, column)?),
+            Source::Given(documents, shape) => Documents::Given(documents, *shape),
+        };
+        self.create_tables()?;
         let schemas = self.schemas()?;
-        match source {
-            Source::Query(query) => self.load_query(query, &schemas)?,
-            Source::Given(documents, shape) => self.load_given(documents, *shape, &schemas)?,
+        match documents {
+            Documents::Read(texts) => self.load_texts(texts, &schemas)?,
+            Documents::Given(documents, shape) => self.load_given(documents, shape, &schemas)?,
         }
         self.prepare_lookups()
     }
 
     fn schemas(&self) -> Result<Schemas> {
-        let named: BTreeMap<String, Value> = self.store(|| spi::document(&self.sql(statements::SCHEMAS), &[]))?;
+        let named: BTreeMap<String, Value> = self.store(|| spi::document(statements::SCHEMAS, &[self.realm()]))?;
         let parsed = named.into_iter().filter_map(|(name, schema)| Some((name, Schema::parse(&schema).ok()?)));
         Ok(Schemas::new(parsed.collect()))
     }
 
-    fn load_query(&mut self, query: &str, schemas: &Schemas) -> Result<()> {
-        let mut cursor = Cursor::open(query)?;
-        let (mut row, mut bytes, mut pending) = (0, 0, Vec::new());
-        let (mut more, mut fetch) = (true, FETCH_ROWS / 10);
-        while more {
-            let before = bytes;
-            more = cursor.fetch(fetch, |tuple| {
-                row += 1;
-                let text = tuple.get::<String>(1)?;
-                bytes += text.as_ref().map_or(0, String::len);
-                pending.push(Document { row, path: String::new(), text });
-                Ok(())
-            })?;
-            let average = (bytes - before) / fetch as usize + 1;
-            fetch = ((BATCH_BYTES / average) as i64).clamp(1, FETCH_ROWS);
-            if !more || bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
+    fn load_texts(&mut self, mut texts: Spool, schemas: &Schemas) -> Result<()> {
+        let (mut bytes, mut pending) = (0, Vec::new());
+        for row in 1.. {
+            let Some(text) = texts.next() else { break };
+            bytes += text.as_ref().map_or(0, String::len);
+            pending.push(Document { row, path: String::new(), text });
+            if bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
                 self.add(&std::mem::take(&mut pending), Shape::Any, schemas)?;
                 bytes = 0;
             }
         }
-        Ok(())
+        self.add(&pending, Shape::Any, schemas)
     }
 
     fn load_given(&mut self, given: &[(String, Box<RawValue>)], shape: Shape, schemas: &Schemas) -> Result<()> {
@@ -132,9 +129,9 @@ impl Run<'_> {
         self.progress.publish();
         let Batch { items, claims, faults } = batch;
         self.store(|| {
-            spi::execute_built(&self.sql(statements::ADD_ITEMS), || items.arguments())?;
-            spi::execute_built(&self.sql(statements::ADD_CLAIMS), || claims.arguments())?;
-            spi::execute_built(&self.sql(statements::ADD_FAULTS), || faults.arguments())
+            spi::execute_built(&self.statements.add_items(), || items.arguments())?;
+            spi::execute_built(&self.statements.add_claims(), || claims.arguments())?;
+            spi::execute_built(&self.statements.add_faults(), || faults.arguments())
         })?;
         Ok(())
     }
@@ -148,8 +145,8 @@ impl Run<'_> {
             ids.push(id.map(|id| id.to_string()));
             external_ids.push(external_id);
         }
-        let arguments = [rows.into(), ids.into(), external_ids.into()];
-        self.store(|| spi::document(&self.sql(statements::KEPT_SCHEMAS), &arguments))
+        let arguments = [self.realm(), rows.into(), ids.into(), external_ids.into()];
+        self.store(|| spi::document(statements::KEPT_SCHEMAS, &arguments))
     }
 }
 

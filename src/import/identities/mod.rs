@@ -154,15 +154,15 @@ fn import(
         run.load(&source)?;
         run.decide()?;
         run.write()?;
-        let counts: Counts = run.store(|| spi::document(&run.sql(statements::COUNT), &[]))?;
+        let counts: Counts = run.store(|| spi::document(&run.statements.count(), &[]))?;
         let aborted = request.on_conflict.all_or_nothing() && counts.problems() > 0;
         let mut outcome = Outcome::new(run.total, counts, aborted);
         run.enter(Phase::Reporting);
         run.report(job.run_id, aborted, &mut result)?;
         if aborted && request.on_conflict == OnConflict::Error {
-            outcome.first = run.store(|| spi::texts(&run.sql(statements::FIRST_PROBLEMS)))?;
+            outcome.first = run.store(|| spi::texts(&run.statements.first_problems()))?;
         }
-        run.execute(statements::DROP)?;
+        run.drop_tables()?;
         Ok(outcome)
     })
 }
@@ -172,14 +172,13 @@ impl Run<'_> {
         if self.request.report == Report::None {
             return Ok(());
         }
-        let mut parts = vec![statements::REPORT_PROBLEMS.to_string()];
+        let mut parts = vec![self.statements.report_problems()];
         if !aborted {
-            self.look_up(statements::FIND_WARNINGS)?;
+            self.look_up(&self.statements.find_warnings())?;
             // With the problems alone come the warnings, which are nobody's problem yet.
-            let join = if self.request.report == Report::All { "LEFT JOIN" } else { "JOIN" };
-            parts.push(statements::REPORT_FINE.replace("@join_warnings", join));
+            parts.push(self.statements.report_fine(self.request.report == Report::All));
         }
-        let sql = self.sql(&statements::report(&run_id.to_string(), &parts));
-        self.store(|| result.append(&sql))
+        let run_id = run_id.to_string();
+        self.store(|| result.append_with(&statements::report(&parts), &[self.realm(), run_id.as_str().into()]))
     }
 }

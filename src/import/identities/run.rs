@@ -2,11 +2,13 @@
 
 use crate::db::attempt::{self, Failure};
 use crate::db::progress::{Phase, Progress};
+use crate::db::temporary::Held;
 use crate::db::{session, spi};
 use crate::error::Result;
-use crate::import::identities::statements;
-use crate::import::job;
-use crate::import::plan::{self, OnConflict, Report};
+use crate::import::identities::statements::{self, Statements};
+use crate::import::job::{self, Lookups};
+use crate::import::plan::{OnConflict, Report};
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
@@ -26,41 +28,33 @@ pub struct Run<'a> {
     /// Rows of the store belong to this role; the caller needs no right on them.
     owner: pg_sys::Oid,
     /// How the items are looked up in the store.
-    lookups: &'static [(&'static str, &'static str)],
+    lookups: Lookups,
     indexed: bool,
-    /// Sets apart the runs of one session.
-    number: u64,
+    pub statements: Statements,
+    /// Names of the run's temporary tables, and the hold on them.
+    tables: [String; 5],
+    held: Option<Held>,
 }
 
 /// From this many identities on, statistics of the temporary tables pay for themselves.
 const ANALYZE_FROM: i64 = 1000;
-
-/// A store without statistics looks to the planner as if a realm were a two-hundredth of it: it would read the realm whole
-/// for each item. This leaves it the one plan that costs no more than the items: by the unique keys.
-const BY_INDEX: &[(&str, &str)] = &[
-    ("enable_hashjoin", "off"),
-    ("enable_mergejoin", "off"),
-    ("enable_material", "off"),
-    ("enable_seqscan", "off"),
-    ("enable_bitmapscan", "off"),
-];
-
-/// Many items: both sides are read once.
-const IN_BULK: &[(&str, &str)] = &[("enable_nestloop", "off")];
 
 impl<'a> Run<'a> {
     pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
         static RUNS: AtomicU64 = AtomicU64::new(1);
         let owner = session::extension_owner()?;
         let target = identities()?;
+        let number = RUNS.fetch_add(1, Ordering::Relaxed);
         let run = Run {
             request,
             total: 0,
             progress: Progress::new(target, run_id),
             owner,
-            lookups: BY_INDEX,
+            lookups: job::BY_INDEX,
             indexed: false,
-            number: RUNS.fetch_add(1, Ordering::Relaxed),
+            statements: Statements::new(number, request.on_conflict == OnConflict::Update),
+            tables: statements::tables(number),
+            held: None,
         };
         run.store(|| spi::execute_with("SELECT identity_internal.check_realm($1)", &[request.realm.as_str().into()]))?;
         lock_realm(&request.realm)?;
@@ -75,51 +69,68 @@ impl<'a> Run<'a> {
         self.total >= ANALYZE_FROM
     }
 
-    /// A statement of `statements`, with the names of this run and of its realm.
-    pub fn sql(&self, template: &str) -> String {
-        statements::fill(template, self.number, &self.request.realm)
-    }
-
     /// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
     pub fn store<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         session::as_owner(self.owner, work)
     }
 
-    pub fn execute(&self, template: &str) -> Result<u64> {
-        self.store(|| spi::execute(&self.sql(template)))
+    /// The realm, as the first parameter of a statement.
+    pub fn realm(&self) -> DatumWithOid<'_> {
+        self.request.realm.as_str().into()
+    }
+
+    pub fn execute(&self, statement: &str) -> Result<u64> {
+        self.store(|| spi::execute_with(statement, &[self.realm()]))
+    }
+
+    /// Makes the run's temporary tables. Nothing of the caller's runs from here on.
+    pub fn create_tables(&mut self) -> Result<()> {
+        self.execute(&self.statements.create())?;
+        self.hold_tables()
+    }
+
+    fn hold_tables(&mut self) -> Result<()> {
+        self.held = Some(self.store(|| Held::new(&self.tables))?);
+        Ok(())
+    }
+
+    pub fn drop_tables(&mut self) -> Result<()> {
+        self.held = None;
+        self.execute(&self.statements.drop())?;
+        Ok(())
     }
 
     /// Chooses how the items are looked up, once they are there.
     pub fn prepare_lookups(&mut self) -> Result<()> {
         if self.is_large() {
-            self.execute(statements::ANALYZE)?;
+            self.execute(&self.statements.analyze())?;
         }
         let stored = self.store(|| spi::number(statements::STORED, &[]))?;
-        if plan::look_up_by_index(self.total, stored) {
+        self.lookups = job::lookups(self.total, stored);
+        if self.lookups == job::BY_INDEX {
             self.index_rows()?;
-        } else {
-            self.lookups = IN_BULK;
         }
         Ok(())
     }
 
     /// Gives the temporary tables an index by row: for few items, or where single rows are looked for.
     pub fn index_rows(&mut self) -> Result<()> {
-        if !self.indexed {
-            self.execute(statements::INDEX_ROWS)?;
-            self.indexed = true;
+        if !std::mem::replace(&mut self.indexed, true) {
+            self.held = None;
+            self.execute(&self.statements.index_rows())?;
+            self.hold_tables()?;
         }
         Ok(())
     }
 
     /// The answer of a statement that asks whether there is any.
-    pub fn any(&self, template: &str) -> Result<bool> {
-        Ok(self.store(|| spi::value::<bool>(&self.sql(template), &[]))? == Some(true))
+    pub fn any(&self, statement: &str) -> Result<bool> {
+        Ok(self.store(|| spi::value::<bool>(statement, &[]))? == Some(true))
     }
 
     /// Runs a statement that joins the items with the store.
-    pub fn look_up(&self, template: &str) -> Result<u64> {
-        session::with_settings(self.lookups, || self.execute(template))
+    pub fn look_up(&self, statement: &str) -> Result<u64> {
+        session::with_settings(self.lookups, || self.execute(statement))
     }
 
     /// As `attempt`, for statements that join the items with the store.
@@ -129,7 +140,7 @@ impl<'a> Run<'a> {
 
     /// Runs statements in a subtransaction. An error that is no row's fault is raised.
     pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
-        self.store(|| job::attempt_rows(|| attempt::attempt(sql)))
+        self.store(|| job::attempt_rows(|| attempt::attempt_with(sql, &[self.realm()])))
     }
 
     pub fn enter(&mut self, phase: Phase) {

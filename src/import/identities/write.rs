@@ -6,7 +6,6 @@ use crate::db::progress::Phase;
 use crate::db::spi;
 use crate::error::Result;
 use crate::import::identities::run::Run;
-use crate::import::identities::statements;
 
 /// Rows that the store refused, each with what it said.
 type Refused = Vec<(i64, Failure)>;
@@ -14,7 +13,7 @@ type Refused = Vec<(i64, Failure)>;
 impl Run<'_> {
     pub fn write(&mut self) -> Result<()> {
         self.enter(Phase::Writing);
-        let last = self.store(|| spi::number(&self.sql(statements::LAST_ROW), &[]))?;
+        let last = self.store(|| spi::number(&self.statements.last_row(), &[]))?;
         if self.try_rows(1, last)?.is_ok() {
             return Ok(());
         }
@@ -41,20 +40,16 @@ impl Run<'_> {
     }
 
     fn try_rows(&self, first: i64, last: i64) -> Result<std::result::Result<(), Failure>> {
-        let clean = statements::clean(first, last);
-        if !self.any(&statements::ANY_CLEAN.replace("@clean", &clean))? {
+        if !self.any(&self.statements.any_clean(first, last))? {
             return Ok(Ok(()));
         }
-        let unless_kept = if self.updates() { statements::UNLESS_KEPT } else { "" };
-        let text =
-            |all: &[&str]| self.sql(&all.join(";\n").replace("@unless_kept", unless_kept).replace("@clean", &clean));
         attempt::provisional(|| {
             let mut outcome = Ok(0);
             if self.updates() {
-                outcome = self.attempt_lookup(&text(&statements::REPLACE))?;
+                outcome = self.attempt_lookup(&self.statements.replace(first, last))?;
             }
             if outcome.is_ok() {
-                outcome = self.attempt(&text(&statements::WRITE))?;
+                outcome = self.attempt(&self.statements.write(first, last))?;
             }
             let keep = outcome.is_ok();
             Ok((outcome.map(|_| ()), keep))
@@ -81,8 +76,9 @@ impl Run<'_> {
         let detail = failure.detail.as_deref().unwrap_or_default();
         self.store(|| {
             spi::execute_with(
-                &self.sql(statements::ADD_REFUSAL),
+                &self.statements.add_refusal(),
                 &[
+                    self.realm(),
                     row.into(),
                     status.into(),
                     failure.sqlstate.as_str().into(),

@@ -30,7 +30,7 @@ WITH RECURSIVE c AS (
     UNION ALL
     SELECT c.name, c.proname, c.types, c.arguments || format('%L::%s', v.value, v.type::regtype)
     FROM c JOIN hostile_values v ON v.type = c.types[array_lower(c.types, 1) + coalesce(array_length(c.arguments, 1), 0)])
-SELECT name, format('identity.%I(%s)', proname, array_to_string(arguments, ', ')) AS call FROM c
+SELECT name, format('identity_internal.%I(%s)', proname, array_to_string(arguments, ', ')) AS call FROM c
 WHERE coalesce(array_length(arguments, 1), 0) = coalesce(array_length(types, 1), 0);
 GRANT SELECT ON calls TO hostile;
 SET ROLE hostile;
