@@ -1,5 +1,6 @@
 //! Long computations that still answer to cancel, `statement_timeout` and the server's shutdown.
 
+use crate::db::allocate;
 use crate::error::{Error, Result};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +27,7 @@ impl Drop for Busy {
 pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     while BUSY.load(Ordering::Acquire) {
         std::thread::sleep(PATIENCE);
+        allocate::see_to_worker();
         pgrx::check_for_interrupts!();
     }
     BUSY.store(true, Ordering::Release);
@@ -33,6 +35,7 @@ pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     let busy = Busy;
     let thread = without_signals(|| {
         std::thread::Builder::new().spawn(move || {
+            allocate::claim_worker_thread();
             let _busy = busy;
             // Nobody listens after a cancel.
             let _ = sender.send(work());
@@ -47,6 +50,7 @@ pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
         match receiver.recv_timeout(PATIENCE) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) => {
+                allocate::see_to_worker();
                 pgrx::check_for_interrupts!();
             }
             Err(RecvTimeoutError::Disconnected) => {
