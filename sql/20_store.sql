@@ -185,7 +185,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF realm IS NULL OR NOT EXISTS (SELECT FROM identity.realms AS r WHERE r.name = check_realm.realm) THEN
-        RAISE EXCEPTION 'realm "%" does not exist', COALESCE(realm, 'NULL')
+        RAISE EXCEPTION 'realm "%" does not exist', identity_internal.shown(realm)
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_realm(''name''). SELECT name FROM identity.realms shows the realms.';
     END IF;
 END

@@ -2,6 +2,7 @@
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
+use std::borrow::Cow;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -53,6 +54,12 @@ impl Error {
     }
 }
 
+/// A text as a message shows it: one that is longer than any name is cut.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 600;
+    if text.len() <= MOST { text.into() } else { format!("{}...", &text[..text.floor_char_boundary(100)]).into() }
+}
+
 /// An argument that must not be NULL.
 pub fn required<T>(name: &str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| {
@@ -87,6 +94,13 @@ pub fn unpack_sqlstate(packed: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shown("name"), "name");
+        assert_eq!(shown(&"ä".repeat(300)), "ä".repeat(300));
+        assert_eq!(shown(&"ä€".repeat(300)), "ä€".repeat(20) + "...");
+    }
 
     #[test]
     fn sqlstates_survive_packing() {

@@ -81,7 +81,7 @@ impl Request {
             identity,
             subject: uuid::Uuid::from_bytes(*identity.as_bytes()).to_string(),
             organization,
-            context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
+            context: context.map_or(Ok(Context::default()), read_context)?,
             max_attempts,
             fallback: required("fallback", fallback)?,
         })
@@ -152,6 +152,13 @@ impl Request {
         }
         write::record(login, self.organization.as_deref(), &self.context, outcome, held.wait)
     }
+}
+
+fn read_context(context: AnyElement) -> Result<Context> {
+    json::with_text("context", context.datum(), json::MOST_CONTEXT, |text| {
+        json::ensure(text)?;
+        Context::parse(text)
+    })
 }
 
 /// The columns of the answer.

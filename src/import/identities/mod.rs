@@ -44,8 +44,10 @@ fn import_identities(
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
-    let text = json::jsonb_text(required("identities", identities)?);
-    Ok(import(&request, "import_identities", Label::unnamed("(argument)"), || documents(&text), result)?)
+    let identities = required("identities", identities)?;
+    Ok(json::with_text("identities", identities.datum(), usize::MAX, |text| {
+        import(&request, "import_identities", Label::unnamed("(argument)"), || documents(text), result)
+    })?)
 }
 
 /// See the comment on `identity.import_identities_from` in `sql/25_import_identities.sql`.
