@@ -37,12 +37,12 @@ impl Error {
 
     fn report(self) -> ErrorReport {
         let code = PgSqlErrorCode::from(pack_sqlstate(&self.sqlstate));
-        let mut report = ErrorReport::new(code, self.message, "pg_identity");
+        let mut report = ErrorReport::new(code, readable(self.message), "pg_identity");
         if let Some(detail) = self.detail {
-            report = report.set_detail(detail);
+            report = report.set_detail(readable(detail));
         }
         if let Some(hint) = self.hint {
-            report = report.set_hint(hint);
+            report = report.set_hint(readable(hint));
         }
         report
     }
@@ -57,7 +57,17 @@ impl Error {
 /// A text as a message shows it: one that is longer than any name is cut.
 pub fn shown(text: &str) -> Cow<'_, str> {
     const MOST: usize = 600;
-    if text.len() <= MOST { text.into() } else { format!("{}...", &text[..text.floor_char_boundary(100)]).into() }
+    if text.len() <= MOST { text.into() } else { start(text, 100).into() }
+}
+
+/// A message, of which nobody reads more than so much.
+pub fn readable(message: String) -> String {
+    const MOST: usize = 10_000;
+    if message.len() <= MOST { message } else { start(&message, MOST) }
+}
+
+fn start(text: &str, bytes: usize) -> String {
+    format!("{}...", &text[..text.floor_char_boundary(bytes)])
 }
 
 /// An argument that must not be NULL.
@@ -100,6 +110,8 @@ mod tests {
         assert_eq!(shown("name"), "name");
         assert_eq!(shown(&"ä".repeat(300)), "ä".repeat(300));
         assert_eq!(shown(&"ä€".repeat(300)), "ä€".repeat(20) + "...");
+        assert_eq!(readable("ä".repeat(5000)), "ä".repeat(5000));
+        assert_eq!(readable("ä".repeat(6000)).len(), 10_003);
     }
 
     #[test]

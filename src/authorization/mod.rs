@@ -26,7 +26,7 @@ mod subject;
 use crate::db::call::Call;
 use crate::db::returns::ResultSet;
 use crate::db::{allocate, invalidation, json};
-use crate::error::{Error, Result, required};
+use crate::error::{Error, Result, readable, required};
 use judge::{Context, MOST_NAME, MOST_RESOURCE, Question};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -270,7 +270,7 @@ fn is_name(text: &str, most: i32) -> bool {
 #[pg_extern(sql = false)]
 fn policy_problem(kind: &str, config: AnyElement) -> std::result::Result<Option<String>, ErrorReport> {
     let config = json::document("config", config)?;
-    Ok(policy::Config::parse(kind, &config).err())
+    Ok(policy::Config::parse(kind, &config).err().map(readable))
 }
 
 /// See the comment on `identity_internal.policy_circle` in `sql/60_authorization.sql`.

@@ -1,5 +1,6 @@
 //! Running SQL in the caller's transaction, with the caller's rights.
 
+use crate::db::allocate;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
@@ -107,6 +108,11 @@ pub struct Row<'a>(pgrx::spi::SpiHeapTupleData<'a>);
 impl Row<'_> {
     pub fn get<T: FromDatum + IntoDatum>(&self, ordinal: usize) -> Result<Option<T>> {
         Ok(self.0.get::<T>(ordinal)?)
+    }
+
+    /// A text of any size.
+    pub fn text(&self, ordinal: usize) -> Result<Option<String>> {
+        self.0.get::<&str>(ordinal)?.map(allocate::text).transpose()
     }
 
     /// A bigint that is never NULL.

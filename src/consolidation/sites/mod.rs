@@ -11,14 +11,14 @@ mod stage;
 mod statements;
 
 use crate::consolidation::run::{check_isolation, check_session};
-use crate::db::lock;
 use crate::db::returns::ResultSet;
+use crate::db::{argument, json, lock};
 use crate::error::required;
 use crate::import::plan::Report;
 use mapping::Mapping;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, JsonB};
+use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting};
 use rules::Rules;
 
 /// Minutes. SQL reads it by its name.
@@ -41,26 +41,26 @@ pub fn define_settings() {
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn stage_site(
-    realm: Option<String>,
-    site: Option<String>,
-    source: Option<String>,
-    mapping: Option<JsonB>,
-    rules: Option<JsonB>,
+    realm: Option<&str>,
+    site: Option<&str>,
+    source: Option<&str>,
+    mapping: Option<AnyElement>,
+    rules: Option<AnyElement>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("stage_site")?;
     let request = stage::Request {
-        realm: required("realm", realm)?,
-        site: required("site", site)?,
-        source: required("source", source)?,
-        mapping: Mapping::parse(&required("mapping", mapping)?.0)?,
-        rules: Rules::parse(&required("rules", rules)?.0)?,
+        realm: argument::name("realm", realm)?,
+        site: argument::name("site", site)?,
+        source: argument::source("source", source)?,
+        mapping: Mapping::parse(&json::document("mapping", required("mapping", mapping)?)?)?,
+        rules: Rules::parse(&json::document("rules", required("rules", rules)?)?)?,
         dry_run: required("dry_run", dry_run)?,
-        report: Report::parse(&required("report", report)?)?,
+        report: Report::parse(&argument::name("report", report)?)?,
     };
     Ok(stage::stage(request, result)?)
 }
@@ -68,7 +68,7 @@ fn stage_site(
 /// See the comment on `identity.dedup_site_logins` in `sql/31_sites.sql`.
 #[pg_extern(sql = false)]
 fn dedup_site_logins(
-    realm: Option<String>,
+    realm: Option<&str>,
     dry_run: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
@@ -79,7 +79,7 @@ fn dedup_site_logins(
     if !dry_run {
         check_isolation("dedup_site_logins")?;
     }
-    Ok(dedup::dedup(&required("realm", realm)?, dry_run, result)?)
+    Ok(dedup::dedup(&argument::name("realm", realm)?, dry_run, result)?)
 }
 
 /// See the comment on `identity_internal.lock_staged` in `sql/31_sites.sql`.

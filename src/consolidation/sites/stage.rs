@@ -7,7 +7,7 @@ use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, fill};
 use crate::db::returns::ResultSet;
 use crate::db::spi::{self, Cursor};
-use crate::db::{attempt, session, source};
+use crate::db::{attempt, json, session, source};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::identities::reader::Reader;
@@ -15,7 +15,7 @@ use crate::import::job::with_memory;
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 pub struct Request {
@@ -28,8 +28,9 @@ pub struct Request {
     pub report: Report,
 }
 
-/// Rows that are held in memory at a time.
+/// Rows that are held in memory at a time, and about so many bytes of them.
 const BATCH: i64 = 2_000;
+const BATCH_BYTES: usize = 8 << 20;
 
 pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
@@ -79,7 +80,7 @@ impl Run<'_> {
         }
         self.execute(statements::DROP)?;
         let Request { realm, site, .. } = self.request;
-        audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &json!(counts) })?;
+        audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &counts })?;
         let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
         let what = if self.request.dry_run { "dry run: " } else { "" };
         let rows = if total == 1 { "row" } else { "rows" };
@@ -100,14 +101,21 @@ impl Run<'_> {
             columns.join(", ")
         );
         let mut cursor = Cursor::open(&sql)?;
-        let (mut row, mut more) = (0, true);
+        let (mut row, mut more, mut fetch) = (0, true, 1);
         while more {
             let mut batch = Batch::default();
-            more = cursor.fetch(BATCH, |tuple| {
+            let mut bytes = 0;
+            more = cursor.fetch(fetch, |tuple| {
                 row += 1;
-                batch.push(row, self.read(&tuple.get::<String>(1)?.unwrap_or_default()), &self.request.rules);
+                let text = tuple.text(1)?.unwrap_or_default();
+                bytes += text.len();
+                json::ensure(&text)?;
+                batch.push(row, self.read(&text), &self.request.rules);
                 Ok(())
             })?;
+            // The size of rows is not known before.
+            let average = bytes / fetch as usize + 1;
+            fetch = (2 * fetch).min((BATCH_BYTES / average) as i64).clamp(1, BATCH);
             let Batch { items, faults } = batch;
             session::as_owner(self.owner, || {
                 spi::execute_built(statements::ADD_ITEMS, || items.arguments())?;
@@ -123,6 +131,9 @@ impl Run<'_> {
             return convert(&self.request.mapping, &row);
         }
         let faults = reader.faults.into_iter().map(|fault| Fault::of_row(fault.path, fault.message, fault.sqlstate));
+        if text.len() > json::MOST_BYTES {
+            return Person { faults: faults.collect(), ..Person::default() };
+        }
         let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
         let original_id = convert(&self.request.mapping, &row).original_id;
         Person { original_id, faults: faults.collect(), ..Person::default() }
