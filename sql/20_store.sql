@@ -215,8 +215,8 @@ CREATE FUNCTION identity.add_realm(name text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
-        RAISE EXCEPTION 'invalid name of a realm: "%"', COALESCE(name, 'NULL')
+    IF name IS NULL OR octet_length(name) > 255 OR name !~ '^[^[:cntrl:]]+$' THEN
+        RAISE EXCEPTION 'invalid name of a realm: "%"', identity_internal.shown(name)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A realm''s name has 1 to 255 bytes and no control characters.';
     ELSIF NOT identity_internal.has_all_realms('admin') THEN
         RAISE EXCEPTION 'permission denied to add a realm'
@@ -237,7 +237,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF realm IS NULL OR NOT EXISTS (SELECT FROM identity.realms AS r WHERE r.name = check_realm.realm) THEN
-        RAISE EXCEPTION 'realm "%" does not exist', COALESCE(realm, 'NULL')
+        RAISE EXCEPTION 'realm "%" does not exist', identity_internal.shown(realm)
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_realm(''name''). SELECT name FROM identity.realms shows the realms.';
     END IF;
 END
@@ -252,7 +252,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF schema_id IS NULL OR schema_id = '' OR schema IS NULL OR problem IS NOT NULL THEN
-        RAISE EXCEPTION 'invalid identity schema "%"', COALESCE(schema_id, 'NULL')
+        RAISE EXCEPTION 'invalid identity schema "%"', identity_internal.shown(schema_id)
             USING ERRCODE = 'invalid_parameter_value', DETAIL = COALESCE(problem, 'schema_id or schema is NULL or empty.'),
                   HINT = 'Give the JSON Schema that Ory Kratos has: {"properties": {"traits": {"properties": {"email": {"type": "string", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}}}}}';
     END IF;

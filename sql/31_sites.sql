@@ -242,7 +242,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF found IS NULL THEN
-        RAISE EXCEPTION 'site "%" does not exist in realm "%"', COALESCE(site, 'NULL'), realm
+        RAISE EXCEPTION 'site "%" does not exist in realm "%"', identity_internal.shown(site), realm
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_site(realm, site_id, name). SELECT name FROM identity.sites shows the sites.';
     END IF;
     RETURN found;
@@ -264,13 +264,13 @@ DECLARE
     taken text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
-    IF site_id IS NULL OR site_id < 1 OR name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
-        RAISE EXCEPTION 'invalid site: number %, name "%"', COALESCE(site_id::text, 'NULL'), COALESCE(name, 'NULL')
+    IF site_id IS NULL OR site_id < 1 OR name IS NULL OR octet_length(name) > 255 OR name !~ '^[^[:cntrl:]]+$' THEN
+        RAISE EXCEPTION 'invalid site: number %, name "%"', COALESCE(site_id::text, 'NULL'), identity_internal.shown(name)
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'A site has a number from 1 on, and a name of 1 to 255 bytes without control characters.';
     END IF;
-    IF normalize(given, NFKC) !~ '^[^[:cntrl:][:space:]@+][^[:cntrl:][:space:]@]{0,63}$' THEN
-        RAISE EXCEPTION 'invalid prefix: "%"', given
+    IF octet_length(given) > 1024 OR normalize(given, NFKC) !~ '^[^[:cntrl:][:space:]@+][^[:cntrl:][:space:]@]{0,63}$' THEN
+        RAISE EXCEPTION 'invalid prefix: "%"', identity_internal.shown(given)
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'A prefix has 1 to 64 characters, no white space and no @, and does not begin with +. Give one where the name cannot be part of it; '''' for none.';
     END IF;
@@ -452,7 +452,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF state IS NULL OR state <> ALL ('{pending,sent,bounced,skipped,acknowledged}'::text[]) THEN
-        RAISE EXCEPTION 'unknown state of a notice: "%"', COALESCE(state, 'NULL')
+        RAISE EXCEPTION 'unknown state of a notice: "%"', identity_internal.shown(state)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use sent, bounced, skipped, acknowledged; or pending, to send it again.';
     END IF;
     UPDATE identity.notices AS n SET state = $3, changed_at = now()

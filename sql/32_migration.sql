@@ -10,7 +10,7 @@ AS $$
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF scheme <> 'argon2id' THEN
-        RAISE EXCEPTION 'unknown password scheme: "%"', scheme
+        RAISE EXCEPTION 'unknown password scheme: "%"', identity_internal.shown(scheme)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use argon2id; or NULL, to leave hashes as they are.';
     END IF;
     UPDATE identity.realms AS r SET password_scheme = scheme WHERE r.name = realm;
@@ -31,13 +31,21 @@ LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'hash_password_wrapper';
 COMMENT ON FUNCTION identity_internal.hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
 
+CREATE FUNCTION identity_internal.login_key(login text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN octet_length(login) > 65536 THEN E'\n' || encode(sha256(convert_to(login, 'UTF8')), 'hex')
+                ELSE identity.normalize_identifier('username', login) END
+$$;
+COMMENT ON FUNCTION identity_internal.login_key(text) IS 'Internal: the key of a login name; of one that is longer than any, a text that is no key';
+
 -- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only
 -- where nobody has it.
 CREATE FUNCTION identity_internal.candidates(realm text, login text)
 RETURNS TABLE (layer text, identity_id uuid, site_id int, original_id text, identifier_kind text, via text, hash text, active boolean)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH asked AS MATERIALIZED (SELECT identity.normalize_identifier('username', $2) COLLATE "C" AS key),
+    WITH asked AS MATERIALIZED (SELECT identity_internal.login_key($2) COLLATE "C" AS key),
     main AS MATERIALIZED (
         SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
     staged AS MATERIALIZED (
@@ -208,7 +216,7 @@ DECLARE
     number CONSTANT int := identity_internal.site_id(realm, site);
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.staged_identities AS s WHERE (s.realm, s.site_id, s.original_id) = ($1, number, $3)) THEN
-        RAISE EXCEPTION 'site "%" has no user "%"', site, COALESCE(original_id, 'NULL')
+        RAISE EXCEPTION 'site "%" has no user "%"', site, identity_internal.shown(original_id)
             USING ERRCODE = 'undefined_object', HINT = 'identity.stage_site() stages users; original_id is the user''s key at the site.';
     END IF;
     RETURN QUERY SELECT p.* FROM identity_internal.promote_staged(realm, number, original_id) AS p;
@@ -229,7 +237,7 @@ Errors: 42704 no such realm, site or user.';
 CREATE FUNCTION identity_internal.decoy(realm text, login text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH asked AS MATERIALIZED (SELECT identity.normalize_identifier('username', COALESCE($2, '')) COLLATE "C" AS key)
+    WITH asked AS MATERIALIZED (SELECT identity_internal.login_key(COALESCE($2, '')) COLLATE "C" AS key)
     SELECT h.hash FROM asked AS a
     CROSS JOIN (VALUES (1), (2)) AS p (place)
     CROSS JOIN LATERAL (
@@ -305,7 +313,7 @@ AS $$
     -- Of a name that nobody has only the hash is kept: people type their password there.
     SELECT COALESCE(
         (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates($1, $2) AS c LIMIT 1),
-        'login:' || encode(sha256(convert_to(identity.normalize_identifier('username', COALESCE($2, '')), 'UTF8')), 'hex'))
+        'login:' || encode(sha256(convert_to(identity_internal.login_key(COALESCE($2, '')), 'UTF8')), 'hex'))
 $$;
 COMMENT ON FUNCTION identity_internal.login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
 

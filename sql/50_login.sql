@@ -187,7 +187,7 @@ BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF organization IS NULL
        OR NOT EXISTS (SELECT FROM identity.organizations AS o WHERE o.realm = $1 AND o.name = $2) THEN
-        RAISE EXCEPTION 'organization "%" does not exist in realm "%"', COALESCE(organization, 'NULL'), realm
+        RAISE EXCEPTION 'organization "%" does not exist in realm "%"', identity_internal.shown(organization), realm
             USING ERRCODE = 'undefined_object', HINT = 'Add it: SELECT identity.add_organization(realm, name). SELECT name FROM identity.organizations shows the organizations.';
     END IF;
 END
@@ -201,8 +201,8 @@ DECLARE
     stored CONSTANT jsonb := identity_internal.organization_settings(settings);
 BEGIN
     PERFORM identity_internal.check_realm(realm);
-    IF name IS NULL OR name !~ '^[^[:cntrl:]]+$' OR octet_length(name) > 255 THEN
-        RAISE EXCEPTION 'invalid name of an organization: "%"', COALESCE(name, 'NULL')
+    IF name IS NULL OR octet_length(name) > 255 OR name !~ '^[^[:cntrl:]]+$' THEN
+        RAISE EXCEPTION 'invalid name of an organization: "%"', identity_internal.shown(name)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'An organization''s name has 1 to 255 bytes and no control characters.';
     END IF;
     INSERT INTO identity.organizations
@@ -340,7 +340,7 @@ AS $$
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF NOT EXISTS (SELECT FROM identity.memberships AS m WHERE m.realm = $1 AND m.identity_id = $2 AND m.organization = $3) THEN
-        RAISE EXCEPTION 'identity % is no member of organization "%"', COALESCE(identity_id::text, 'NULL'), COALESCE(organization, 'NULL')
+        RAISE EXCEPTION 'identity % is no member of organization "%"', COALESCE(identity_id::text, 'NULL'), identity_internal.shown(organization)
             USING ERRCODE = 'undefined_object', HINT = 'identity.memberships has the memberships.';
     END IF;
 END

@@ -277,7 +277,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF subject IS NULL OR NOT identity_internal.is_subject(subject) THEN
-        RAISE EXCEPTION 'invalid subject: "%"', COALESCE(subject, 'NULL')
+        RAISE EXCEPTION 'invalid subject: "%"', identity_internal.shown(subject)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'A subject is user:…, group:…, role:… or client:…, of 512 bytes at most.';
     END IF;
 END
@@ -289,7 +289,7 @@ LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF name IS NULL OR NOT identity_internal.is_name(name, most) THEN
-        RAISE EXCEPTION 'invalid %: "%"', what, COALESCE(name, 'NULL')
+        RAISE EXCEPTION 'invalid %: "%"', what, identity_internal.shown(name)
             USING ERRCODE = 'invalid_parameter_value', HINT = format('It has 1 to %s bytes.', most);
     END IF;
 END
@@ -306,15 +306,17 @@ BEGIN
     PERFORM identity_internal.check_realm(realm);
     SELECT t.scopes INTO known FROM identity.resource_types AS t WHERE t.realm = check_scopes.realm AND t.name = resource_type;
     IF known IS NULL THEN
-        RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', COALESCE(resource_type, 'NULL'), realm
+        RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', identity_internal.shown(resource_type), realm
             USING ERRCODE = 'undefined_object',
                   HINT = 'Add it: SELECT identity.add_resource_type(realm, name, scopes). identity.resource_types has those that exist.';
     END IF;
-    unknown := ARRAY(SELECT COALESCE(s, 'NULL') FROM unnest(scopes) AS s WHERE s IS NULL OR s <> ALL (known));
+    unknown := ARRAY(SELECT identity_internal.shown(s) FROM unnest(scopes) AS s WHERE NOT EXISTS (SELECT FROM unnest(known) AS k WHERE k = s) LIMIT 10);
     IF scopes IS NULL OR cardinality(scopes) = 0 OR cardinality(unknown) > 0 THEN
         RAISE EXCEPTION 'no scope of resource type "%": %', resource_type,
                 COALESCE('"' || NULLIF(array_to_string(unknown, '", "'), '') || '"', 'none is given')
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It has the scopes %s.', array_to_string(known, ', ')),
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It has the scopes %s%s.', array_to_string(known[:50], ', '),
+                                  CASE WHEN cardinality(known) > 50 THEN format(' and %s more', cardinality(known) - 50) END),
                   HINT = 'identity.add_resource_type() adds a scope to a type.';
     END IF;
 END
@@ -329,14 +331,14 @@ BEGIN
     PERFORM identity_internal.check_name('resource type', name);
     IF scopes IS NULL OR identity_internal.are_names(scopes) IS NOT TRUE THEN
         RAISE EXCEPTION 'invalid scopes of resource type "%"', name
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('They are %s.', COALESCE(quote_literal(scopes), 'NULL')),
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('They are %s.', identity_internal.shown(quote_literal(scopes[:50]))),
                   HINT = 'Give an array of names, such as ''{view,manage,create}''. A name has 1 to 255 bytes.';
     END IF;
     INSERT INTO identity.resource_types AS t (realm, name, scopes)
     VALUES (add_resource_type.realm, add_resource_type.name, ARRAY(SELECT DISTINCT s FROM unnest(add_resource_type.scopes) AS s ORDER BY s))
     ON CONFLICT ON CONSTRAINT resource_types_pkey DO UPDATE
         SET scopes = ARRAY(SELECT DISTINCT s FROM unnest(t.scopes || excluded.scopes) AS s ORDER BY s)
-        WHERE NOT t.scopes @> excluded.scopes;
+        WHERE EXISTS (SELECT FROM unnest(excluded.scopes) AS s WHERE NOT EXISTS (SELECT FROM unnest(t.scopes) AS k WHERE k = s));
 END
 $$;
 COMMENT ON FUNCTION identity.add_resource_type(text, text, text[]) IS
@@ -362,28 +364,34 @@ by_type: NULL, or the same type: who may do by_scope on a resource may do scope;
 fallback: only where no permission that matches names scope itself.
 Errors: 42704 no such realm or type, 22023 no such scope, or it would imply itself.';
 
+CREATE FUNCTION identity_internal.implied_circle(realm text, types text[], scopes text[]) RETURNS text[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'implied_circle_wrapper';
+COMMENT ON FUNCTION identity_internal.implied_circle(text, text[], text[]) IS
+'Internal: a circle of implied scopes through one of these, from it to itself; NULL where there is none. Each scope is visited once';
+
+CREATE FUNCTION identity_internal.circle(names text[], separator text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT array_to_string(CASE WHEN cardinality(names) > 20 THEN names[:10] || '...'::text || names[cardinality(names) - 9:] ELSE names END, separator)
+$$;
+COMMENT ON FUNCTION identity_internal.circle(text[], text) IS 'Internal: a circle as a message shows it: a long one without what is in its middle';
+
 CREATE FUNCTION identity_internal.check_implications() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    circle text;
+    of_realm record;
+    circle text[];
 BEGIN
-    WITH RECURSIVE reached (realm, resource_type, scope, by_type, by_scope, path) AS (
-        SELECT n.realm, n.resource_type, n.scope, n.by_type, n.by_scope, ARRAY[concat(n.resource_type, '.', n.scope), concat(n.by_type, '.', n.by_scope)]
-        FROM written AS n
-        UNION ALL
-        SELECT r.realm, r.resource_type, r.scope, i.by_type, i.by_scope, r.path || concat(i.by_type, '.', i.by_scope)
-        FROM reached AS r JOIN identity.implied_scopes AS i
-            ON i.realm = r.realm AND i.resource_type = r.by_type AND i.scope = r.by_scope
-        WHERE (r.by_type, r.by_scope) <> (r.resource_type, r.scope)
-          AND concat(i.by_type, '.', i.by_scope) <> ALL (r.path[2:])
-    )
-    SELECT array_to_string(r.path, ' by ') INTO circle FROM reached AS r
-    WHERE (r.by_type, r.by_scope) = (r.resource_type, r.scope) LIMIT 1;
-    IF circle IS NOT NULL THEN
-        RAISE EXCEPTION 'a scope would imply itself' USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is implied: %s.', circle),
-            HINT = 'Delete one of these rows of identity.implied_scopes first.';
-    END IF;
+    FOR of_realm IN SELECT w.realm, array_agg(w.resource_type) AS types, array_agg(w.scope) AS scopes FROM written AS w GROUP BY w.realm LOOP
+        circle := identity_internal.implied_circle(of_realm.realm, of_realm.types, of_realm.scopes);
+        IF circle IS NOT NULL THEN
+            RAISE EXCEPTION 'a scope would imply itself'
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is implied: %s.', identity_internal.circle(circle, ' by ')),
+                      HINT = 'Delete one of these rows of identity.implied_scopes first.';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END
 $$;
@@ -444,7 +452,7 @@ BEGIN
     PERFORM identity_internal.check_realm(realm);
     PERFORM identity_internal.check_name('resource', resource, 512);
     PERFORM identity_internal.check_name('container', container, 512);
-    SELECT COALESCE(n, 'NULL') INTO unknown FROM unnest(ARRAY[resource_type, container_type]) AS n
+    SELECT identity_internal.shown(n) INTO unknown FROM unnest(ARRAY[resource_type, container_type]) AS n
     WHERE NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = check_containment.realm AND t.name = n) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', unknown, realm
@@ -529,38 +537,36 @@ $$;
 COMMENT ON FUNCTION identity.remove_policy(text, text) IS
 'Removes a policy. False: there is none of that name. Errors: 42704 no such realm, 23503 a permission or another policy needs it.';
 
+CREATE FUNCTION identity_internal.policy_circle(realm text, names text[]) RETURNS text[]
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'policy_circle_wrapper';
+COMMENT ON FUNCTION identity_internal.policy_circle(text, text[]) IS
+'Internal: a circle of aggregates through one of these policies, from it to itself; NULL where there is none. Each policy is visited once';
+
 CREATE FUNCTION identity_internal.check_policies_written() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     missing record;
-    circle text;
+    of_realm record;
+    circle text[];
 BEGIN
     SELECT w.name, part INTO missing
     FROM written AS w CROSS JOIN LATERAL jsonb_array_elements_text(w.config -> 'policies') AS part
     WHERE w.kind = 'aggregate' AND NOT EXISTS (SELECT FROM identity.policies AS p WHERE p.realm = w.realm AND p.name = part) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'invalid policy "%"', missing.name
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('There is no policy "%s".', missing.part),
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('There is no policy "%s".', identity_internal.shown(missing.part)),
                   HINT = 'Add the policies that it is made of first, or in the same statement.';
     END IF;
-    WITH RECURSIVE made_of (realm, name, part, path) AS (
-        SELECT w.realm, w.name, n.part, ARRAY[w.name, n.part]
-        FROM written AS w CROSS JOIN LATERAL jsonb_array_elements_text(w.config -> 'policies') AS n (part)
-        WHERE w.kind = 'aggregate'
-        UNION ALL
-        SELECT m.realm, m.name, n.part, m.path || n.part
-        FROM made_of AS m
-        JOIN identity.policies AS p ON p.realm = m.realm AND p.name = m.part AND p.kind = 'aggregate'
-        CROSS JOIN LATERAL jsonb_array_elements_text(p.config -> 'policies') AS n (part)
-        WHERE m.part <> m.name AND n.part <> ALL (m.path[2:])
-    )
-    SELECT array_to_string(m.path, ' of ') INTO circle FROM made_of AS m WHERE m.part = m.name LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'a policy would be made of itself'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is made: %s.', circle),
-                  HINT = 'An aggregate cannot be among the policies that it is made of.';
-    END IF;
+    FOR of_realm IN SELECT w.realm, array_agg(w.name) AS names FROM written AS w WHERE w.kind = 'aggregate' GROUP BY w.realm LOOP
+        circle := identity_internal.policy_circle(of_realm.realm, of_realm.names);
+        IF circle IS NOT NULL THEN
+            RAISE EXCEPTION 'a policy would be made of itself'
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = format('It is made: %s.', identity_internal.circle(circle, ' of ')),
+                      HINT = 'An aggregate cannot be among the policies that it is made of.';
+        END IF;
+    END LOOP;
     RETURN NULL;
 END
 $$;
@@ -576,14 +582,19 @@ AS $$
 DECLARE
     needed record;
 BEGIN
-    SELECT g.realm, g.name, u.id, u.aggregate INTO needed
-    FROM gone AS g CROSS JOIN LATERAL (
-        SELECT p.id, NULL::text AS aggregate FROM identity.permissions AS p WHERE p.realm = g.realm AND p.policy = g.name
+    WITH missing AS MATERIALIZED (
+        SELECT g.realm, g.name FROM gone AS g
+        WHERE NOT EXISTS (SELECT FROM identity.policies AS p WHERE p.realm = g.realm AND p.name = g.name)
+    ), needed_by AS (
+        SELECT m.realm, m.name, p.id, NULL::text AS aggregate
+        FROM missing AS m JOIN identity.permissions AS p ON p.realm = m.realm AND p.policy = m.name
         UNION ALL
-        SELECT NULL::bigint, a.name FROM identity.policies AS a
-        WHERE a.realm = g.realm AND a.kind = 'aggregate' AND a.config -> 'policies' ? g.name
-        LIMIT 1) AS u
-    WHERE NOT EXISTS (SELECT FROM identity.policies AS p WHERE p.realm = g.realm AND p.name = g.name) LIMIT 1;
+        SELECT m.realm, m.name, NULL::bigint, a.name
+        FROM identity.policies AS a CROSS JOIN LATERAL jsonb_array_elements_text(a.config -> 'policies') AS part
+        JOIN missing AS m ON m.realm = a.realm AND m.name = part
+        WHERE a.kind = 'aggregate' AND EXISTS (SELECT FROM missing)
+    )
+    SELECT n.* INTO needed FROM needed_by AS n LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'policy "%" of realm "%" is needed', needed.name, needed.realm
             USING ERRCODE = 'foreign_key_violation',
@@ -616,7 +627,7 @@ BEGIN
     END IF;
     IF policy IS NOT NULL AND NOT EXISTS (
         SELECT FROM identity.policies AS p WHERE p.realm = check_permission_arguments.realm AND p.name = policy) THEN
-        RAISE EXCEPTION 'policy "%" does not exist in realm "%"', policy, realm
+        RAISE EXCEPTION 'policy "%" does not exist in realm "%"', identity_internal.shown(policy), realm
             USING ERRCODE = 'undefined_object', HINT = 'Add it with identity.add_policy(); identity.policies has those that exist.';
     END IF;
 END
@@ -665,7 +676,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
     IF effect <> ALL ('{allow,deny}'::text[]) THEN
-        RAISE EXCEPTION 'unknown effect: "%"', effect USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, or NULL for both.';
+        RAISE EXCEPTION 'unknown effect: "%"', identity_internal.shown(effect) USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, or NULL for both.';
     END IF;
     IF resource IS NULL THEN
         DELETE FROM identity.permissions AS p
@@ -693,13 +704,15 @@ BEGIN
     RETURN QUERY
     SELECT p.id, p.subject::text, p.resource_type::text, p.resource::text, p.scope::text, p.policy::text,
            CASE WHEN t.name IS NULL THEN 'no such resource type: it has no effect'
-                WHEN p.scope <> ALL (t.scopes) THEN 'no such scope of the type: it has no effect'
+                WHEN s.scope IS NULL THEN 'no such scope of the type: it has no effect'
                 ELSE 'no such policy: ' || CASE p.effect WHEN 'allow' THEN 'it never permits' ELSE 'it always denies' END END
     FROM identity.permissions AS p
     LEFT JOIN identity.resource_types AS t ON t.realm = p.realm AND t.name = p.resource_type
+    LEFT JOIN (SELECT DISTINCT k.name, u.scope FROM identity.resource_types AS k, unnest(k.scopes) AS u (scope)
+               WHERE k.realm = permission_problems.realm) AS s ON s.name = p.resource_type AND s.scope = p.scope
     LEFT JOIN identity.policies AS c ON c.realm = p.realm AND c.name = p.policy
     WHERE p.realm = permission_problems.realm
-      AND (t.name IS NULL OR p.scope <> ALL (t.scopes) OR (p.policy IS NOT NULL AND c.name IS NULL))
+      AND (s.scope IS NULL OR (p.policy IS NOT NULL AND c.name IS NULL))
     ORDER BY p.id;
 END
 $$;

@@ -17,7 +17,7 @@ BEGIN
     FROM unnest('{resource_server,resource_server_resource,resource_server_scope,resource_server_policy,policy_config,associated_policy,resource_policy,scope_policy}'::text[]) AS t
     WHERE to_regclass(format('%I.%I', schema, t)) IS NULL LIMIT 1;
     IF FOUND THEN
-        RAISE EXCEPTION 'schema "%" is not that of a Keycloak database', schema
+        RAISE EXCEPTION 'schema "%" is not that of a Keycloak database', identity_internal.shown(schema)
             USING ERRCODE = 'undefined_table', DETAIL = format('There is no table "%s".', missing),
                   HINT = 'Give the schema that has Keycloak''s tables: restored from a dump, or as foreign tables.';
     END IF;

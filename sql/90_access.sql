@@ -17,6 +17,7 @@ AS $$
            ('any', 'EXECUTE', 'FUNCTION identity.inspect_password_hash(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity.verify_password(text, text)'),
            ('any', 'SELECT', 'TABLE identity.realms'),
+           ('any', 'EXECUTE', 'FUNCTION identity_internal.shown(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity_internal.check_realm(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity_internal.has_all_realms(text)'),
            ('any', 'EXECUTE', 'FUNCTION identity_internal.my_realms(text)'),

@@ -2,6 +2,7 @@
 
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
+use std::borrow::Cow;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -36,12 +37,12 @@ impl Error {
 
     fn report(self) -> ErrorReport {
         let code = PgSqlErrorCode::from(pack_sqlstate(&self.sqlstate));
-        let mut report = ErrorReport::new(code, self.message, "pg_identity");
+        let mut report = ErrorReport::new(code, readable(self.message), "pg_identity");
         if let Some(detail) = self.detail {
-            report = report.set_detail(detail);
+            report = report.set_detail(readable(detail));
         }
         if let Some(hint) = self.hint {
-            report = report.set_hint(hint);
+            report = report.set_hint(readable(hint));
         }
         report
     }
@@ -51,6 +52,22 @@ impl Error {
         self.report().report(PgLogLevel::ERROR);
         unreachable!("ERROR does not return")
     }
+}
+
+/// A text as a message shows it: one that is longer than any name is cut.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 600;
+    if text.len() <= MOST { text.into() } else { start(text, 100).into() }
+}
+
+/// A message, of which nobody reads more than so much.
+pub fn readable(message: String) -> String {
+    const MOST: usize = 10_000;
+    if message.len() <= MOST { message } else { start(&message, MOST) }
+}
+
+fn start(text: &str, bytes: usize) -> String {
+    format!("{}...", &text[..text.floor_char_boundary(bytes)])
 }
 
 /// An argument that must not be NULL.
@@ -87,6 +104,15 @@ pub fn unpack_sqlstate(packed: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        assert_eq!(shown("name"), "name");
+        assert_eq!(shown(&"ä".repeat(300)), "ä".repeat(300));
+        assert_eq!(shown(&"ä€".repeat(300)), "ä€".repeat(20) + "...");
+        assert_eq!(readable("ä".repeat(5000)), "ä".repeat(5000));
+        assert_eq!(readable("ä".repeat(6000)).len(), 10_003);
+    }
 
     #[test]
     fn sqlstates_survive_packing() {

@@ -17,6 +17,7 @@ use pgrx::prelude::*;
 
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    db::allocate::claim_main_thread();
     authorization::define_settings();
     authorization::register();
     consolidation::define_settings();

@@ -73,12 +73,12 @@ fn is_recorded(relation: Option<pg_sys::Oid>, depth: Option<i32>) -> bool {
 /// See the comment on `identity_internal.audit` in `sql/15_audit.sql`.
 #[pg_extern(sql = false)]
 fn audit(
-    realm: Option<String>,
-    action: Option<String>,
-    subject: Option<String>,
+    realm: Option<&str>,
+    action: Option<&str>,
+    subject: Option<&str>,
     detail: Option<AnyElement>,
 ) -> std::result::Result<i64, ErrorReport> {
     let (realm, action) = (required("realm", realm)?, required("action", action)?);
     let detail = detail.map_or_else(|| json::jsonb("{}"), |d| d.datum());
-    Ok(append(&realm, &action, subject.as_deref(), detail)?)
+    Ok(append(realm, action, subject, detail)?)
 }

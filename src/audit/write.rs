@@ -4,7 +4,7 @@ use crate::audit::hash::{self, Entry};
 use crate::db::plan::{self, Argument, Plan};
 use crate::db::scan::{Index, Key, Place, Reader, Row};
 use crate::db::table::{Shape, Table};
-use crate::db::{json, session};
+use crate::db::{allocate, json, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, BYTEAOID, INETOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::{Inet, IntoDatum};
@@ -79,26 +79,35 @@ struct Head {
     hash: Vec<u8>,
 }
 
+/// A text of so many bytes is copied without a look whether there is memory for it.
+const SMALL: usize = 64 << 10;
+
 /// Adds an event, and returns its number in the realm.
 pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detail: pg_sys::Datum) -> Result<i64> {
     let [session_role, acting_role, application_name] = session::who();
     let client_addr = session::client_addr()?;
-    let entry = Entry {
-        realm,
-        lane,
-        at: session::clock(),
-        session_role: &session_role,
-        acting_role: &acting_role,
-        application_name: &application_name,
-        client_addr: client_addr.as_deref(),
-        action,
-        subject,
-        detail: &json::printed(detail),
-    };
-    let head = advance(&entry)?;
-    let id = head.seq * 64 + i64::from(lane);
-    add(&entry, &head, id, detail)?;
-    Ok(id)
+    // The subject is copied for the hash, and may be any text that somebody tried to log in with.
+    if let Some(subject) = subject.filter(|subject| subject.len() > SMALL) {
+        allocate::ensure(8 * subject.len())?;
+    }
+    json::with_printed(detail, |printed| {
+        let entry = Entry {
+            realm,
+            lane,
+            at: session::clock(),
+            session_role: &session_role,
+            acting_role: &acting_role,
+            application_name: &application_name,
+            client_addr: client_addr.as_deref(),
+            action,
+            subject,
+            detail: printed,
+        };
+        let head = advance(&entry)?;
+        let id = head.seq * 64 + i64::from(lane);
+        add(&entry, &head, id, detail)?;
+        Ok(id)
+    })
 }
 
 /// Moves the head of the lane on.

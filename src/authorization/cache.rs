@@ -3,6 +3,7 @@
 //! Two halves: what is used moves to the young one; when that is full, it becomes the old one, and what was left in the
 //! old one goes. So it costs a look-up or two, and keeps at least what was used within the last half of its size.
 
+use crate::db::allocate;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
 
@@ -32,7 +33,11 @@ impl<V> Default for Half<V> {
 }
 
 impl<V> Half<V> {
+    /// Where there is no memory for more, nothing is kept.
     fn insert(&mut self, key: Key, value: V, bytes: usize) {
+        if allocate::trying(|| self.entries.try_reserve(1)).is_err() {
+            return;
+        }
         self.bytes += bytes;
         if let Some((_, replaced)) = self.entries.insert(key, (value, bytes)) {
             self.bytes -= replaced;

@@ -1,14 +1,16 @@
 //! `identity.explain_permission`: why the answer is what it is.
 
 use crate::authorization::findings::{Finding, Findings, Found, Search};
-use crate::authorization::judge::{Context, Question};
+use crate::authorization::grants::{Permission, permission};
+use crate::authorization::judge::{Context, MOST_NAME, Question};
 use crate::authorization::places::Places;
 use crate::authorization::plan::{Effect, Graph, Level, Match};
 use crate::authorization::policy::Outcome;
-use crate::authorization::store::{BY_RESOURCE, BY_TYPE, Closure, Permission, Store, any, permission};
+use crate::authorization::store::{AT_ONCE, BY_RESOURCE, BY_TYPE, Closure, Store, any};
 use crate::authorization::subject;
 use crate::db::scan::Key;
-use crate::error::Result;
+use crate::error::{Error, Result, shown};
+use std::borrow::Cow;
 
 /// The arguments as they came.
 pub struct Asked<'a> {
@@ -20,43 +22,68 @@ pub struct Asked<'a> {
 }
 
 #[derive(Default)]
-pub struct Step {
-    pub level: String,
-    pub resource_type: Option<String>,
-    pub resource: Option<String>,
-    pub scope: Option<String>,
+pub struct Step<'a> {
+    pub level: &'static str,
+    pub resource_type: Option<Cow<'a, str>>,
+    pub resource: Option<Cow<'a, str>>,
+    pub scope: Option<Cow<'a, str>>,
     pub permission_id: Option<i64>,
-    pub effect: Option<String>,
-    pub subject: Option<String>,
-    pub via: Option<Vec<String>>,
-    pub policy: Option<String>,
+    pub effect: Option<&'static str>,
+    pub subject: Option<Cow<'a, str>>,
+    pub via: Option<Vec<&'a str>>,
+    pub policy: Option<&'a str>,
     pub outcome: String,
 }
 
 /// Permissions of others are shown up to this number.
 const MISSING: usize = 10;
 
-pub fn explain(store: &mut Store, asked: &Asked, context: &Context) -> Result<Vec<Step>> {
+/// Names in the column `via`, of all rows together.
+const MOST_VIA: usize = 1_000_000;
+
+/// Scopes that a message enumerates.
+const MOST_SCOPES: usize = 50;
+
+/// Hands the steps over as they are found.
+pub fn explain(store: &mut Store, asked: &Asked, context: &Context, mut tell: impl FnMut(&Step)) -> Result<()> {
     let question = match question(store, asked)? {
         Ok(question) => question,
-        Err(reason) => return Ok(vec![answer(asked, &format!("not permitted: {reason}"))]),
+        Err(reason) => {
+            tell(&answer(asked, format!("not permitted: {reason}")));
+            return Ok(());
+        }
     };
     let Some(search) = Search::of(store, &question)? else {
-        return Ok(vec![answer(asked, "not permitted: there is nothing to ask about")]);
+        tell(&answer(asked, "not permitted: there is nothing to ask about".to_string()));
+        return Ok(());
     };
     let asker = store.closure(question.realm, question.subject)?;
     let findings = search.complete(store, &question)?;
     let evaluated = findings.evaluate(store, &question, context)?;
     let decided = findings.decide(&evaluated);
-    let mut steps: Vec<Step> = Vec::new();
+    let mut via = 0;
     for ((row, found), finding) in findings.rows.iter().enumerate().zip(&evaluated) {
-        steps.push(step(&findings, &asker, found, &reading(row, found, finding, decided)));
+        let step = step(&findings, &asker, found, reading(row, found, finding, decided));
+        via += step.via.as_ref().map_or(0, Vec::len);
+        if via > MOST_VIA {
+            return Err(too_large());
+        }
+        tell(&step);
     }
     if decided.is_none_or(|decided| decided.effect == Effect::Deny) {
-        steps.extend(missing(store, &question, &findings, &asker, decided)?);
+        for (node, permission) in missing(store, &question, &findings, &asker, decided)? {
+            let outcome = format!("would permit it, if {} were, or were in, {}", question.subject, permission.subject);
+            tell(&Step { level: "missing", outcome, ..of_permission(&findings.graph, node, &permission) });
+        }
     }
-    steps.push(answer(asked, &verdict(&findings, decided)));
-    Ok(steps)
+    tell(&answer(asked, verdict(&findings, decided)));
+    Ok(())
+}
+
+fn too_large() -> Error {
+    Error::new("54000", "the explanation is too large")
+        .detail(format!("Its ways by which permissions concern the subject have more than {MOST_VIA} names."))
+        .hint("Groups and roles are nested very deeply: identity.members has them.")
 }
 
 /// The question, or why it is none.
@@ -66,20 +93,24 @@ fn question<'a>(store: &mut Store, asked: &Asked<'a>) -> Result<std::result::Res
         return Ok(Err("realm, subject, scope or resource_type is NULL".to_string()));
     };
     if !subject::is_subject(subject) {
-        return Ok(Err(format!("\"{subject}\" is no subject: user:…, group:…, role:… or client:…")));
+        return Ok(Err(format!("\"{}\" is no subject: user:…, group:…, role:… or client:…", shown(subject))));
+    }
+    let no_type = || format!("realm \"{}\" has no resource type \"{}\"", shown(realm), shown(resource_type));
+    if realm.len().max(resource_type.len()) > MOST_NAME {
+        return Ok(Err(no_type()));
     }
     let model = store.model(realm)?;
-    let Some(scopes) = model.scopes.get(resource_type) else {
-        return Ok(Err(format!("realm \"{realm}\" has no resource type \"{resource_type}\"")));
-    };
-    if !scopes.contains(scope) {
-        let known: Vec<&str> = scopes.iter().map(String::as_str).collect();
-        return Ok(Err(format!(
-            "resource type \"{resource_type}\" has no scope \"{scope}\", but {}",
-            known.join(", ")
-        )));
+    let Some(scopes) = model.scopes_of(resource_type) else { return Ok(Err(no_type())) };
+    if !model.knows(resource_type, scope) {
+        let more = scopes.len().saturating_sub(MOST_SCOPES);
+        let mut known = scopes.take(MOST_SCOPES).collect::<Vec<_>>().join(", ");
+        if more > 0 {
+            known += &format!(" and {more} more");
+        }
+        return Ok(Err(format!("resource type \"{resource_type}\" has no scope \"{}\", but {known}", shown(scope))));
     }
-    Ok(Ok(Question { realm, subject, scope, resource_type, resource }))
+    let question = Question { realm, subject, scope, resource_type, resource };
+    Ok(if question.can_be() { Ok(question) } else { Err("the name of the resource is too long".to_string()) })
 }
 
 /// What became of a permission.
@@ -103,25 +134,25 @@ fn reading(row: usize, found: &Found, finding: &Finding, decided: Option<Match>)
     format!("{standing}{because}")
 }
 
-fn step(findings: &Findings, asker: &Closure, found: &Found, outcome: &str) -> Step {
+fn step<'a>(findings: &'a Findings, asker: &'a Closure, found: &'a Found, outcome: String) -> Step<'a> {
     let path = asker.path(&found.permission.subject);
     Step {
-        level: found.level.name().to_string(),
+        level: found.level.name(),
         via: (!path.is_empty()).then_some(path),
-        outcome: outcome.to_string(),
+        outcome,
         ..of_permission(&findings.graph, found.node, &found.permission)
     }
 }
 
-fn of_permission(graph: &Graph, node: usize, permission: &Permission) -> Step {
+fn of_permission<'a>(graph: &'a Graph, node: usize, permission: &'a Permission) -> Step<'a> {
     Step {
-        resource_type: Some(graph.nodes[node].resource_type.clone()),
-        resource: permission.resource.clone(),
-        scope: Some(permission.scope.clone()),
+        resource_type: Some((&*graph.nodes[node].resource_type).into()),
+        resource: permission.resource.as_deref().map(Cow::from),
+        scope: Some((&*permission.scope).into()),
         permission_id: Some(permission.id),
-        effect: Some(permission.effect.name().to_string()),
-        subject: Some(permission.subject.clone()),
-        policy: permission.policy.clone(),
+        effect: Some(permission.effect.name()),
+        subject: Some((&*permission.subject).into()),
+        policy: permission.policy.as_deref(),
         ..Step::default()
     }
 }
@@ -133,45 +164,50 @@ fn missing(
     findings: &Findings,
     asker: &Closure,
     decided: Option<Match>,
-) -> Result<Vec<Step>> {
+) -> Result<Vec<(usize, Permission)>> {
     let model = store.model(question.realm)?;
     let places = Places::of(store, &model, question.realm, question.resource_type, question.resource)?;
-    let mine = asker.subjects();
-    let mut steps: Vec<Step> = Vec::new();
+    let mut shown = Vec::new();
     let graph = &findings.graph;
     let decides = |level: Level| decided.is_none_or(|decided| level < decided.level);
     let mut show = |permission: Permission, resource_type: &str| {
         if permission.effect == Effect::Allow
-            && !mine.contains(&permission.subject.as_str())
+            && !asker.has(&permission.subject)
             && let Some(node) = graph.find(resource_type, &permission.scope)
         {
-            let outcome = format!("would permit it, if {} were, or were in, {}", question.subject, permission.subject);
-            steps.push(Step { level: "missing".to_string(), outcome, ..of_permission(graph, node, &permission) });
+            shown.push((node, permission));
         }
-        steps.len() < MISSING
+        shown.len() < MISSING
     };
     let mut more = true;
-    for place in &places.on_resources {
-        let scopes = graph.scopes_of(&place.resource_type);
+    for place in places.on_resources() {
+        let scopes = graph.scopes_of(place.resource_type);
         if more && decides(place.level) && !scopes.is_empty() {
-            let keys = [Key::Is(question.realm), Key::Is(&place.resource_type), Key::Is(&place.resource), any(&scopes)];
+            let mut keys = vec![Key::Is(question.realm), Key::Is(place.resource_type), Key::Is(place.resource)];
+            keys.extend(some(&scopes));
             store.reader().rows(&BY_RESOURCE, &keys, |row| {
-                more = show(permission(row), &place.resource_type);
+                more = show(permission(row), place.resource_type);
                 more
             })?;
         }
     }
-    for (level, resource_type) in places.on_types.iter().rev() {
+    for (level, resource_type) in places.on_types().rev() {
         let scopes = graph.scopes_of(resource_type);
-        if more && decides(*level) && !scopes.is_empty() {
-            let keys = [Key::Is(question.realm), Key::Is(resource_type), any(&scopes)];
+        if more && decides(level) && !scopes.is_empty() {
+            let mut keys = vec![Key::Is(question.realm), Key::Is(resource_type)];
+            keys.extend(some(&scopes));
             store.reader().rows(&BY_TYPE, &keys, |row| {
                 more = show(permission(row), resource_type);
                 more
             })?;
         }
     }
-    Ok(steps)
+    Ok(shown)
+}
+
+/// A key for scopes where they are few; where they are many, all rows are looked at.
+fn some<'a>(scopes: &'a [&'a str]) -> Option<Key<'a>> {
+    (scopes.len() <= AT_ONCE).then(|| any(scopes))
 }
 
 fn verdict(findings: &Findings, decided: Option<Match>) -> String {
@@ -191,15 +227,14 @@ fn verdict(findings: &Findings, decided: Option<Match>) -> String {
     }
 }
 
-fn answer(asked: &Asked, outcome: &str) -> Step {
-    let owned = |text: Option<&str>| text.map(str::to_string);
+fn answer<'a>(asked: &Asked<'a>, outcome: String) -> Step<'a> {
     Step {
-        level: "answer".to_string(),
-        resource_type: owned(asked.resource_type),
-        resource: owned(asked.resource),
-        scope: owned(asked.scope),
-        subject: owned(asked.subject),
-        outcome: outcome.to_string(),
+        level: "answer",
+        resource_type: asked.resource_type.map(shown),
+        resource: asked.resource.map(shown),
+        scope: asked.scope.map(shown),
+        subject: asked.subject.map(shown),
+        outcome,
         ..Step::default()
     }
 }

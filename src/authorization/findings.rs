@@ -1,16 +1,18 @@
 //! The permissions that a question is about, and what they say.
 
-use crate::authorization::judge::{Context, Question};
+use crate::authorization::grants::{Permission, Wanted};
+use crate::authorization::judge::{Context, Question, Session};
 use crate::authorization::places::Places;
 use crate::authorization::plan::{self, Effect, Graph, Level, Match};
-use crate::authorization::policy::{Circumstances, Outcome};
-use crate::authorization::store::{Closure, Permission, Store};
+use crate::authorization::policy::{Circumstances, Evaluation, Outcome};
+use crate::authorization::store::{Closure, Store};
 use crate::authorization::subject;
 use crate::error::Result;
+use std::rc::Rc;
 
 /// What is known of a question before it is known what the asker is in.
 pub struct Search {
-    graph: Graph,
+    graph: Rc<Graph>,
     places: Places,
     /// Everybody's permissions on the resource, and on containers of its type, where they are few.
     near: Option<Vec<Permission>>,
@@ -21,7 +23,7 @@ impl Search {
     pub fn of(store: &mut Store, question: &Question) -> Result<Option<Self>> {
         let Question { realm, scope, resource_type, resource, .. } = *question;
         let model = store.model(realm)?;
-        let Some(graph) = Graph::new(&model, resource_type, scope) else { return Ok(None) };
+        let Some(graph) = store.graph(&model, realm, resource_type, scope)? else { return Ok(None) };
         let places = Places::of(store, &model, realm, resource_type, resource)?;
         let resources = places.resources_of(resource_type);
         let near = if resources.is_empty() {
@@ -50,18 +52,23 @@ impl Search {
         let subjects = asker.subjects();
         let mut rows = Vec::new();
         for resource_type in self.graph.types() {
+            let resources = self.places.resources_of(resource_type);
+            let level = self.places.level_of_type(resource_type);
+            if resources.is_empty() && level.is_none() {
+                continue;
+            }
+            let scopes = self.graph.scopes_of(resource_type);
+            let wanted = Wanted { asker, subjects: &subjects, scopes: &scopes };
             let mut add = |level: Option<Level>, permission: Permission| {
                 let node = self.graph.find(resource_type, &permission.scope);
                 rows.extend(level.zip(node).map(|(level, node)| Found { level, node, permission }));
             };
-            for permission in self.on_resources(store, question, resource_type, &subjects)? {
+            for permission in self.on_resources(store, question, resource_type, &resources, &wanted)? {
                 let resource = permission.resource.as_deref().unwrap_or_default();
                 add(self.places.level_of(resource_type, resource), permission);
             }
-            let level = self.places.level_of_type(resource_type);
             if level.is_some() {
-                let scopes = self.graph.scopes_of(resource_type);
-                for permission in store.on_type(question.realm, &subjects, resource_type, &scopes)? {
+                for permission in store.on_type(question.realm, &wanted, resource_type)? {
                     add(level, permission);
                 }
             }
@@ -75,28 +82,22 @@ impl Search {
         store: &mut Store,
         question: &Question,
         resource_type: &str,
-        subjects: &[&str],
+        resources: &[&str],
+        wanted: &Wanted,
     ) -> Result<Vec<Permission>> {
-        let resources = self.places.resources_of(resource_type);
         match &self.near {
             _ if resources.is_empty() => Ok(Vec::new()),
             Some(near) if resource_type == question.resource_type => {
-                Ok(near.iter().filter(|p| subjects.contains(&p.subject.as_str())).cloned().collect())
+                Ok(near.iter().filter(|p| wanted.asker.has(&p.subject)).cloned().collect())
             }
-            _ => store.on_resources(
-                question.realm,
-                subjects,
-                resource_type,
-                &self.graph.scopes_of(resource_type),
-                &resources,
-            ),
+            _ => store.on_resources(question.realm, wanted, resource_type, resources),
         }
     }
 }
 
 /// The permissions of the asker, nearest first; of each level the denies first.
 pub struct Findings {
-    pub graph: Graph,
+    pub graph: Rc<Graph>,
     pub rows: Vec<Found>,
 }
 
@@ -130,30 +131,34 @@ impl Findings {
 
     /// One for each row.
     pub fn evaluate(&self, store: &mut Store, question: &Question, context: &Context) -> Result<Vec<Finding>> {
-        let one = |(n, row): (usize, &Found)| {
-            let Permission { effect, policy, .. } = &row.permission;
-            let outcome = match policy {
-                None => None,
-                Some(name) => {
-                    let policy = store.policy(question.realm, name)?;
-                    let asker = store.closure(question.realm, question.subject)?;
-                    let now = context.now();
-                    Some(policy.evaluate(&Circumstances { asker: &*asker, context: context.value(), now }))
-                }
-            };
-            let counts = outcome.as_ref().is_none_or(|outcome| plan::counts(*effect, outcome));
-            let matched = counts.then_some(Match { level: row.level, node: row.node, effect: *effect, row: n });
-            Ok(Finding { matched, outcome })
-        };
-        self.rows.iter().enumerate().map(one).collect()
+        if !self.depend_on_policies() {
+            return Ok(self.rows.iter().enumerate().map(|(n, row)| row.finding(n, None)).collect());
+        }
+        let policy = |row: &Found| row.permission.policy.as_ref().map(|name| store.policy(question.realm, name));
+        let policies = self.rows.iter().map(policy).map(Option::transpose).collect::<Result<Vec<_>>>()?;
+        let asker = store.closure(question.realm, question.subject)?;
+        let circumstances =
+            Circumstances { asker: &*asker, context: context.value()?, now: context.now()?, host: &Session };
+        let mut evaluation = Evaluation::under(circumstances);
+        let mut findings = Vec::with_capacity(self.rows.len());
+        for (row, policy) in self.rows.iter().zip(&policies) {
+            let outcome = policy.as_deref().map(|policy| evaluation.of(policy)).transpose()?;
+            findings.push(row.finding(findings.len(), outcome));
+        }
+        Ok(findings)
     }
 
     /// The memory that they take, roughly.
     pub fn bytes(&self) -> usize {
-        let texts = |p: &Permission| [&p.resource, &p.policy].into_iter().flatten().map(String::len).sum::<usize>();
-        let row =
-            |row: &Found| 256 + row.permission.subject.len() + row.permission.scope.len() + texts(&row.permission);
-        let node = |node: &plan::Node| 256 + node.resource_type.len() + node.scope.len();
-        self.rows.iter().map(row).sum::<usize>() + self.graph.nodes.iter().map(node).sum::<usize>()
+        self.rows.iter().map(|row| row.permission.bytes() + 32).sum::<usize>() + self.graph.bytes()
+    }
+}
+
+impl Found {
+    fn finding(&self, row: usize, outcome: Option<Outcome>) -> Finding {
+        let effect = self.permission.effect;
+        let counts = outcome.as_ref().is_none_or(|outcome| plan::counts(effect, outcome));
+        let matched = counts.then_some(Match { level: self.level, node: self.node, effect, row });
+        Finding { matched, outcome }
     }
 }

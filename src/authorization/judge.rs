@@ -2,12 +2,14 @@
 
 use crate::authorization::findings::{Findings, Search};
 use crate::authorization::memory::{self, Entry, Tag};
+use crate::authorization::policy::Host;
 use crate::authorization::store::Store;
 use crate::authorization::subject;
-use crate::db::{json, session};
+use crate::db::{allocate, interrupt, json, session};
 use crate::error::Result;
 use chrono::{DateTime, Utc};
 use pgrx::AnyElement;
+use regex::Regex;
 use serde_json::Value;
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -23,6 +25,26 @@ pub struct Question<'a> {
     pub resource: Option<&'a str>,
 }
 
+/// So many bytes the name of a realm, a type or a scope has at most, as the tables keep them.
+pub const MOST_NAME: usize = 255;
+
+/// The same of a resource.
+pub const MOST_RESOURCE: usize = 512;
+
+impl Question<'_> {
+    /// Whether there can be such a subject and such names; without it, there is nothing to look for.
+    pub fn can_be(&self) -> bool {
+        self.names_can_be() && subject::is_subject(self.subject)
+    }
+
+    /// The same, whoever the subject is.
+    pub fn names_can_be(&self) -> bool {
+        let names = [self.realm, self.scope, self.resource_type];
+        names.iter().all(|name| name.len() <= MOST_NAME)
+            && self.resource.is_none_or(|resource| resource.len() <= MOST_RESOURCE)
+    }
+}
+
 /// The context of a question: parsed when a policy asks for it.
 pub struct Context {
     given: Option<AnyElement>,
@@ -31,28 +53,63 @@ pub struct Context {
 
 impl Context {
     /// `given`: a jsonb value.
-    pub fn new(given: Option<AnyElement>) -> Self {
-        Context { given, parsed: OnceCell::new() }
+    pub fn new(given: Option<AnyElement>) -> Result<Self> {
+        if let Some(given) = given {
+            json::check_size("context", given.datum(), json::MOST_CONTEXT)?;
+        }
+        Ok(Context { given, parsed: OnceCell::new() })
     }
 
-    pub fn value(&self) -> &Value {
-        let parse = |given| serde_json::from_str(&json::jsonb_text(given)).ok();
-        self.parsed.get_or_init(|| self.given.and_then(parse).unwrap_or(Value::Null))
+    pub fn value(&self) -> Result<&Value> {
+        if let Some(parsed) = self.parsed.get() {
+            return Ok(parsed);
+        }
+        let parse = |text: &str| {
+            json::ensure(text)?;
+            // One that is nested too deeply tells no policy anything.
+            Ok(serde_json::from_str(text).unwrap_or(Value::Null))
+        };
+        let parsed = match self.given {
+            None => Value::Null,
+            Some(given) => json::with_text("context", given.datum(), json::MOST_CONTEXT, parse)?,
+        };
+        Ok(self.parsed.get_or_init(|| parsed))
     }
 
     /// The time of the question: the statement's, unless the context says another.
-    pub fn now(&self) -> Option<DateTime<Utc>> {
-        match self.value().get("now") {
+    pub fn now(&self) -> Result<Option<DateTime<Utc>>> {
+        let given = |now: &Value| Some(DateTime::parse_from_rfc3339(now.as_str()?).ok()?.to_utc());
+        Ok(match self.value()?.get("now") {
             None => DateTime::from_timestamp_micros(session::statement_time()),
-            Some(now) => DateTime::parse_from_rfc3339(now.as_str()?).ok().map(|now| now.to_utc()),
+            Some(now) => given(now),
+        })
+    }
+}
+
+/// A text may be so long to be searched by a regular expression in this thread, which answers to no cancel meanwhile.
+const SHORT: usize = 8192;
+
+/// The session that asks.
+pub struct Session;
+
+impl Host for Session {
+    fn pause(&self) {
+        pgrx::check_for_interrupts!();
+    }
+
+    fn finds(&self, regex: &Regex, text: &str) -> Result<bool> {
+        if text.len() <= SHORT {
+            return Ok(regex.is_match(text));
         }
+        let (regex, text) = (regex.clone(), allocate::text(text)?);
+        interrupt::abandonable(move || regex.is_match(&text))
     }
 }
 
 /// Answers from memory, or by reading.
 pub fn check(store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
     let Question { realm, subject, scope, resource_type, resource } = *question;
-    if !subject::is_subject(subject) {
+    if !question.can_be() {
         return Ok(false);
     }
     let (tag, texts) = match resource {
@@ -61,7 +118,10 @@ pub fn check(store: &mut Store, question: &Question, context: &Context) -> Resul
     };
     match memory::recall(tag, texts) {
         Some(Entry::Answer(permitted)) => return Ok(permitted),
-        Some(Entry::Findings(findings)) => return findings.permit(store, question, context),
+        Some(Entry::Findings(findings)) => {
+            store.begin_question();
+            return findings.permit(store, question, context);
+        }
         _ => {}
     }
     match answer(store, question)? {
@@ -98,6 +158,7 @@ impl Answer {
 }
 
 fn answer(store: &mut Store, question: &Question) -> Result<Answer> {
+    store.begin_question();
     let Some(search) = Search::of(store, question)? else { return Ok(Answer::Known(false)) };
     match search.evident(question) {
         Some(permitted) => Ok(Answer::Known(permitted)),

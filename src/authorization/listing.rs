@@ -2,11 +2,12 @@
 //! ordered pieces of indexes that are merged. What a page costs depends on its size and on the number of pieces, not on
 //! where it stands.
 
-use crate::authorization::judge::{self, Context, Question};
+use crate::authorization::judge::{self, Context, MOST_RESOURCE, Question};
 use crate::authorization::places::Places;
 use crate::authorization::plan::{Graph, Model};
 use crate::authorization::store::{
-    BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, MEMBERS, MEMBERS_OF, Store, any, column,
+    AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, MEMBERS, MEMBERS_OF, Store, any,
+    column,
 };
 use crate::authorization::subject;
 use crate::db::scan::{Index, Key};
@@ -27,8 +28,12 @@ struct Stream {
     more: bool,
 }
 
-/// Rows of one stream that are read at once.
+/// Rows of one stream that are read at once, and of all streams together.
 const CHUNK: usize = 100;
+const ALL_CHUNKS: usize = 100_000;
+
+/// The memory that a stream takes, roughly, with the name in hand.
+const STREAM_BYTES: usize = 1000;
 
 impl Stream {
     fn new(index: &'static Index, prefix: &[&str], column: i16, repeats: bool) -> Self {
@@ -36,9 +41,10 @@ impl Stream {
         Stream { index, prefix, column, repeats, ready: VecDeque::new(), more: true }
     }
 
-    fn next(&mut self, store: &mut Store, after: &str) -> Result<Option<String>> {
+    /// `chunk`: so many rows are read at once.
+    fn next(&mut self, store: &mut Store, after: &str, chunk: usize) -> Result<Option<String>> {
         if self.ready.is_empty() && self.more {
-            let most = if self.repeats { 1 } else { CHUNK };
+            let most = if self.repeats { 1 } else { chunk };
             let mut keys: Vec<Key> = self.prefix.iter().map(|text| Key::Is(text)).collect();
             keys.push(Key::After(after));
             self.ready = store.column(self.index, &keys, self.column, most)?.into();
@@ -52,15 +58,17 @@ impl Stream {
 struct Merge {
     streams: Vec<Stream>,
     heads: BinaryHeap<Reverse<(String, usize)>>,
+    chunk: usize,
 }
 
 impl Merge {
     fn new(store: &mut Store, mut streams: Vec<Stream>, after: &str) -> Result<Self> {
         let mut heads = BinaryHeap::new();
+        let chunk = (ALL_CHUNKS / streams.len().max(1)).clamp(1, CHUNK);
         for (n, stream) in streams.iter_mut().enumerate() {
-            heads.extend(stream.next(store, after)?.map(|name| Reverse((name, n))));
+            heads.extend(stream.next(store, after, chunk)?.map(|name| Reverse((name, n))));
         }
-        Ok(Merge { streams, heads })
+        Ok(Merge { streams, heads, chunk })
     }
 
     fn next(&mut self, store: &mut Store) -> Result<Option<String>> {
@@ -75,36 +83,47 @@ impl Merge {
     }
 
     fn advance(&mut self, store: &mut Store, n: usize, after: &str) -> Result<()> {
-        self.heads.extend(self.streams[n].next(store, after)?.map(|name| Reverse((name, n))));
+        self.heads.extend(self.streams[n].next(store, after, self.chunk)?.map(|name| Reverse((name, n))));
         Ok(())
     }
 }
 
-/// Resources about which a permission of the subject says something, with their answers; the type's own comes first.
+/// Where a page begins. No name is longer than this, so that what a longer one has more does not matter.
+fn start(after: Option<&str>) -> &str {
+    after.map_or("", |after| &after[..after.floor_char_boundary(MOST_RESOURCE + 4)])
+}
+
+/// Hands over the resources about which a permission of the subject says something, with their answers; the type's own
+/// comes first.
 pub fn resources(
     store: &mut Store,
     question: &Question,
     context: &Context,
-    after: Option<&str>,
-    most: usize,
-) -> Result<Vec<(Option<String>, bool)>> {
-    let mut page = Vec::new();
-    let asks = subject::is_subject(question.subject);
+    (after, most): (Option<&str>, usize),
+    mut tell: impl FnMut(Option<&str>, bool),
+) -> Result<()> {
+    let asks = question.can_be();
+    let mut told = 0;
     if after.is_none() {
-        page.push((None, asks && judge::check_once(store, question, context)?));
+        tell(None, asks && judge::check_once(store, question, context)?);
+        told += 1;
+    }
+    if !asks {
+        return Ok(());
     }
     let model = store.model(question.realm)?;
-    let graph = Graph::new(&model, question.resource_type, question.scope);
-    let Some(graph) = graph.filter(|_| asks) else { return Ok(page) };
+    let graph = store.graph(&model, question.realm, question.resource_type, question.scope)?;
+    let Some(graph) = graph else { return Ok(()) };
     let streams = streams_of_resources(store, question, &model, &graph)?;
-    let mut merge = Merge::new(store, streams, after.unwrap_or_default())?;
-    while page.len() < most {
+    let mut merge = Merge::new(store, streams, start(after))?;
+    while told < most {
         pgrx::check_for_interrupts!();
         let Some(resource) = merge.next(store)? else { break };
         let permitted = judge::check_once(store, &Question { resource: Some(&resource), ..*question }, context)?;
-        page.push((Some(resource), permitted));
+        tell(Some(&resource), permitted);
+        told += 1;
     }
-    Ok(page)
+    Ok(())
 }
 
 fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, graph: &Graph) -> Result<Vec<Stream>> {
@@ -112,8 +131,10 @@ fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, g
     let closure = store.closure(realm, question.subject)?;
     let subjects = closure.subjects();
     let mut streams = Vec::new();
+    let scopes = graph.scopes_of(resource_type);
+    store.spend_for_all(STREAM_BYTES.saturating_mul(subjects.len()).saturating_mul(scopes.len()))?;
     for subject in &subjects {
-        for scope in graph.scopes_of(resource_type) {
+        for scope in &scopes {
             streams.push(Stream::new(&BY_SUBJECT, &[realm, subject, resource_type, scope], ON_RESOURCE, false));
         }
     }
@@ -123,49 +144,66 @@ fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, g
     let mut granted = BTreeSet::new();
     for container_type in graph.types() {
         let scopes = graph.scopes_of(container_type);
-        if container_type != resource_type {
-            let keys = [Key::Is(realm), Key::Is(container_type), any(&scopes), any(&subjects)];
-            if store.next(&BY_TYPE, &keys, SUBJECT)?.is_some() {
-                // It says something about everything that stands in a container of that type.
-                streams.push(Stream::new(&CONTAINERS, &[realm, resource_type], RESOURCE, true));
-                return Ok(streams);
-            }
+        if container_type != resource_type && says_something(store, realm, container_type, &scopes, &subjects)? {
+            // About everything that stands in a container of that type.
+            streams.push(Stream::new(&CONTAINERS, &[realm, resource_type], RESOURCE, true));
+            return Ok(streams);
         }
         for subject in &subjects {
             for scope in &scopes {
                 let named = [realm, subject, container_type, scope];
-                granted.extend(granted_containers(store, &named, container_type)?);
+                add_granted_containers(store, &named, &mut granted)?;
             }
         }
     }
     for (container_type, container) in with_containers_below(store, realm, model, granted)? {
+        store.spend_for_all(STREAM_BYTES)?;
         let prefix = [realm, container_type.as_str(), container.as_str(), resource_type];
         streams.push(Stream::new(&CONTENTS, &prefix, RESOURCE, false));
     }
     Ok(streams)
 }
 
+/// Whether one of the subjects has a permission on the type, with one of the scopes.
+fn says_something(
+    store: &mut Store,
+    realm: &str,
+    resource_type: &str,
+    scopes: &[&str],
+    subjects: &[&str],
+) -> Result<bool> {
+    for scopes in scopes.chunks(AT_ONCE) {
+        for subjects in subjects.chunks(AT_ONCE.div_ceil(scopes.len())) {
+            let keys = [Key::Is(realm), Key::Is(resource_type), any(scopes), any(subjects)];
+            if store.next(&BY_TYPE, &keys, SUBJECT)?.is_some() {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
 /// The containers of a type that permissions name: both are looked for in turn, each from where the other stands, so
 /// that it takes as many steps as the fewer of them.
-fn granted_containers(store: &mut Store, named: &[&str; 4], container_type: &str) -> Result<Vec<(String, String)>> {
+fn add_granted_containers(store: &mut Store, named: &[&str; 4], found: &mut BTreeSet<(String, String)>) -> Result<()> {
     let [realm, subject, of_type, scope] = *named;
-    let mut found = Vec::new();
     let mut at = String::new();
     loop {
         pgrx::check_for_interrupts!();
-        let containers = [Key::Is(realm), Key::Is(container_type), Key::From(&at)];
+        let containers = [Key::Is(realm), Key::Is(of_type), Key::From(&at)];
         let Some(container) = store.next(&CONTENTS, &containers, CONTAINER)? else { break };
         let permissions = [Key::Is(realm), Key::Is(subject), Key::Is(of_type), Key::Is(scope), Key::From(&container)];
         let Some(resource) = store.next(&BY_SUBJECT, &permissions, ON_RESOURCE)? else { break };
         if resource == container {
-            found.push((container_type.to_string(), container.clone()));
+            store.spend(container.len() + 200)?;
+            found.insert((of_type.to_string(), container.clone()));
             // The next text in the order of bytes: NUL is in no text of Postgres, so this is the least that is greater.
             at = container + "\u{1}";
         } else {
             at = resource;
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Containers, and those that stand in them.
@@ -182,7 +220,12 @@ fn with_containers_below(
             pgrx::check_for_interrupts!();
             let keys = [&container_type, &container, inner_type].map(|text| Key::Is(text));
             let keys: Vec<Key> = std::iter::once(Key::Is(realm)).chain(keys).collect();
-            for inner in store.column(&CONTENTS, &keys, RESOURCE, usize::MAX)? {
+            let mut inner = Vec::new();
+            store.collect(&CONTENTS, &keys, |row| {
+                inner.push(row.name(RESOURCE));
+                200
+            })?;
+            for inner in inner {
                 let inner = (inner_type.clone(), inner);
                 if !all.contains(&inner) {
                     all.insert(inner.clone());
@@ -194,49 +237,53 @@ fn with_containers_below(
     Ok(all)
 }
 
-/// Subjects that may; `*`, which comes first, for those that the realm knows nothing of.
+/// Hands over the subjects that may; `*`, which comes first, for those that the realm knows nothing of.
 pub fn subjects(
     store: &mut Store,
     question: &Question,
     context: &Context,
-    after: Option<&str>,
-    most: usize,
-) -> Result<Vec<String>> {
-    let mut page = Vec::new();
+    (after, most): (Option<&str>, usize),
+    mut tell: impl FnMut(&str),
+) -> Result<()> {
+    if !question.names_can_be() {
+        return Ok(());
+    }
     let model = store.model(question.realm)?;
-    let Some(graph) = Graph::new(&model, question.resource_type, question.scope) else { return Ok(page) };
+    let graph = store.graph(&model, question.realm, question.resource_type, question.scope)?;
+    let Some(graph) = graph else { return Ok(()) };
+    let mut told = 0;
     if after.is_none_or(|after| after < subject::EVERYBODY) && judge::check_once(store, question, context)? {
-        page.push(subject::EVERYBODY.to_string());
+        tell(subject::EVERYBODY);
+        told += 1;
     }
     let streams = streams_of_subjects(store, question, &model, &graph)?;
-    let mut merge = Merge::new(store, streams, after.unwrap_or_default())?;
-    while page.len() < most {
+    let mut merge = Merge::new(store, streams, start(after))?;
+    while told < most {
         pgrx::check_for_interrupts!();
         let Some(subject) = merge.next(store)? else { break };
         let of_subject = Question { subject: &subject, ..*question };
         if subject != subject::EVERYBODY && judge::check_once(store, &of_subject, context)? {
-            page.push(subject);
+            tell(&subject);
+            told += 1;
         }
     }
-    Ok(page)
+    Ok(())
 }
 
 fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, graph: &Graph) -> Result<Vec<Stream>> {
     let Question { realm, resource_type, resource, .. } = *question;
     let places = Places::of(store, model, realm, resource_type, resource)?;
     let mut streams = Vec::new();
-    for place in &places.on_resources {
-        for scope in graph.scopes_of(&place.resource_type) {
-            streams.push(Stream::new(
-                &BY_RESOURCE,
-                &[realm, &place.resource_type, &place.resource, scope],
-                SUBJECT,
-                true,
-            ));
+    for place in places.on_resources() {
+        for scope in graph.scopes_of(place.resource_type) {
+            store.spend_for_all(STREAM_BYTES)?;
+            let prefix = [realm, place.resource_type, place.resource, scope];
+            streams.push(Stream::new(&BY_RESOURCE, &prefix, SUBJECT, true));
         }
     }
-    for (_, on_type) in &places.on_types {
+    for (_, on_type) in places.on_types() {
         for scope in graph.scopes_of(on_type) {
+            store.spend_for_all(STREAM_BYTES)?;
             streams.push(Stream::new(&BY_TYPE, &[realm, on_type, scope], SUBJECT, true));
         }
     }
@@ -247,6 +294,7 @@ fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, gr
         for kind in subject::CONTAINER_KINDS {
             let mut at = kind.to_string();
             while let Some(name) = stream.next_after(store, &at, false)?.filter(|name| name.starts_with(kind)) {
+                store.spend(name.len() + 100)?;
                 containers.insert(name.clone());
                 at = name;
             }
@@ -256,6 +304,7 @@ fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, gr
         return Ok(known_subjects(realm));
     }
     for container in with_members_below(store, realm, containers)? {
+        store.spend_for_all(STREAM_BYTES)?;
         streams.push(Stream::new(&MEMBERS_OF, &[realm, &container], column::member::MEMBER, false));
     }
     Ok(streams)
@@ -291,6 +340,7 @@ fn with_members_below(store: &mut Store, realm: &str, containers: BTreeSet<Strin
             let mut at = kind.to_string();
             while let Some(name) = members.next_after(store, &at, false)?.filter(|name| name.starts_with(kind)) {
                 if all.insert(name.clone()) {
+                    store.spend(2 * name.len() + 200)?;
                     frontier.push(name.clone());
                 }
                 at = name;

@@ -2,9 +2,10 @@
 
 use crate::authorization::cache::Cache;
 use crate::authorization::findings::Findings;
-use crate::authorization::plan::Model;
+use crate::authorization::grants::Permission;
+use crate::authorization::plan::{Graph, Model};
 use crate::authorization::policy::Policy;
-use crate::authorization::store::{Closure, Permission};
+use crate::authorization::store::{Closure, Parents};
 use crate::db::invalidation;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::cell::RefCell;
@@ -49,9 +50,9 @@ pub enum Entry {
     /// An answer that policies give anew each time.
     Findings(Rc<Findings>),
     Model(Rc<Model>),
+    Graph(Rc<Graph>),
     Closure(Rc<Closure>),
-    /// Names above a group or a role, or types and names of a resource's containers.
-    Parents(Rc<[(String, String)]>),
+    Parents(Parents),
     Policy(Rc<Policy>),
     /// The permissions of a scope on a whole type, ordered by subject; `None` where they are too many to be kept.
     OnType(Option<Rc<[Permission]>>),
@@ -64,6 +65,7 @@ pub enum Tag {
     OnType,
     OnResource,
     Model,
+    Graph,
     Closure,
     Groups,
     Containers,
@@ -84,15 +86,22 @@ thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::default();
 }
 
+/// No entry is about names that are longer together.
+const MOST_KEY: usize = 4096;
+
 impl Memory {
-    /// No text of Postgres has a zero byte.
-    fn set_key(&mut self, tag: Tag, texts: &[&str]) {
+    /// No text of Postgres has a zero byte. False where nothing is remembered of such texts.
+    fn set_key(&mut self, tag: Tag, texts: &[&str]) -> bool {
+        if texts.iter().map(|text| text.len()).sum::<usize>() > MOST_KEY {
+            return false;
+        }
         self.key.clear();
         self.key.push(tag as u8);
         for text in texts {
             self.key.extend_from_slice(text.as_bytes());
             self.key.push(0);
         }
+        true
     }
 }
 
@@ -119,10 +128,11 @@ pub fn recall(tag: Tag, texts: &[&str]) -> Option<Entry> {
     if !enabled() {
         return None;
     }
-    MEMORY.with_borrow_mut(|memory| {
-        memory.set_key(tag, texts);
-        memory.cache.get(&memory.key, limit())
-    })
+    MEMORY.with_borrow_mut(
+        |memory| {
+            if memory.set_key(tag, texts) { memory.cache.get(&memory.key, limit()) } else { None }
+        },
+    )
 }
 
 /// Remembers what was found, unless something has changed since the question began. `payload`: the bytes that `entry`
@@ -132,8 +142,7 @@ pub fn remember(tag: Tag, texts: &[&str], entry: Entry, payload: usize) {
         return;
     }
     MEMORY.with_borrow_mut(|memory| {
-        if memory.generation == invalidation::generation_seen() {
-            memory.set_key(tag, texts);
+        if memory.generation == invalidation::generation_seen() && memory.set_key(tag, texts) {
             memory.cache.insert(&memory.key, entry, payload, limit());
         }
     });

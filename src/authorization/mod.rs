@@ -1,16 +1,22 @@
 //! Authorization: `identity.check_permission` and its kin.
 //!
-//! `plan` decides from the permissions found, `policy` evaluates conditions, both without Postgres. `store` reads the
-//! tables, `memory` remembers what was read until something changes; `places` and `findings` collect what a question is
-//! about, `judge` answers it. `explain`, `listing` and `collapse` are made of these.
+//! `plan` decides from the permissions found, `policy` evaluates conditions, `circle` finds circles, all without Postgres.
+//! `store`, with `grants`, `conditions` and `implied`, reads the tables, `memory` remembers what was read until something
+//! changes; `places` and `findings` collect what a question is about, `judge` answers it. `explain`, `listing` and
+//! `collapse` are made of these.
 
 mod cache;
+mod circle;
 mod collapse;
+mod conditions;
 mod explain;
 mod findings;
+mod grants;
+mod implied;
 mod judge;
 mod listing;
 mod memory;
+mod names;
 mod places;
 mod plan;
 mod policy;
@@ -19,13 +25,13 @@ mod subject;
 
 use crate::access::{self, Level};
 use crate::db::call::Call;
-use crate::db::invalidation;
 use crate::db::returns::ResultSet;
-use crate::error::{Error, Result, required};
-use judge::{Context, Question};
+use crate::db::{allocate, invalidation, json};
+use crate::error::{Error, Result, readable, required};
+use judge::{Context, MOST_NAME, MOST_RESOURCE, Question};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{AnyElement, JsonB};
+use pgrx::{AnyElement, Array, IntoDatum};
 use places::Places;
 use store::Store;
 
@@ -51,47 +57,80 @@ fn check_permission(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<boo
     }
     memory::refresh();
     let question = Question { realm, subject, scope, resource_type, resource: call.text(4) };
-    Ok(judge::check(&mut Store::new(), &question, &Context::new(call.jsonb(5)))?)
+    Ok(judge::check(&mut Store::new(), &question, &Context::new(call.jsonb(5))?)?)
 }
+
+/// So many questions are answered at once, in answers of so many bytes.
+const MOST_QUESTIONS: usize = 1_000_000;
+const MOST_ANSWERS: usize = 1 << 30;
 
 /// See the comment on `identity.check_permissions` in `sql/60_authorization.sql`.
 #[pg_extern(sql = false)]
-#[allow(clippy::type_complexity)]
+#[allow(clippy::too_many_arguments)]
 fn check_permissions(
     realm: Option<&str>,
     subject: Option<&str>,
     resource_type: Option<&str>,
-    scopes: Option<Vec<Option<String>>>,
-    resources: Option<Vec<Option<String>>>,
+    scopes: Option<Array<&str>>,
+    resources: Option<Array<&str>>,
     context_value: Option<AnyElement>,
-) -> std::result::Result<
-    TableIterator<'static, (name!(resource, Option<String>), name!(scope, Option<String>), name!(permitted, bool))>,
-    ErrorReport,
-> {
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require_any(Level::Application)?;
     let realm = realm.filter(|realm| access::covers(Level::Application, realm).unwrap_or(false));
+    let (scopes, resources) = (texts(&scopes)?, texts(&resources)?);
+    check_number(&scopes, &resources)?;
+    let context = Context::new(context_value)?;
     memory::refresh();
-    let (mut store, context) = (Store::new(), Context::new(context_value));
-    let mut rows = Vec::new();
-    for resource in resources.unwrap_or_default() {
-        for scope in scopes.as_deref().unwrap_or_default() {
-            pgrx::check_for_interrupts!();
-            let permitted = match (realm, subject, scope, resource_type) {
+    let mut store = Store::new();
+    result.open();
+    for resource in &resources {
+        for scope in &scopes {
+            let permitted = match (realm, subject, *scope, resource_type) {
                 (Some(realm), Some(subject), Some(scope), Some(resource_type)) => {
-                    let question = Question { realm, subject, scope, resource_type, resource: resource.as_deref() };
+                    let question = Question { realm, subject, scope, resource_type, resource: *resource };
                     judge::check(&mut store, &question, &context)?
                 }
                 _ => false,
             };
-            rows.push((resource.clone(), scope.clone(), permitted));
+            result.add(|| [resource.into_datum(), scope.into_datum(), permitted.into_datum()]);
         }
     }
-    Ok(TableIterator::new(rows))
+    Ok(())
+}
+
+/// The elements of an array of text, where they stand; none for NULL.
+fn texts<'a>(array: &'a Option<Array<'_, &str>>) -> Result<Vec<Option<&'a str>>> {
+    let mut texts = Vec::new();
+    if let Some(array) = array {
+        allocate::reserve(&mut texts, array.len())?;
+        texts.extend(array.iter());
+    }
+    Ok(texts)
+}
+
+fn check_number(scopes: &[Option<&str>], resources: &[Option<&str>]) -> Result<()> {
+    let bytes = |texts: &[Option<&str>]| texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+    let questions = scopes.len().saturating_mul(resources.len());
+    let answers =
+        (bytes(scopes).saturating_mul(resources.len())).saturating_add(bytes(resources).saturating_mul(scopes.len()));
+    if questions <= MOST_QUESTIONS && answers <= MOST_ANSWERS {
+        return Ok(());
+    }
+    Err(Error::new("54000", "too many questions at once")
+        .detail(format!(
+            "{} scopes on {} resources are {questions} questions, and {answers} bytes of names in the answers.",
+            scopes.len(),
+            resources.len()
+        ))
+        .hint(format!("Ask at most {MOST_QUESTIONS} questions at once, and for at most {} MB.", MOST_ANSWERS >> 20)))
 }
 
 /// See the comment on `identity.explain_permission` in `sql/60_authorization.sql`.
 #[pg_extern(sql = false)]
-#[allow(clippy::type_complexity)]
+#[allow(clippy::too_many_arguments)]
 fn explain_permission(
     realm: Option<&str>,
     subject: Option<&str>,
@@ -99,49 +138,40 @@ fn explain_permission(
     resource_type: Option<&str>,
     resource: Option<&str>,
     context_value: Option<AnyElement>,
-) -> std::result::Result<
-    TableIterator<
-        'static,
-        (
-            name!(step, i32),
-            name!(level, String),
-            name!(resource_type, Option<String>),
-            name!(resource, Option<String>),
-            name!(scope, Option<String>),
-            name!(permission_id, Option<i64>),
-            name!(effect, Option<String>),
-            name!(subject, Option<String>),
-            name!(via, Option<Vec<String>>),
-            name!(policy, Option<String>),
-            name!(outcome, String),
-        ),
-    >,
-    ErrorReport,
-> {
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require(Level::Application, realm)?;
+    let context = Context::new(context_value)?;
     memory::refresh();
+    result.open();
     let asked = explain::Asked { realm, subject, scope, resource_type, resource };
-    let steps = explain::explain(&mut Store::new(), &asked, &Context::new(context_value))?;
-    Ok(TableIterator::new(steps.into_iter().zip(1..).map(|(s, n)| {
-        (
-            n,
-            s.level,
-            s.resource_type,
-            s.resource,
-            s.scope,
-            s.permission_id,
-            s.effect,
-            s.subject,
-            s.via,
-            s.policy,
-            s.outcome,
-        )
-    })))
+    let mut number = 0;
+    explain::explain(&mut Store::new(), &asked, &context, |step| {
+        number += 1;
+        result.add(|| {
+            [
+                number.into_datum(),
+                step.level.into_datum(),
+                step.resource_type.as_deref().into_datum(),
+                step.resource.as_deref().into_datum(),
+                step.scope.as_deref().into_datum(),
+                step.permission_id.into_datum(),
+                step.effect.into_datum(),
+                step.subject.as_deref().into_datum(),
+                step.via.clone().into_datum(),
+                step.policy.into_datum(),
+                step.outcome.as_str().into_datum(),
+            ]
+        });
+    })?;
+    Ok(())
 }
 
 /// See the comment on `identity.permitted_resources` in `sql/60_authorization.sql`.
 #[pg_extern(sql = false)]
-#[allow(clippy::too_many_arguments, clippy::type_complexity)]
+#[allow(clippy::too_many_arguments)]
 fn permitted_resources(
     realm: Option<&str>,
     subject: Option<&str>,
@@ -150,21 +180,30 @@ fn permitted_resources(
     after: Option<&str>,
     max_rows: Option<i32>,
     context_value: Option<AnyElement>,
-) -> std::result::Result<TableIterator<'static, (name!(resource, Option<String>), name!(permitted, bool))>, ErrorReport>
-{
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require(Level::Application, realm)?;
-    let most = page_size(max_rows)?;
-    let (Some(realm), Some(subject), Some(scope), Some(resource_type)) = (realm, subject, scope, resource_type) else {
-        return Ok(TableIterator::once((None, false)));
-    };
+    let page = (after, page_size(max_rows)?);
+    let context = Context::new(context_value)?;
     memory::refresh();
+    result.open();
+    let tell = |resource: Option<&str>, permitted: bool| {
+        result.add(|| [resource.into_datum(), permitted.into_datum()]);
+    };
+    let (Some(realm), Some(subject), Some(scope), Some(resource_type)) = (realm, subject, scope, resource_type) else {
+        let mut tell = tell;
+        tell(None, false);
+        return Ok(());
+    };
     let question = Question { realm, subject, scope, resource_type, resource: None };
-    let page = listing::resources(&mut Store::new(), &question, &Context::new(context_value), after, most)?;
-    Ok(TableIterator::new(page))
+    Ok(listing::resources(&mut Store::new(), &question, &context, page, tell)?)
 }
 
 /// See the comment on `identity.permitted_subjects` in `sql/60_authorization.sql`.
 #[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments)]
 fn permitted_subjects(
     realm: Option<&str>,
     scope: Option<&str>,
@@ -173,16 +212,19 @@ fn permitted_subjects(
     after: Option<&str>,
     max_rows: Option<i32>,
     context_value: Option<AnyElement>,
-) -> std::result::Result<TableIterator<'static, (name!(subject, String),)>, ErrorReport> {
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require(Level::Application, realm)?;
-    let most = page_size(max_rows)?;
-    let (Some(realm), Some(scope), Some(resource_type)) = (realm, scope, resource_type) else {
-        return Ok(TableIterator::empty());
-    };
+    let page = (after, page_size(max_rows)?);
+    let context = Context::new(context_value)?;
     memory::refresh();
+    result.open();
+    let (Some(realm), Some(scope), Some(resource_type)) = (realm, scope, resource_type) else { return Ok(()) };
     let question = Question { realm, subject: subject::EVERYBODY, scope, resource_type, resource };
-    let page = listing::subjects(&mut Store::new(), &question, &Context::new(context_value), after, most)?;
-    Ok(TableIterator::new(page.into_iter().map(|subject| (subject,))))
+    let tell = |subject: &str| result.add(|| [subject.into_datum()]);
+    Ok(listing::subjects(&mut Store::new(), &question, &context, page, tell)?)
 }
 
 fn page_size(max_rows: Option<i32>) -> Result<usize> {
@@ -233,9 +275,40 @@ fn is_name(text: &str, most: i32) -> bool {
     (1..=most).contains(&(text.len() as i32))
 }
 
+/// A configuration that cannot be read is an error.
 #[pg_extern(sql = false)]
-fn policy_problem(kind: &str, config: JsonB) -> Option<String> {
-    policy::Config::parse(kind, &config.0).err()
+fn policy_problem(kind: &str, config: AnyElement) -> std::result::Result<Option<String>, ErrorReport> {
+    let config = json::document("config", config)?;
+    Ok(policy::Config::parse(kind, &config).err().map(readable))
+}
+
+/// See the comment on `identity_internal.policy_circle` in `sql/60_authorization.sql`.
+#[pg_extern(sql = false)]
+fn policy_circle(realm: &str, names: Array<&str>) -> std::result::Result<Option<Vec<String>>, ErrorReport> {
+    memory::forget();
+    let mut asked = Vec::new();
+    for name in names.iter().flatten().filter(|name| name.len() <= MOST_NAME) {
+        allocate::push(&mut asked, name)?;
+    }
+    Ok(Store::new().policy_circle(realm, &asked)?)
+}
+
+/// See the comment on `identity_internal.implied_circle` in `sql/60_authorization.sql`.
+#[pg_extern(sql = false)]
+fn implied_circle(
+    realm: &str,
+    types: Array<&str>,
+    scopes: Array<&str>,
+) -> std::result::Result<Option<Vec<String>>, ErrorReport> {
+    memory::forget();
+    let mut asked = Vec::new();
+    for (resource_type, scope) in types.iter().flatten().zip(scopes.iter().flatten()) {
+        if resource_type.len().max(scope.len()) <= MOST_NAME {
+            allocate::push(&mut asked, (resource_type.to_string(), scope.to_string()))?;
+        }
+    }
+    let circle = Store::new().implied_circle(realm, asked)?;
+    Ok(circle.map(|path| path.into_iter().map(|(resource_type, scope)| format!("{resource_type}.{scope}")).collect()))
 }
 
 /// Whether a subject is a container, or is in it. Nothing remembered is asked: this decides what may be written.
@@ -248,6 +321,9 @@ fn reaches(
     let (Some(realm), Some(subject), Some(container)) = (realm, subject, container) else { return Ok(false) };
     if !access::covers(Level::Admin, realm)? {
         return Ok(false);
+    }
+    if !subject::is_subject(subject) {
+        return Ok(subject == container);
     }
     memory::forget();
     Ok(policy::Asker::is_in(&*Store::new().closure(realm, subject)?, container, false))
@@ -268,6 +344,9 @@ fn stands_in(
         return Ok(false);
     };
     if !access::covers(Level::Admin, realm)? {
+        return Ok(false);
+    }
+    if realm.len().max(resource_type.len()) > MOST_NAME || resource.len() > MOST_RESOURCE {
         return Ok(false);
     }
     memory::forget();

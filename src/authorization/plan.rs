@@ -1,7 +1,9 @@
 //! The decision, from rows that have been found. It knows nothing of Postgres.
 
+use crate::authorization::names::Names;
 use crate::authorization::policy::Outcome;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
@@ -56,8 +58,12 @@ pub struct Implication {
 /// What a realm consists of, as far as it does not grow with its permissions.
 #[derive(Debug, Default)]
 pub struct Model {
-    pub scopes: BTreeMap<String, BTreeSet<String>>,
-    pub implications: Vec<Implication>,
+    /// By type and name, their numbers.
+    scopes: BTreeMap<Rc<str>, BTreeMap<Rc<str>, u32>>,
+    /// By number, type and name.
+    names: Vec<(Rc<str>, Rc<str>)>,
+    /// Those that imply each.
+    by: Edges,
     /// Types of resources that stand in containers.
     pub contained: BTreeSet<String>,
     /// Types of resources that are containers.
@@ -65,8 +71,52 @@ pub struct Model {
 }
 
 impl Model {
+    /// `types`: each with its scopes. What is implied by an unknown scope, or is one, does not count.
+    pub fn new(types: Vec<(String, Vec<String>)>, implications: &[Implication]) -> Self {
+        let mut model = Model::default();
+        for (name, scopes) in types {
+            let name: Rc<str> = name.into();
+            let mut numbers = BTreeMap::new();
+            for scope in scopes {
+                let scope: Rc<str> = scope.into();
+                if !numbers.contains_key(&scope) {
+                    numbers.insert(scope.clone(), model.names.len() as u32);
+                    model.names.push((name.clone(), scope));
+                }
+            }
+            model.scopes.insert(name, numbers);
+        }
+        let edge = |implication: &Implication| {
+            let Implication { resource_type, scope, by_type, by_scope, fallback } = implication;
+            let kind = match (fallback, by_type == resource_type) {
+                (true, _) => Kind::Fallback,
+                (false, true) => Kind::Implies,
+                (false, false) => Kind::Contains,
+            };
+            Some((model.number(resource_type, scope)?, Edge { node: model.number(by_type, by_scope)?, kind }))
+        };
+        model.by = Edges::new(model.names.len(), implications.iter().filter_map(edge).collect());
+        model
+    }
+
+    fn number(&self, resource_type: &str, scope: &str) -> Option<u32> {
+        self.scopes.get(resource_type)?.get(scope).copied()
+    }
+
+    /// The scopes of a type, in order; `None` where the realm has no such type.
+    pub fn scopes_of(&self, resource_type: &str) -> Option<impl ExactSizeIterator<Item = &str>> {
+        Some(self.scopes.get(resource_type)?.keys().map(|scope| &**scope))
+    }
+
     pub fn knows(&self, resource_type: &str, scope: &str) -> bool {
-        self.scopes.get(resource_type).is_some_and(|scopes| scopes.contains(scope))
+        self.number(resource_type, scope).is_some()
+    }
+
+    /// The memory that it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        let names: usize = self.names.iter().map(|(_, scope)| scope.len() + 120).sum();
+        let types: usize = self.scopes.keys().map(|name| name.len() + 200).sum();
+        1000 + names + types + self.by.bytes()
     }
 }
 
@@ -74,18 +124,27 @@ impl Model {
 #[derive(Debug)]
 pub struct Graph {
     pub nodes: Vec<Node>,
+    by: Edges,
+    types: Names,
+    /// The nodes of each type.
+    of_type: Vec<OfType>,
 }
 
 #[derive(Debug)]
 pub struct Node {
-    pub resource_type: String,
-    pub scope: String,
-    by: Vec<Edge>,
+    pub resource_type: Rc<str>,
+    pub scope: Rc<str>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
+struct OfType {
+    scopes: Names,
+    nodes: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Edge {
-    node: usize,
+    node: u32,
     kind: Kind,
 }
 
@@ -98,65 +157,91 @@ enum Kind {
     Fallback,
 }
 
+/// The edges of a graph, those of one node next to each other.
+#[derive(Debug, Default)]
+struct Edges {
+    edges: Vec<Edge>,
+    /// Where those of a node begin; one more at the end.
+    first: Vec<u32>,
+}
+
+impl Edges {
+    fn new(nodes: usize, mut edges: Vec<(u32, Edge)>) -> Self {
+        edges.sort_by_key(|(from, _)| *from);
+        let mut first = vec![0; nodes + 1];
+        for (from, _) in &edges {
+            first[*from as usize + 1] += 1;
+        }
+        for n in 0..nodes {
+            first[n + 1] += first[n];
+        }
+        Edges { edges: edges.into_iter().map(|(_, edge)| edge).collect(), first }
+    }
+
+    fn from(&self, node: usize) -> &[Edge] {
+        &self.edges[self.first[node] as usize..self.first[node + 1] as usize]
+    }
+
+    fn bytes(&self) -> usize {
+        8 * self.edges.len() + 4 * self.first.len()
+    }
+}
+
 impl Graph {
     /// `None` where the realm knows no such type or scope.
     pub fn new(model: &Model, resource_type: &str, scope: &str) -> Option<Self> {
-        if !model.knows(resource_type, scope) {
-            return None;
-        }
-        let mut graph = Graph { nodes: Vec::new() };
-        graph.node(resource_type, scope);
+        let mut numbers = vec![model.number(resource_type, scope)?];
+        let mut nodes = HashMap::from([(numbers[0], 0)]);
+        let mut edges = Vec::new();
         let mut next = 0;
-        while next < graph.nodes.len() {
-            graph.add_edges(model, next);
+        while next < numbers.len() {
+            for edge in model.by.from(numbers[next] as usize) {
+                let node = *nodes.entry(edge.node).or_insert_with(|| {
+                    numbers.push(edge.node);
+                    numbers.len() as u32 - 1
+                });
+                edges.push((next as u32, Edge { node, kind: edge.kind }));
+            }
             next += 1;
+        }
+        let by = Edges::new(numbers.len(), edges);
+        let mut graph = Graph { nodes: Vec::new(), by, types: Names::default(), of_type: Vec::new() };
+        for number in numbers {
+            let (resource_type, scope) = model.names[number as usize].clone();
+            graph.add(Node { resource_type, scope });
         }
         Some(graph)
     }
 
-    fn add_edges(&mut self, model: &Model, at: usize) {
-        for implication in &model.implications {
-            let node = &self.nodes[at];
-            let Implication { resource_type, scope, by_type, by_scope, fallback } = implication;
-            if *resource_type != node.resource_type || *scope != node.scope || !model.knows(by_type, by_scope) {
-                continue;
-            }
-            let kind = match (fallback, by_type == resource_type) {
-                (true, _) => Kind::Fallback,
-                (false, true) => Kind::Implies,
-                (false, false) => Kind::Contains,
-            };
-            let node = self.node(by_type, by_scope);
-            self.nodes[at].by.push(Edge { node, kind });
+    fn add(&mut self, node: Node) {
+        let number = self.types.add(&node.resource_type);
+        if number == self.of_type.len() {
+            self.of_type.push(OfType::default());
         }
-    }
-
-    fn node(&mut self, resource_type: &str, scope: &str) -> usize {
-        self.find(resource_type, scope).unwrap_or_else(|| {
-            let node = Node { resource_type: resource_type.to_string(), scope: scope.to_string(), by: Vec::new() };
-            self.nodes.push(node);
-            self.nodes.len() - 1
-        })
+        let of_type = &mut self.of_type[number];
+        of_type.scopes.add(&node.scope);
+        of_type.nodes.push(self.nodes.len() as u32);
+        self.nodes.push(node);
     }
 
     pub fn find(&self, resource_type: &str, scope: &str) -> Option<usize> {
-        self.nodes.iter().position(|node| node.resource_type == resource_type && node.scope == scope)
+        let of_type = &self.of_type[self.types.find(resource_type)?];
+        Some(of_type.nodes[of_type.scopes.find(scope)?] as usize)
     }
 
     /// The scopes of a type that the question is about.
     pub fn scopes_of(&self, resource_type: &str) -> Vec<&str> {
-        self.nodes.iter().filter(|n| n.resource_type == resource_type).map(|n| n.scope.as_str()).collect()
+        self.types.find(resource_type).map_or_else(Vec::new, |number| self.of_type[number].scopes.iter().collect())
     }
 
     /// The types that the question is about; its own is the first.
-    pub fn types(&self) -> Vec<&str> {
-        let mut types = Vec::new();
-        for node in &self.nodes {
-            if !types.contains(&node.resource_type.as_str()) {
-                types.push(&node.resource_type);
-            }
-        }
-        types
+    pub fn types(&self) -> impl Iterator<Item = &str> {
+        self.types.iter()
+    }
+
+    /// The memory that it takes, roughly.
+    pub fn bytes(&self) -> usize {
+        200 + 100 * self.nodes.len() + self.by.bytes() + 200 * self.of_type.len()
     }
 }
 
@@ -195,30 +280,63 @@ pub fn evident(here: impl Iterator<Item = (Effect, bool)>) -> Option<bool> {
 
 /// The permission that decides: the nearest, and of the nearest a deny; `None` where nothing matches.
 pub fn decide(graph: &Graph, matches: &[Match]) -> Option<Match> {
-    verdict(graph, 0, matches, &mut vec![None; graph.nodes.len()])
+    let mut own: Vec<Option<Match>> = vec![None; graph.nodes.len()];
+    for m in matches {
+        own[m.node] = own[m.node].into_iter().chain([*m]).reduce(nearer);
+    }
+    Decisions { graph, own, decided: vec![None; graph.nodes.len()] }.of(0)
 }
 
-/// `decided`: the nodes that are decided, each once. One that is being decided counts as nothing: implications may have
-/// been written in a circle.
-fn verdict(graph: &Graph, node: usize, matches: &[Match], decided: &mut [Option<Option<Match>>]) -> Option<Match> {
-    if let Some(known) = decided[node] {
-        return known;
+/// What decides each scope, found out once for each.
+struct Decisions<'a> {
+    graph: &'a Graph,
+    /// What the permissions that name a scope say of it.
+    own: Vec<Option<Match>>,
+    decided: Vec<Option<Option<Match>>>,
+}
+
+/// A scope that is being decided.
+struct Step {
+    node: usize,
+    /// The edge to look at next.
+    next: usize,
+    nearest: Option<Match>,
+    /// Whether the fallbacks are looked at, and not the other edges.
+    fallbacks: bool,
+}
+
+impl Decisions<'_> {
+    fn of(mut self, node: usize) -> Option<Match> {
+        let mut steps = vec![self.begin(node)];
+        while let Some(step) = steps.last_mut() {
+            let edges = self.graph.by.from(step.node);
+            let Some(edge) = edges.get(step.next) else {
+                if step.nearest.is_none() && !step.fallbacks {
+                    (step.fallbacks, step.next) = (true, 0);
+                    continue;
+                }
+                self.decided[step.node] = Some(step.nearest);
+                steps.pop();
+                continue;
+            };
+            if step.fallbacks != (edge.kind == Kind::Fallback) {
+                step.next += 1;
+            } else if let Some(implied) = self.decided[edge.node as usize] {
+                let implied = implied.filter(|m| edge.kind == Kind::Contains || m.effect == Effect::Allow);
+                step.nearest = step.nearest.into_iter().chain(implied).reduce(nearer);
+                step.next += 1;
+            } else {
+                steps.push(self.begin(edge.node as usize));
+            }
+        }
+        self.decided[node].flatten()
     }
-    decided[node] = Some(None);
-    let own = matches.iter().filter(|m| m.node == node).copied();
-    let mut nearest = own.reduce(nearer);
-    for edge in graph.nodes[node].by.iter().filter(|edge| edge.kind != Kind::Fallback) {
-        let implied = verdict(graph, edge.node, matches, decided);
-        let implied = implied.filter(|m| edge.kind == Kind::Contains || m.effect == Effect::Allow);
-        nearest = nearest.into_iter().chain(implied).reduce(nearer);
+
+    /// One that is being decided counts as nothing: implications may have been written in a circle.
+    fn begin(&mut self, node: usize) -> Step {
+        self.decided[node] = Some(None);
+        Step { node, next: 0, nearest: self.own[node], fallbacks: false }
     }
-    if nearest.is_none() {
-        let fallbacks = graph.nodes[node].by.iter().filter(|edge| edge.kind == Kind::Fallback);
-        let implied = fallbacks.filter_map(|edge| verdict(graph, edge.node, matches, decided));
-        nearest = implied.filter(|m| m.effect == Effect::Allow).reduce(nearer);
-    }
-    decided[node] = Some(nearest);
-    nearest
 }
 
 fn nearer(a: Match, b: Match) -> Match {
@@ -232,22 +350,23 @@ mod tests {
 
     fn model(implications: &[(&str, &str, &str, &str, bool)]) -> Model {
         let scopes = |names: &[&str]| names.iter().map(ToString::to_string).collect();
-        Model {
-            scopes: BTreeMap::from([
-                ("users".to_string(), scopes(&["view", "manage", "admin", "reset-password"])),
-                ("groups".to_string(), scopes(&["view", "view-members"])),
-            ]),
-            implications: implications
-                .iter()
-                .map(|(resource_type, scope, by_type, by_scope, fallback)| Implication {
-                    resource_type: resource_type.to_string(),
-                    scope: scope.to_string(),
-                    by_type: by_type.to_string(),
-                    by_scope: by_scope.to_string(),
-                    fallback: *fallback,
-                })
-                .collect(),
-            ..Model::default()
+        let types = vec![
+            ("users".to_string(), scopes(&["view", "manage", "admin", "reset-password"])),
+            ("groups".to_string(), scopes(&["view", "view-members"])),
+        ];
+        let implication = |(resource_type, scope, by_type, by_scope, fallback): &(&str, &str, &str, &str, bool)| {
+            implication((resource_type, scope), (by_type, by_scope), *fallback)
+        };
+        Model::new(types, &implications.iter().map(implication).collect::<Vec<_>>())
+    }
+
+    fn implication(implied: (&str, &str), by: (&str, &str), fallback: bool) -> Implication {
+        Implication {
+            resource_type: implied.0.to_string(),
+            scope: implied.1.to_string(),
+            by_type: by.0.to_string(),
+            by_scope: by.1.to_string(),
+            fallback,
         }
     }
 
@@ -335,21 +454,24 @@ mod tests {
     #[test]
     fn many_ways_between_two_scopes_are_gone_once() {
         let name = |layer: usize, n: usize| format!("s{layer}.{n}");
-        let mut m = Model::default();
         let scopes = (0..40).flat_map(|layer| [name(layer, 0), name(layer, 1)]).collect();
-        m.scopes.insert("users".to_string(), scopes);
-        for (layer, from, to) in (0..39).flat_map(|layer| [(layer, 0, 0), (layer, 0, 1), (layer, 1, 0), (layer, 1, 1)])
-        {
-            m.implications.push(Implication {
-                resource_type: "users".to_string(),
-                scope: name(layer, from),
-                by_type: "users".to_string(),
-                by_scope: name(layer + 1, to),
-                fallback: false,
-            });
-        }
+        let between = |layer: usize| [(layer, 0, 0), (layer, 0, 1), (layer, 1, 0), (layer, 1, 1)];
+        let implications = (0..39).flat_map(between).map(|(layer, from, to)| {
+            implication(("users", &name(layer, from)), ("users", &name(layer + 1, to)), false)
+        });
+        let m = Model::new(vec![("users".to_string(), scopes)], &implications.collect::<Vec<_>>());
         let last = name(39, 1);
         assert_eq!(ask(&m, &name(0, 0), &[(Type, "users", &last, Allow)]), Some(true));
+    }
+
+    #[test]
+    fn a_long_chain_is_gone_in_a_small_stack() {
+        let name = |n: usize| format!("s{n}");
+        let implications: Vec<Implication> =
+            (0..50_000).map(|n| implication(("users", &name(n)), ("users", &name(n + 1)), false)).collect();
+        let m = Model::new(vec![("users".to_string(), (0..=50_000).map(name).collect())], &implications);
+        assert_eq!(ask(&m, "s0", &[(Type, "users", "s50000", Allow)]), Some(true));
+        assert_eq!(ask(&m, "s1", &[(Type, "users", "s0", Allow)]), None);
     }
 
     #[test]

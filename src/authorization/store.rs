@@ -1,12 +1,15 @@
-//! Reads the tables of the permissions, through memory where it remembers.
+//! Reads the tables of the permissions, through memory where it remembers. `grants` reads the permissions themselves,
+//! `conditions` the policies.
 
 use crate::authorization::memory::{self, Entry, Tag};
-use crate::authorization::plan::{Effect, Implication, Model};
-use crate::authorization::policy::{Asker, Config, Policy};
+use crate::authorization::plan::{Graph, Implication, Model};
+use crate::authorization::policy::{Asker, Policy};
 use crate::authorization::subject;
-use crate::db::scan::{Index, Key, Reader};
-use crate::error::Result;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::db::allocate;
+use crate::db::scan::{Index, Key, Reader, Row};
+use crate::error::{Error, Result};
+use foldhash::fast::RandomState;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 // Each with the columns by which it is ordered.
@@ -27,9 +30,11 @@ pub const CONTAINERS: Index = Index::covering(c"resource_containers", c"resource
 /// realm, container_type, container, resource_type, resource
 pub const CONTENTS: Index =
     Index::covering(c"resource_containers", c"resource_containers_container_idx", &[1, 4, 5, 2, 3]);
+/// realm, name
+pub const POLICIES: Index = Index::of(c"policies", c"policies_pkey");
 const TYPES: Index = Index::of(c"resource_types", c"resource_types_pkey");
-const IMPLIED: Index = Index::of(c"implied_scopes", c"implied_scopes_pkey");
-const POLICIES: Index = Index::of(c"policies", c"policies_pkey");
+/// realm, resource_type, scope, by_type, by_scope
+pub const IMPLIED: Index = Index::of(c"implied_scopes", c"implied_scopes_pkey");
 
 /// Columns by their numbers in the tables.
 pub mod column {
@@ -51,77 +56,103 @@ pub mod column {
         pub const CONTAINER_TYPE: i16 = 4;
         pub const CONTAINER: i16 = 5;
     }
+    pub mod implication {
+        pub const BY_TYPE: i16 = 4;
+        pub const BY_SCOPE: i16 = 5;
+        pub const FALLBACK: i16 = 6;
+    }
+    pub mod policy {
+        pub const KIND: i16 = 3;
+        pub const CONFIG: i16 = 4;
+        pub const NEGATE: i16 = 5;
+    }
 }
 
-/// A row of `identity.permissions`.
-#[derive(Clone)]
-pub struct Permission {
-    pub id: i64,
-    pub subject: String,
-    pub resource: Option<String>,
-    pub scope: String,
-    pub effect: Effect,
-    pub policy: Option<String>,
-}
+/// A member and what it is in, or a type and a name.
+type Pair = (Rc<str>, Rc<str>);
 
-/// So many permissions on one resource are rather read than looked up by subject.
-const FEW: usize = 32;
-
-/// So many permissions on a whole type are kept in memory, for each scope.
-const KEPT: usize = 256;
-
-/// Policies made of policies are followed so far.
-const DEEPEST: usize = 100;
+/// What a group or a role is directly in, or the containers of a resource.
+pub type Parents = Rc<[Pair]>;
 
 /// A subject, and all that it is in; each with what it was reached from, along a shortest way.
 #[derive(Debug)]
 pub struct Closure {
-    asker: String,
-    reached: HashMap<String, Option<String>>,
+    asker: Rc<str>,
+    reached: HashMap<Rc<str>, Option<Rc<str>>, RandomState>,
 }
 
 impl Closure {
     fn new(asker: &str) -> Self {
-        Closure { asker: asker.to_string(), reached: HashMap::from([(asker.to_string(), None)]) }
+        let asker: Rc<str> = asker.into();
+        Closure { asker: asker.clone(), reached: HashMap::from_iter([(asker, None)]) }
     }
 
     /// The subjects whose permissions are the asker's.
     pub fn subjects(&self) -> Vec<&str> {
-        let mut subjects: Vec<&str> = self.reached.keys().map(String::as_str).collect();
-        if self.asker != subject::EVERYBODY {
+        let mut subjects: Vec<&str> = self.reached.keys().map(|subject| &**subject).collect();
+        if *self.asker != *subject::EVERYBODY {
             subjects.push(subject::EVERYBODY);
         }
         subjects
     }
 
+    /// Whether the permissions of a subject are the asker's.
+    pub fn has(&self, subject: &str) -> bool {
+        subject == subject::EVERYBODY || self.reached.contains_key(subject)
+    }
+
     /// From the first that the asker is in to `subject`; empty for the asker itself.
-    pub fn path(&self, subject: &str) -> Vec<String> {
+    pub fn path(&self, subject: &str) -> Vec<&str> {
         let mut path = Vec::new();
         let mut at = self.reached.get_key_value(subject);
         while let Some((name, Some(from))) = at {
-            path.push(name.clone());
-            at = self.reached.get_key_value(from.as_str());
+            path.push(&**name);
+            at = self.reached.get_key_value(from);
         }
         path.reverse();
         path
     }
 
     fn bytes(&self) -> usize {
-        self.reached.keys().map(|name| 2 * name.len() + 128).sum()
+        self.reached.keys().map(|name| name.len() + CLOSURE_ENTRY).sum()
     }
 }
+
+/// What a name in a closure takes, besides its letters.
+const CLOSURE_ENTRY: usize = 160;
 
 impl Asker for Closure {
     fn is_in(&self, subject: &str, direct: bool) -> bool {
         let from = self.reached.get(subject);
-        from.is_some_and(|from| !direct || from.as_deref().is_none_or(|from| from == self.asker))
+        from.is_some_and(|from| !direct || from.as_ref().is_none_or(|from| *from == self.asker))
     }
 }
 
-/// One question, or several that belong together: one snapshot for all of them.
+/// One question, or several that belong together: one snapshot for all of them, and one realm.
 pub struct Store {
     reader: Option<Reader>,
+    /// The memory that the question in hand takes, roughly.
+    spent: usize,
+    /// So much of it stays for the next question.
+    kept: usize,
+    /// So much was seen to be there.
+    ensured: usize,
+    /// What the last asker is in.
+    asker: Option<(Rc<str>, Rc<Closure>)>,
+    /// The scopes that the last question was about, and those that imply it.
+    graph: Option<(Rc<str>, Rc<str>, Rc<Graph>)>,
+    /// Policies that were read for these questions.
+    pub(super) policies: HashMap<String, Rc<Policy>, RandomState>,
 }
+
+/// The memory that one question may take.
+const MOST_BYTES: usize = 256 << 20;
+
+/// So much is taken without a look whether it is there.
+const SMALL: usize = 64 << 10;
+
+/// So many members are looked up in one scan, and so many combinations of keys: between two scans a cancel is answered.
+pub const AT_ONCE: usize = 512;
 
 /// A key for one of several, or for the one.
 pub fn any<'a>(texts: &'a [&'a str]) -> Key<'a> {
@@ -133,7 +164,15 @@ pub fn any<'a>(texts: &'a [&'a str]) -> Key<'a> {
 
 impl Store {
     pub fn new() -> Self {
-        Store { reader: None }
+        Store {
+            reader: None,
+            spent: 0,
+            kept: 0,
+            ensured: SMALL,
+            asker: None,
+            graph: None,
+            policies: HashMap::default(),
+        }
     }
 
     /// The snapshot is taken when the first row is needed.
@@ -141,37 +180,116 @@ impl Store {
         self.reader.get_or_insert_with(Reader::latest)
     }
 
+    /// What the question before took is given back, but for what is kept.
+    pub fn begin_question(&mut self) {
+        self.spent = self.kept;
+    }
+
+    /// Counts memory that the question takes, and sees that it, and as much again, is there.
+    pub fn spend(&mut self, bytes: usize) -> Result<()> {
+        self.spent += bytes;
+        if self.spent > MOST_BYTES {
+            return Err(Error::new("54000", "a question about permissions is about too much")
+                .detail(format!("It takes more than {} MB.", MOST_BYTES >> 20))
+                .hint("See how many groups, containers, scopes, policies or permissions it comes to, and remove those that are not needed."));
+        }
+        if self.spent > self.ensured {
+            self.ensured = 2 * self.spent;
+            allocate::ensure(self.ensured)?;
+        }
+        Ok(())
+    }
+
+    /// Counts memory that is kept for the questions that follow.
+    pub fn spend_for_all(&mut self, bytes: usize) -> Result<()> {
+        self.kept += bytes;
+        self.spend(bytes)
+    }
+
     pub fn model(&mut self, realm: &str) -> Result<Rc<Model>> {
         if let Some(Entry::Model(model)) = memory::recall(Tag::Model, &[realm]) {
             return Ok(model);
         }
-        let mut model = Model::default();
-        let reader = self.reader();
-        reader.rows(&TYPES, &[Key::Is(realm)], |row| {
-            model.scopes.insert(row.name(2), row.texts(3).into_iter().collect());
-            true
-        })?;
-        reader.rows(&IMPLIED, &[Key::Is(realm)], |row| {
-            model.implications.push(Implication {
-                resource_type: row.name(2),
-                scope: row.name(3),
-                by_type: row.name(4),
-                by_scope: row.name(5),
-                fallback: row.flag(6),
-            });
-            true
-        })?;
+        let types = self.types(realm)?;
+        let implications = self.implications(realm)?;
+        let mut model = Model::new(types, &implications);
         model.contained = self.distinct(&CONTAINERS, realm, column::containment::RESOURCE_TYPE)?;
         model.containers = self.distinct(&CONTENTS, realm, column::containment::CONTAINER_TYPE)?;
-        let scopes: usize = model.scopes.iter().map(|(name, scopes)| name.len() + 100 * (1 + scopes.len())).sum();
         let model = Rc::new(model);
-        memory::remember(
-            Tag::Model,
-            &[realm],
-            Entry::Model(model.clone()),
-            scopes + 300 * model.implications.len() + 1000,
-        );
+        memory::remember(Tag::Model, &[realm], Entry::Model(model.clone()), model.bytes());
         Ok(model)
+    }
+
+    fn types(&mut self, realm: &str) -> Result<Vec<(String, Vec<String>)>> {
+        let mut types: Vec<(String, Vec<String>)> = Vec::new();
+        self.collect(&TYPES, &[Key::Is(realm)], |row| {
+            let (name, scopes) = (row.name(2), row.texts(3));
+            let bytes = 300 + scopes.iter().map(|scope| scope.len() + 150).sum::<usize>();
+            types.push((name, scopes));
+            bytes
+        })?;
+        Ok(types)
+    }
+
+    fn implications(&mut self, realm: &str) -> Result<Vec<Implication>> {
+        use column::implication::{BY_SCOPE, BY_TYPE, FALLBACK};
+        let mut implications = Vec::new();
+        self.collect(&IMPLIED, &[Key::Is(realm)], |row| {
+            implications.push(Implication {
+                resource_type: row.name(2),
+                scope: row.name(3),
+                by_type: row.name(BY_TYPE),
+                by_scope: row.name(BY_SCOPE),
+                fallback: row.flag(FALLBACK),
+            });
+            300
+        })?;
+        Ok(implications)
+    }
+
+    /// Hands all rows that fit to `each`, which says how much memory it took of each.
+    pub fn collect(&mut self, index: &Index, keys: &[Key], mut each: impl FnMut(&Row) -> usize) -> Result<()> {
+        self.collect_while(index, keys, |row| (each(row), true))
+    }
+
+    /// The same, until `each` has seen enough and says false.
+    pub fn collect_while(
+        &mut self,
+        index: &Index,
+        keys: &[Key],
+        mut each: impl FnMut(&Row) -> (usize, bool),
+    ) -> Result<()> {
+        let mut reader = self.reader.take().unwrap_or_else(Reader::latest);
+        let mut spent = Ok(());
+        let read = reader.rows(index, keys, |row| {
+            let (bytes, more) = each(row);
+            spent = self.spend(bytes);
+            more && spent.is_ok()
+        });
+        self.reader = Some(reader);
+        read.and(spent)
+    }
+
+    /// The scopes that a question is about; `None` where the realm knows no such type or scope.
+    pub fn graph(&mut self, model: &Model, realm: &str, resource_type: &str, scope: &str) -> Result<Option<Rc<Graph>>> {
+        if let Some((of_type, of_scope, graph)) = &self.graph
+            && (&**of_type, &**of_scope) == (resource_type, scope)
+        {
+            return Ok(Some(graph.clone()));
+        }
+        let texts = [realm, resource_type, scope];
+        let graph = match memory::recall(Tag::Graph, &texts) {
+            Some(Entry::Graph(graph)) => graph,
+            _ => {
+                let Some(graph) = Graph::new(model, resource_type, scope) else { return Ok(None) };
+                self.spend(graph.bytes())?;
+                let (bytes, graph) = (graph.bytes(), Rc::new(graph));
+                memory::remember(Tag::Graph, &texts, Entry::Graph(graph.clone()), bytes);
+                graph
+            }
+        };
+        self.graph = Some((resource_type.into(), scope.into(), graph.clone()));
+        Ok(Some(graph))
     }
 
     /// The values of an index's second column, one descent for each.
@@ -206,17 +324,31 @@ impl Store {
     }
 
     pub fn closure(&mut self, realm: &str, asker: &str) -> Result<Rc<Closure>> {
-        if let Some(Entry::Closure(closure)) = memory::recall(Tag::Closure, &[realm, asker]) {
-            return Ok(closure);
+        if let Some((last, closure)) = &self.asker
+            && **last == *asker
+        {
+            return Ok(closure.clone());
         }
+        let closure = match memory::recall(Tag::Closure, &[realm, asker]) {
+            Some(Entry::Closure(closure)) => closure,
+            _ => self.read_closure(realm, asker)?,
+        };
+        self.asker = Some((closure.asker.clone(), closure.clone()));
+        Ok(closure)
+    }
+
+    fn read_closure(&mut self, realm: &str, asker: &str) -> Result<Rc<Closure>> {
         let mut closure = Closure::new(asker);
-        let mut frontier = if asker == subject::EVERYBODY { Vec::new() } else { vec![asker.to_string()] };
+        let mut frontier = if asker == subject::EVERYBODY { Vec::new() } else { vec![closure.asker.clone()] };
         while !frontier.is_empty() {
             let mut next = Vec::new();
-            for (member, container) in self.groups_of(realm, &frontier)? {
-                if !closure.reached.contains_key(&container) {
-                    closure.reached.insert(container.clone(), Some(member));
-                    next.push(container);
+            for members in frontier.chunks(AT_ONCE) {
+                for (member, container) in self.groups_of(realm, members)? {
+                    if !closure.reached.contains_key(&container) {
+                        self.spend(container.len() + CLOSURE_ENTRY)?;
+                        closure.reached.insert(container.clone(), Some(member));
+                        next.push(container);
+                    }
                 }
             }
             frontier = next;
@@ -227,205 +359,62 @@ impl Store {
     }
 
     /// What the members are directly in. Groups and roles are remembered: many ask by way of them.
-    fn groups_of(&mut self, realm: &str, members: &[String]) -> Result<Vec<(String, String)>> {
+    fn groups_of(&mut self, realm: &str, members: &[Rc<str>]) -> Result<Vec<Pair>> {
         let mut pairs = Vec::new();
-        let mut missing = Vec::new();
+        let mut missing: Vec<&Rc<str>> = Vec::new();
         for member in members {
             match memory::recall(Tag::Groups, &[realm, member]) {
                 Some(Entry::Parents(parents)) => pairs.extend(parents.iter().cloned()),
-                _ => missing.push(member.as_str()),
+                _ => missing.push(member),
             }
         }
-        if missing.is_empty() {
-            return Ok(pairs);
-        }
-        let mut found: BTreeMap<&str, Vec<(String, String)>> =
-            missing.iter().map(|member| (*member, Vec::new())).collect();
-        self.reader().rows(&MEMBERS, &[Key::Is(realm), any(&missing)], |row| {
-            let member = row.name(column::member::MEMBER);
-            if let Some(parents) = found.get_mut(member.as_str()) {
-                parents.push((member, row.name(column::member::CONTAINER)));
-            }
-            true
-        })?;
-        for (member, parents) in found {
-            pairs.extend(parents.iter().cloned());
-            if subject::is_container(member) {
-                remember_parents(Tag::Groups, &[realm, member], parents);
-            }
+        if !missing.is_empty() {
+            self.read_groups(realm, &missing, &mut pairs)?;
         }
         Ok(pairs)
     }
 
+    fn read_groups(&mut self, realm: &str, members: &[&Rc<str>], pairs: &mut Vec<Pair>) -> Result<()> {
+        let names: Vec<&str> = members.iter().map(|member| &***member).collect();
+        let mut found: Vec<Pair> = Vec::new();
+        let before = self.spent;
+        self.collect(&MEMBERS, &[Key::Is(realm), any(&names)], |row| {
+            let member = row.shared(column::member::MEMBER);
+            found.push((member, row.shared(column::member::CONTAINER)));
+            160
+        })?;
+        let mut of_each: HashMap<&str, Vec<Pair>, RandomState> = HashMap::default();
+        for pair in &found {
+            of_each.entry(&*pair.0).or_default().push(pair.clone());
+        }
+        for member in members.iter().filter(|member| subject::is_container(member)) {
+            remember_parents(Tag::Groups, &[realm, member], of_each.remove(&***member).unwrap_or_default());
+        }
+        pairs.extend(found);
+        // The pairs are given back when their names have been looked at.
+        self.spent = before;
+        Ok(())
+    }
+
     /// The containers that a resource directly stands in, as types and names.
-    pub fn containers_of(
-        &mut self,
-        realm: &str,
-        resource_type: &str,
-        resource: &str,
-    ) -> Result<Rc<[(String, String)]>> {
+    pub fn containers_of(&mut self, realm: &str, resource_type: &str, resource: &str) -> Result<Parents> {
+        use column::containment::{CONTAINER, CONTAINER_TYPE};
         let texts = [realm, resource_type, resource];
         if let Some(Entry::Parents(parents)) = memory::recall(Tag::Containers, &texts) {
             return Ok(parents);
         }
         let mut found = Vec::new();
-        self.reader().rows(&CONTAINERS, &texts.map(Key::Is), |row| {
-            found.push((row.name(column::containment::CONTAINER_TYPE), row.name(column::containment::CONTAINER)));
-            true
+        self.collect(&CONTAINERS, &texts.map(Key::Is), |row| {
+            found.push((row.shared(CONTAINER_TYPE), row.shared(CONTAINER)));
+            160
         })?;
         Ok(remember_parents(Tag::Containers, &texts, found))
     }
-
-    /// A policy with all that it is made of. One that is missing, or made of itself, never tells.
-    pub fn policy(&mut self, realm: &str, name: &str) -> Result<Rc<Policy>> {
-        self.policy_below(realm, name, &mut Vec::new())
-    }
-
-    fn policy_below(&mut self, realm: &str, name: &str, above: &mut Vec<String>) -> Result<Rc<Policy>> {
-        if let Some(Entry::Policy(policy)) = memory::recall(Tag::Policy, &[realm, name]) {
-            return Ok(policy);
-        }
-        if above.iter().any(|other| other == name) {
-            return Ok(Rc::new(Policy::broken(format!("policy \"{name}\" is made of itself"))));
-        }
-        if above.len() > DEEPEST {
-            return Ok(Rc::new(Policy::broken(format!("policy \"{name}\" is nested too deeply"))));
-        }
-        let mut found = None;
-        self.reader().rows(&POLICIES, &[Key::Is(realm), Key::Is(name)], |row| {
-            found = Some((row.name(3), row.jsonb(4), row.flag(5)));
-            false
-        })?;
-        let Some((kind, document, negate)) = found else {
-            return Ok(Rc::new(Policy::broken(format!("there is no policy \"{name}\""))));
-        };
-        let policy = match Config::parse(&kind, &document) {
-            Err(problem) => Policy::broken(format!("policy \"{name}\": {problem}")),
-            Ok(config) => {
-                above.push(name.to_string());
-                let mut parts = Vec::new();
-                for part in config.parts() {
-                    parts.push(self.policy_below(realm, part, above)?);
-                }
-                above.pop();
-                Policy::new(negate, config, parts)
-            }
-        };
-        let policy = Rc::new(policy);
-        // A part of a circle says something else when it is asked by itself.
-        if above.is_empty() {
-            memory::remember(Tag::Policy, &[realm, name], Entry::Policy(policy.clone()), policy.bytes());
-        }
-        Ok(policy)
-    }
-
-    /// Everybody's permissions on resources of a type; `None` where they are many. To read few is one descent in the
-    /// index, not one for each subject that an asker is or is in.
-    pub fn few_on_resources(
-        &mut self,
-        realm: &str,
-        resource_type: &str,
-        scopes: &[&str],
-        resources: &[&str],
-    ) -> Result<Option<Vec<Permission>>> {
-        let is_crowded = |resource: &&str| memory::recall(Tag::Crowded, &[realm, resource_type, resource]).is_some();
-        if resources.iter().any(is_crowded) {
-            return Ok(None);
-        }
-        let keys = [Key::Is(realm), Key::Is(resource_type), any(resources), any(scopes)];
-        let mut found: Vec<Permission> = Vec::new();
-        self.reader().rows(&BY_RESOURCE, &keys, |row| {
-            found.push(permission(row));
-            found.len() <= FEW
-        })?;
-        if found.len() <= FEW {
-            return Ok(Some(found));
-        }
-        let crowded = found.last().and_then(|row| row.resource.as_deref()).unwrap_or_default();
-        memory::remember(Tag::Crowded, &[realm, resource_type, crowded], Entry::Answer(true), 0);
-        Ok(None)
-    }
-
-    /// The permissions of subjects on resources of a type.
-    pub fn on_resources(
-        &mut self,
-        realm: &str,
-        subjects: &[&str],
-        resource_type: &str,
-        scopes: &[&str],
-        resources: &[&str],
-    ) -> Result<Vec<Permission>> {
-        let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
-        let mut found = Vec::new();
-        self.reader().rows(&BY_SUBJECT, &keys, |row| {
-            found.push(permission(row));
-            true
-        })?;
-        Ok(found)
-    }
-
-    /// The permissions of subjects on a whole type.
-    pub fn on_type(
-        &mut self,
-        realm: &str,
-        subjects: &[&str],
-        resource_type: &str,
-        scopes: &[&str],
-    ) -> Result<Vec<Permission>> {
-        let mut found = Vec::new();
-        for scope in scopes {
-            match self.type_rows(realm, resource_type, scope)? {
-                Some(rows) => {
-                    for subject in subjects {
-                        let first = rows.partition_point(|row| row.subject.as_str() < *subject);
-                        found.extend(rows[first..].iter().take_while(|row| row.subject == *subject).cloned());
-                    }
-                }
-                None => {
-                    let keys = [Key::Is(realm), Key::Is(resource_type), Key::Is(scope), any(subjects)];
-                    self.reader().rows(&BY_TYPE, &keys, |row| {
-                        found.push(permission(row));
-                        true
-                    })?;
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// All permissions of a scope on a whole type, where they are few: most questions come to them, and find nothing.
-    fn type_rows(&mut self, realm: &str, resource_type: &str, scope: &str) -> Result<Option<Rc<[Permission]>>> {
-        let texts = [realm, resource_type, scope];
-        if let Some(Entry::OnType(rows)) = memory::recall(Tag::TypeRows, &texts) {
-            return Ok(rows);
-        }
-        let mut found = Vec::new();
-        self.reader().rows(&BY_TYPE, &texts.map(Key::Is), |row| {
-            found.push(permission(row));
-            found.len() <= KEPT
-        })?;
-        let bytes = found.iter().map(|row| row.subject.len() + row.scope.len() + 192).sum();
-        let rows: Option<Rc<[Permission]>> = (found.len() <= KEPT).then(|| found.into());
-        memory::remember(Tag::TypeRows, &texts, Entry::OnType(rows.clone()), bytes);
-        Ok(rows)
-    }
 }
 
-fn remember_parents(tag: Tag, texts: &[&str], parents: Vec<(String, String)>) -> Rc<[(String, String)]> {
+fn remember_parents(tag: Tag, texts: &[&str], parents: Vec<Pair>) -> Parents {
     let bytes = parents.iter().map(|(a, b)| a.len() + b.len() + 96).sum();
-    let parents: Rc<[(String, String)]> = parents.into();
+    let parents: Parents = parents.into();
     memory::remember(tag, texts, Entry::Parents(parents.clone()), bytes);
     parents
-}
-
-pub fn permission(row: &crate::db::scan::Row) -> Permission {
-    use column::permission::{EFFECT, ID, POLICY, RESOURCE, SCOPE, SUBJECT};
-    Permission {
-        id: row.number(ID),
-        subject: row.name(SUBJECT),
-        resource: row.text(RESOURCE),
-        scope: row.name(SCOPE),
-        effect: if row.name(EFFECT) == "allow" { Effect::Allow } else { Effect::Deny },
-        policy: row.text(POLICY),
-    }
 }

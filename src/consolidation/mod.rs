@@ -20,18 +20,18 @@ use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
 use crate::db::spool::Spool;
-use crate::db::{attempt, spi};
+use crate::db::{argument, attempt, json, spi};
 use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
 use members::Member;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{JsonB, Uuid as PgUuid};
+use pgrx::{AnyElement, Uuid as PgUuid};
 use plan::{Columns, Keep, Normalize};
 use report::Outcome;
 use run::Run;
 use serde::Deserialize;
-use serde_json::json;
+
 pub use sites::define_settings;
 use statements::Target;
 use std::collections::BTreeMap;
@@ -52,20 +52,20 @@ struct Request {
 #[pg_extern(sql = false)]
 fn find_duplicates(
     target: Option<pg_sys::Oid>,
-    login: Option<String>,
-    site: Option<String>,
-    row_id: Option<String>,
-    normalize: Option<String>,
+    login: Option<&str>,
+    site: Option<&str>,
+    row_id: Option<&str>,
+    normalize: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require_any(Level::Importer)?;
     run::check_session("find_duplicates")?;
-    let normalize = Normalize::parse(&required("normalize", normalize)?)?;
+    let normalize = Normalize::parse(&argument::name("normalize", normalize)?)?;
     let table = catalog::table(required("target", target)?)?;
-    let columns =
-        Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
+    let (login, site) = (argument::name("login", login)?, argument::name("site", site)?);
+    let columns = Columns::of(&table, &login, &site, &argument::name("row_id", row_id)?)?;
     result.open();
     let run = Run { target: Target { table: &table, columns: &columns, flag: None, normalize } };
     let (groups, _) = with_memory(|| run.find_groups(&BTreeMap::new()))?;
@@ -78,15 +78,15 @@ fn find_duplicates(
 #[pg_extern(sql = false)]
 fn dedup_logins(
     target: Option<pg_sys::Oid>,
-    login: Option<String>,
-    site: Option<String>,
-    row_id: Option<String>,
-    prefixes: Option<JsonB>,
-    flag: Option<String>,
-    keep: Option<String>,
-    normalize: Option<String>,
+    login: Option<&str>,
+    site: Option<&str>,
+    row_id: Option<&str>,
+    prefixes: Option<AnyElement>,
+    flag: Option<&str>,
+    keep: Option<&str>,
+    normalize: Option<&str>,
     max_length: Option<i32>,
-    reserved: Option<String>,
+    reserved: Option<&str>,
     dry_run: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
@@ -94,20 +94,20 @@ fn dedup_logins(
     let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require_any(Level::Importer)?;
     run::check_session("dedup_logins")?;
-    let prefixes = required("prefixes", prefixes)?.0;
+    let prefixes = json::document("prefixes", required("prefixes", prefixes)?)?;
     let request = Request {
         prefixes: plan::prefixes(&prefixes)?,
         prefixes_json: prefixes.to_string(),
-        flag,
-        keep: Keep::parse(&required("keep", keep)?)?,
+        flag: argument::name_if_given("flag", flag)?,
+        keep: Keep::parse(&argument::name("keep", keep)?)?,
         max_length,
-        reserved,
+        reserved: argument::source_if_given("reserved", reserved)?,
         dry_run: required("dry_run", dry_run)?,
     };
-    let normalize = Normalize::parse(&required("normalize", normalize)?)?;
+    let normalize = Normalize::parse(&argument::name("normalize", normalize)?)?;
     let table = catalog::table(required("target", target)?)?;
-    let columns =
-        Columns::of(&table, &required("login", login)?, &required("site", site)?, &required("row_id", row_id)?)?;
+    let (login, site) = (argument::name("login", login)?, argument::name("site", site)?);
+    let columns = Columns::of(&table, &login, &site, &argument::name("row_id", row_id)?)?;
     let flag = run::flag_column(&table, request.flag.as_deref())?;
     result.open();
     let run = Run { target: Target { table: &table, columns: &columns, flag: flag.as_ref(), normalize } };
@@ -174,7 +174,7 @@ fn record(run: &Run, request: &Request, run_id: Uuid, outcome: &Outcome) -> Resu
         }
         Ok(())
     })?;
-    audit("dedup_logins", &table.name, &json!({"run_id": run_id.to_string(), "renamed": renamed}))
+    audit("dedup_logins", &table.name, &serde_json::json!({"run_id": run_id.to_string(), "renamed": renamed}))
 }
 
 /// The user's table is in no realm.
@@ -311,7 +311,7 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
     })?;
     if !dry_run {
         let restored = record_restored(run_id, owner)?;
-        audit("undo_dedup", &run.target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
+        audit("undo_dedup", &run.target.table.name, &serde_json::json!({"run_id": run_id, "restored": restored}))?;
     }
     run.own(&statements::drop(&["undo", "member", "pending", "done"]))?;
     Ok(())

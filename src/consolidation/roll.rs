@@ -6,7 +6,9 @@
 use crate::consolidation::allot::{Taken, hash};
 use crate::consolidation::members::{Member, RowId, Sites};
 use crate::consolidation::plan::Normalize;
+use crate::db::allocate;
 use crate::import::sieve::Sieve;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -96,15 +98,26 @@ pub fn with_roll<E>(roll: Roll, readings: impl FnOnce() -> Result<(), E>) -> Res
 
 /// Shows a name to the roll; false, so that the reading returns no row.
 #[pg_extern(sql = false)]
-fn dedup_note(login: &str) -> bool {
+fn dedup_note(login: &str) -> Result<bool, ErrorReport> {
+    ensure(login)?;
     ROLL.with_borrow_mut(|roll| roll.iter_mut().for_each(|roll| roll.note(login)));
-    false
+    Ok(false)
+}
+
+/// Sees that there is memory for the key of a long name.
+fn ensure(login: &str) -> Result<(), ErrorReport> {
+    const SMALL: usize = 65_536;
+    if login.len() > SMALL {
+        allocate::ensure(16 * login.len())?;
+    }
+    Ok(())
 }
 
 /// Whether a name may come twice.
 #[pg_extern(sql = false)]
-fn dedup_may_repeat(login: &str) -> bool {
-    ROLL.with_borrow(|roll| roll.as_ref().is_some_and(|roll| roll.may_repeat(login)))
+fn dedup_may_repeat(login: &str) -> Result<bool, ErrorReport> {
+    ensure(login)?;
+    Ok(ROLL.with_borrow(|roll| roll.as_ref().is_some_and(|roll| roll.may_repeat(login))))
 }
 
 /// Keeps a row that has a name; false, so that the reading returns none.
@@ -116,9 +129,12 @@ fn dedup_keep(
     row_id: Option<&str>,
     login: Option<&str>,
     flag: Option<&str>,
-) -> bool {
-    let (Some(table), Some(place), Some(login)) = (table, place, login) else { return false };
+) -> Result<bool, ErrorReport> {
+    for text in [site, row_id, login, flag].into_iter().flatten() {
+        ensure(text)?;
+    }
+    let (Some(table), Some(place), Some(login)) = (table, place, login) else { return Ok(false) };
     let place = (table.to_u32(), pgrx::itemptr::item_pointer_get_both(place));
     ROLL.with_borrow_mut(|roll| roll.iter_mut().for_each(|roll| roll.keep(place, site, row_id, login, flag)));
-    false
+    Ok(false)
 }

@@ -1,5 +1,6 @@
 //! Long computations that still answer to cancel, `statement_timeout` and the server's shutdown.
 
+use crate::db::allocate;
 use crate::error::{Error, Result};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +36,7 @@ pub fn pause(length: Duration) {
 pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
     while BUSY.load(Ordering::Acquire) {
         std::thread::sleep(PATIENCE);
+        allocate::see_to_worker();
         pgrx::check_for_interrupts!();
     }
     BUSY.store(true, Ordering::Release);
@@ -42,6 +44,7 @@ pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
     let busy = Busy;
     let thread = without_signals(|| {
         std::thread::Builder::new().spawn(move || {
+            allocate::claim_worker_thread();
             let _busy = busy;
             // Nobody listens after a cancel.
             let _ = sender.send(work());
@@ -56,6 +59,7 @@ pub fn abandonable<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static)
         match receiver.recv_timeout(PATIENCE) {
             Ok(result) => return Ok(result),
             Err(RecvTimeoutError::Timeout) => {
+                allocate::see_to_worker();
                 pgrx::check_for_interrupts!();
             }
             Err(RecvTimeoutError::Disconnected) => {

@@ -1,5 +1,7 @@
 //! Everything that talks to Postgres below SQL: the only `unsafe` code of the extension.
 
+pub mod allocate;
+pub mod argument;
 pub mod attempt;
 pub mod bulk;
 pub mod call;

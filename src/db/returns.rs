@@ -30,6 +30,8 @@ pub unsafe fn row(fcinfo: pg_sys::FunctionCallInfo, values: &[Option<pg_sys::Dat
 pub struct ResultSet {
     info: *mut pg_sys::ReturnSetInfo,
     store: *mut pg_sys::Tuplestorestate,
+    /// What the values of a row take.
+    memory: Option<PgMemoryContexts>,
 }
 
 impl ResultSet {
@@ -50,7 +52,7 @@ impl ResultSet {
                 return Err(Error::new("0A000", "this function returns a set of rows, which is not accepted here")
                     .hint("Call it in FROM: SELECT * FROM identity.…"));
             }
-            Ok(ResultSet { info, store: std::ptr::null_mut() })
+            Ok(ResultSet { info, store: std::ptr::null_mut(), memory: None })
         }
     }
 
@@ -75,30 +77,22 @@ impl ResultSet {
 
     /// Adds rows, of the types that the function declares. What the values of a row take is freed with it.
     pub fn put<T>(&mut self, rows: impl Iterator<Item = T>, values: impl Fn(T) -> Vec<Option<pg_sys::Datum>>) {
-        assert!(!self.store.is_null(), "the result is open");
-        let mut context = PgMemoryContexts::new("pg_identity row");
         for row in rows {
-            pgrx::check_for_interrupts!();
-            // SAFETY: the descriptor has as many columns as there are values; the store copies the row before the context is
-            // emptied.
-            unsafe {
-                context.switch_to(|_| self.put_row(&values(row)));
-                context.reset();
-            }
+            self.add(|| values(row));
         }
     }
 
-    /// # Safety
-    /// The values are of the types of the result's columns.
-    unsafe fn put_row(&self, values: &[Option<pg_sys::Datum>]) {
-        let mut nulls: Vec<bool> = values.iter().map(Option::is_none).collect();
-        let mut datums: Vec<pg_sys::Datum> =
-            values.iter().map(|value| value.unwrap_or(pg_sys::Datum::null())).collect();
-        // SAFETY: store and descriptor live as long as the call that is being served.
+    /// Adds one row, in the same way.
+    pub fn add<V: AsRef<[Option<pg_sys::Datum>]>>(&mut self, values: impl FnOnce() -> V) {
+        assert!(!self.store.is_null(), "the result is open");
+        pgrx::check_for_interrupts!();
+        let (info, store) = (self.info, self.store);
+        let memory = self.memory.get_or_insert_with(|| PgMemoryContexts::new("pg_identity row"));
+        // SAFETY: the descriptor has as many columns as there are values; the store copies the row before the context is
+        // emptied.
         unsafe {
-            let columns = (*self.info).setDesc;
-            assert_eq!(datums.len(), (*columns).natts as usize, "a value for each column");
-            pg_sys::tuplestore_putvalues(self.store, columns, datums.as_mut_ptr(), nulls.as_mut_ptr());
+            memory.switch_to(|_| put_row(info, store, values().as_ref()));
+            memory.reset();
         }
     }
 
@@ -117,5 +111,27 @@ impl ResultSet {
             receive::run_into(&to, query, arguments)?;
         }
         Ok(())
+    }
+}
+
+/// # Safety
+/// The result is open, and the values are of the types of its columns.
+unsafe fn put_row(
+    info: *mut pg_sys::ReturnSetInfo,
+    store: *mut pg_sys::Tuplestorestate,
+    values: &[Option<pg_sys::Datum>],
+) {
+    const MOST_COLUMNS: usize = 16;
+    let mut nulls = [false; MOST_COLUMNS];
+    let mut datums = [pg_sys::Datum::null(); MOST_COLUMNS];
+    for (n, value) in values.iter().enumerate() {
+        nulls[n] = value.is_none();
+        datums[n] = value.unwrap_or(pg_sys::Datum::null());
+    }
+    // SAFETY: store and descriptor live as long as the call that is being served.
+    unsafe {
+        let columns = (*info).setDesc;
+        assert_eq!(values.len(), (*columns).natts as usize, "a value for each column");
+        pg_sys::tuplestore_putvalues(store, columns, datums.as_mut_ptr(), nulls.as_mut_ptr());
     }
 }

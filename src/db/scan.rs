@@ -1,11 +1,13 @@
 //! The extension's own tables, read through their indexes as Postgres reads its catalogs. No SPI, no plan, no rights, no
 //! transaction id.
 
+use crate::db::{allocate, json};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgMemoryContexts, Uuid, check_for_interrupts};
 use std::ffi::CStr;
+use std::rc::Rc;
 
 /// An index over columns of text, of collation "C", of uuid and of int; and its table.
 pub struct Index {
@@ -67,6 +69,7 @@ impl Reader {
 
     /// Hands over the rows that fit `keys`, in the order of the index, until `each` has seen enough and says false.
     pub fn rows(&mut self, index: &Index, keys: &[Key], mut each: impl FnMut(&Row) -> bool) -> Result<()> {
+        check_for_interrupts!();
         let (table, name) = (own_relation(self.schema, index.table)?, own_relation(self.schema, index.name)?);
         let snapshot = self.snapshot;
         // SAFETY: opened and closed in pairs; the keys live in the memory context that is reset after the scan. On an
@@ -228,6 +231,11 @@ impl Row<'_> {
         self.text(column).unwrap_or_default()
     }
 
+    /// A text that is never NULL, to be shared.
+    pub fn shared(&self, column: i16) -> Rc<str> {
+        self.get::<&str>(column).unwrap_or_default().into()
+    }
+
     /// A bigint, or the microseconds of a time, that is never NULL.
     pub fn number(&self, column: i16) -> i64 {
         self.get(column).unwrap_or_default()
@@ -257,8 +265,14 @@ impl Row<'_> {
             .collect()
     }
 
-    pub fn jsonb(&self, column: i16) -> serde_json::Value {
-        self.get::<pgrx::JsonB>(column).map_or(serde_json::Value::Null, |json| json.0)
+    /// A jsonb, as it is printed; empty for NULL.
+    pub fn printed_json(&self, column: i16) -> Result<String> {
+        // SAFETY: the column is one of the table's.
+        let (value, null) = unsafe { self.datum(column) };
+        if null {
+            return Ok(String::new());
+        }
+        json::with_printed(value, |printed| allocate::text(&String::from_utf8_lossy(printed)))
     }
 
     /// Where the row is; `None` for one that was read from the index alone.

@@ -1,6 +1,7 @@
 //! Texts kept outside tables, so that they outlive the rollback of a subtransaction within the current one: in memory up to `work_mem`, then in
 //! a temporary file, as Postgres' own tuplestore does it.
 
+use crate::db::allocate;
 use crate::db::receive::{self, Store};
 use crate::error::Result;
 use pgrx::IntoDatum;
@@ -79,7 +80,8 @@ unsafe fn text(value: pg_sys::Datum) -> String {
     // SAFETY: as the caller promises; what had to be unpacked is a copy of this function's own.
     unsafe {
         let unpacked = pg_sys::pg_detoast_datum_packed(given);
-        let text = text_to_rust_str(unpacked).expect("the database's encoding is UTF8").to_string();
+        let text = text_to_rust_str(unpacked).expect("the database's encoding is UTF8");
+        let text = allocate::text(text).unwrap_or_else(|error| error.raise());
         if unpacked != given {
             pg_sys::pfree(unpacked.cast());
         }

@@ -18,6 +18,9 @@ const LOCAL_MAX: usize = 64;
 /// Bytes: a path of 256 (RFC 5321, 4.5.3.1.3) without its angle brackets.
 const ADDRESS_MAX: usize = 254;
 
+/// Bytes of a domain as it is written, with all that is invisible.
+const DOMAIN_MAX: usize = 4096;
+
 /// Other than letters and digits (RFC 5322, 3.2.3, atext).
 const ATOM_SIGNS: &[u8] = b"!#$%&'*+-/=?^_`{|}~";
 
@@ -92,6 +95,10 @@ fn is_plain(domain: &str) -> bool {
 }
 
 fn by_idna(domain: &str) -> Option<String> {
+    // The time that it takes grows faster than the text.
+    if domain.len() > DOMAIN_MAX {
+        return None;
+    }
     let domain = without_invisible(domain);
     let (hyphens, length) = (Hyphens::CheckFirstLast, DnsLength::VerifyAllowRootDot);
     let ascii = Uts46::new().to_ascii(domain.trim().as_bytes(), AsciiDenyList::STD3, hyphens, length).ok()?;

@@ -8,7 +8,8 @@ mod kind;
 mod phone;
 mod skeleton;
 
-use crate::error::Error;
+use crate::db::argument;
+use crate::error::{Error, shown};
 pub use check::{LENGTH_MAX, check};
 pub use key::key;
 pub use kind::Kind;
@@ -16,18 +17,24 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 pub use phone::Country;
 
+/// A text of so many bytes at most has a key; those of which identifiers are made have a limit of their own.
+const MOST_BYTES: usize = 65_536;
+
 #[pg_extern(sql = false)]
 fn normalize_identifier(kind: &str, value: &str) -> Result<String, ErrorReport> {
     let known = Kind::ALL.map(Kind::name).join(", ");
     let kind = Kind::parse(kind).ok_or_else(|| {
-        Error::invalid_argument(format!("unknown kind of identifier: \"{kind}\"")).hint(format!("Use one of {known}."))
+        Error::invalid_argument(format!("unknown kind of identifier: \"{}\"", shown(kind)))
+            .hint(format!("Use one of {known}."))
     })?;
+    argument::check_length("the identifier", value, MOST_BYTES)?;
     Ok(key(kind, value))
 }
 
 #[pg_extern(sql = false)]
-fn identifier_skeleton(key: &str) -> String {
-    skeleton::skeleton(key)
+fn identifier_skeleton(key: &str) -> Result<String, ErrorReport> {
+    argument::check_length("the key", key, MOST_BYTES)?;
+    Ok(skeleton::skeleton(key))
 }
 
 #[pg_extern(sql = false)]

@@ -20,7 +20,7 @@ use crate::db::catalog::{self, Table};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::sql::{Sql, literal, sql};
-use crate::db::{session, source, spi};
+use crate::db::{argument, session, source, spi};
 use crate::error::{Result, required};
 use job::{Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -53,26 +53,26 @@ pub fn define_settings() {
 #[pg_extern(sql = false)]
 fn import_rows(
     target: Option<pg_sys::Oid>,
-    source: Option<String>,
-    on_conflict: Option<String>,
-    match_on: Option<Vec<Option<String>>>,
+    source: Option<&str>,
+    on_conflict: Option<&str>,
+    match_on: Option<pgrx::Array<&str>>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
     max_problems: Option<i64>,
-    row_id: Option<String>,
+    row_id: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     access::require_any(Level::Importer)?;
     let request = Request {
-        source: required("source", source)?,
-        on_conflict: OnConflict::parse(&required("on_conflict", on_conflict)?)?,
-        match_on: match_on.unwrap_or_default().into_iter().flatten().collect(),
+        source: argument::source("source", source)?,
+        on_conflict: OnConflict::parse(&argument::name("on_conflict", on_conflict)?)?,
+        match_on: argument::names("match_on", match_on)?,
         dry_run: required("dry_run", dry_run)?,
-        report: Report::parse(&required("report", report)?)?,
+        report: Report::parse(&argument::name("report", report)?)?,
         max_problems,
-        row_id,
+        row_id: argument::name_if_given("row_id", row_id)?,
     };
     request.check()?;
     let target = required("target", target)?;

@@ -13,13 +13,13 @@ mod write;
 use crate::access::{self, Level};
 use crate::db::plan::{self, Argument};
 use crate::db::scan::Place;
-use crate::db::{json, returns, session};
+use crate::db::{argument, json, returns, session};
 use crate::error::{Error, Result, required};
 use context::Context;
 use pgrx::datum::Interval;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, JsonB, Uuid};
+use pgrx::{AnyElement, Array, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, JsonB, Uuid};
 use read::{Store, Who};
 use std::time::{Duration, Instant};
 use throttle::{Held, Login};
@@ -67,9 +67,9 @@ struct Resolved {
 
 impl Request {
     fn new(
-        realm: Option<String>,
+        realm: Option<&str>,
         identity: Option<Uuid>,
-        organization: Option<String>,
+        organization: Option<&str>,
         context: Option<AnyElement>,
         max_attempts: Option<i32>,
         fallback: Option<bool>,
@@ -81,11 +81,11 @@ impl Request {
                 .hint("Leave it out for 10."));
         }
         Ok(Request {
-            realm: required("realm", realm)?,
+            realm: argument::name("realm", realm)?,
             identity,
             subject: identity.map(|id| uuid::Uuid::from_bytes(*id.as_bytes()).to_string()),
-            organization,
-            context: context.map_or(Ok(Context::default()), |c| Context::parse(&json::jsonb_text(c)))?,
+            organization: argument::name_if_given("organization", organization)?,
+            context: context.map_or(Ok(Context::default()), read_context)?,
             max_attempts,
             fallback: required("fallback", fallback)?,
         })
@@ -184,6 +184,13 @@ impl Request {
     }
 }
 
+fn read_context(context: AnyElement) -> Result<Context> {
+    json::with_text("context", context.datum(), json::MOST_CONTEXT, |text| {
+        json::ensure(text)?;
+        Context::parse(text)
+    })
+}
+
 /// The columns of the answer.
 fn answer(resolved: &Resolved, event: Option<i64>) -> Result<[Argument; 8]> {
     let Resolved { outcome, held, .. } = resolved;
@@ -207,9 +214,9 @@ fn interval(microseconds: i64) -> Result<Interval> {
 /// See the comment on `identity.resolve_login` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn resolve_login(
-    realm: Option<String>,
+    realm: Option<&str>,
     identity_id: Option<Uuid>,
-    organization: Option<String>,
+    organization: Option<&str>,
     context: Option<AnyElement>,
     max_attempts: Option<i32>,
     fallback: Option<bool>,
@@ -235,9 +242,9 @@ fn resolve_login(
 /// See the comment on `identity.preview_login` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn preview_login(
-    realm: Option<String>,
+    realm: Option<&str>,
     identity_id: Option<Uuid>,
-    organization: Option<String>,
+    organization: Option<&str>,
     context: Option<AnyElement>,
     max_attempts: Option<i32>,
     fallback: Option<bool>,
@@ -253,31 +260,31 @@ fn preview_login(
 /// See the comment on `identity_internal.login_wait` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_wait(
-    realm: Option<String>,
-    subject: Option<String>,
-    address: Option<String>,
+    realm: Option<&str>,
+    subject: Option<&str>,
+    address: Option<&str>,
 ) -> std::result::Result<Option<Interval>, ErrorReport> {
     let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    let held = Login::new(&realm, &subject, address.as_deref())?.held()?;
+    let held = Login::new(realm, subject, address)?.held()?;
     Ok(held.wait.map(interval).transpose()?)
 }
 
 /// See the comment on `identity_internal.login_failed` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_failed(
-    realm: Option<String>,
-    subject: Option<String>,
-    address: Option<String>,
+    realm: Option<&str>,
+    subject: Option<&str>,
+    address: Option<&str>,
 ) -> std::result::Result<(), ErrorReport> {
     let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    Ok(Login::new(&realm, &subject, address.as_deref())?.failed()?)
+    Ok(Login::new(realm, subject, address)?.failed()?)
 }
 
 /// See the comment on `identity_internal.login_succeeded` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
-fn login_succeeded(realm: Option<String>, subject: Option<String>) -> std::result::Result<(), ErrorReport> {
+fn login_succeeded(realm: Option<&str>, subject: Option<&str>) -> std::result::Result<(), ErrorReport> {
     let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    Ok(Login::new(&realm, &subject, None)?.succeeded()?)
+    Ok(Login::new(realm, subject, None)?.succeeded()?)
 }
 
 #[pg_extern(sql = false)]
@@ -291,18 +298,18 @@ fn is_sso_url(url: &str) -> bool {
 }
 
 #[pg_extern(sql = false)]
-fn are_domains(domains: Vec<Option<String>>) -> bool {
-    domains.iter().all(|d| d.as_deref().is_some_and(|d| settings::domain(d).as_deref() == Some(d)))
+fn are_domains(domains: Array<&str>) -> bool {
+    domains.iter().all(|d| d.is_some_and(|d| settings::domain(d).as_deref() == Some(d)))
 }
 
 #[pg_extern(sql = false)]
-fn organization_settings(settings: Option<JsonB>) -> std::result::Result<JsonB, ErrorReport> {
-    let settings = required("settings", settings)?.0;
+fn organization_settings(settings: Option<AnyElement>) -> std::result::Result<JsonB, ErrorReport> {
+    let settings = json::document("settings", required("settings", settings)?)?;
     Ok(JsonB(settings::check(&settings, settings::ORGANIZATION, &["active", "suspended", "deleted"])?))
 }
 
 #[pg_extern(sql = false)]
-fn membership_settings(settings: Option<JsonB>) -> std::result::Result<JsonB, ErrorReport> {
-    let settings = required("settings", settings)?.0;
+fn membership_settings(settings: Option<AnyElement>) -> std::result::Result<JsonB, ErrorReport> {
+    let settings = json::document("settings", required("settings", settings)?)?;
     Ok(JsonB(settings::check(&settings, settings::MEMBERSHIP, &["active", "suspended"])?))
 }

@@ -1,6 +1,6 @@
 //! The settings of organizations and memberships, checked when they are written.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use crate::identifier::{self, Kind};
 use crate::login::walk::is_sso_url;
 use ipnet::IpNet;
@@ -24,12 +24,12 @@ pub fn check(settings: &Value, known: &[&str], states: &[&str]) -> Result<Value>
     let mut checked = Map::new();
     for (name, value) in given {
         if !known.contains(&name.as_str()) {
-            return Err(Error::invalid_argument(format!("unknown setting: \"{name}\""))
+            return Err(Error::invalid_argument(format!("unknown setting: \"{}\"", shown(name)))
                 .hint(format!("There are: {}.", known.join(", "))));
         }
         let stored = one(name, value, states).map_err(|should| {
             Error::invalid_argument(format!("invalid value of setting \"{name}\""))
-                .detail(format!("The value is {value}."))
+                .detail(format!("The value is {}.", shown(&value.to_string())))
                 .hint(should)
         })?;
         checked.insert(name.clone(), stored);
@@ -76,6 +76,10 @@ fn cidr(text: &str) -> Option<String> {
 
 /// The domain in ASCII, as it is compared.
 pub fn domain(text: &str) -> Option<String> {
+    // First, for the rest takes time and memory in proportion.
+    if text.len() > identifier::LENGTH_MAX {
+        return None;
+    }
     let address = format!("x@{text}");
     identifier::check(Kind::Email, &address).ok()?;
     identifier::key(Kind::Email, &address).strip_prefix("x@").map(str::to_string)

@@ -5,7 +5,7 @@
 use crate::db::plan::{self, Argument, Plan};
 use crate::db::scan::{Index, Key, Reader};
 use crate::db::session;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, shown};
 use pgrx::pg_sys::{self, INT8OID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum};
 use std::net::{IpAddr, Ipv6Addr};
@@ -193,7 +193,7 @@ pub fn network(address: &str) -> Result<String> {
 pub fn parse(address: &str) -> Result<IpAddr> {
     address.trim().parse().map(|ip: IpAddr| ip.to_canonical()).map_err(|_| {
         Error::invalid_argument("not an IP address")
-            .detail(format!("The address is \"{address}\"."))
+            .detail(format!("The address is \"{}\".", shown(address)))
             .hint("Give the client's address without a port, such as 192.0.2.7 or 2001:db8::7.")
     })
 }

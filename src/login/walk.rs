@@ -253,8 +253,14 @@ fn rules(
     Ok((Decision::Allow, None))
 }
 
+/// A URL of a single sign-on has so many bytes at most.
+const MOST_URL: usize = 65_536;
+
 /// An absolute http or https URL with a host, and without a user or a password.
 pub fn is_sso_url(text: &str) -> bool {
+    if text.len() > MOST_URL {
+        return false;
+    }
     let Ok(url) = url::Url::parse(text) else { return false };
     matches!(url.scheme(), "http" | "https")
         && url.has_host()

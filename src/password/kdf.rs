@@ -4,9 +4,9 @@ use super::digest::Algorithm;
 use super::draft::{Draft, HASH_BYTES, SALT_BYTES};
 use super::encoding;
 use super::hash::{Hash, Method, Problem, check_length};
+use crate::db::allocate;
 use argon2::{Argon2, Version};
 use ctr::cipher::{KeyIvInit, StreamCipher};
-use std::hint::black_box;
 
 /// At the limits, a verification takes seconds, with the longest of hashes a minute, and at most one gibibyte.
 const MOST_MEMORY_KIB: u32 = 1_048_576;
@@ -83,7 +83,8 @@ impl Method for Argon {
     fn derive(&self, password: &[u8]) -> Result<Vec<u8>, String> {
         let mut derived = vec![0; self.size];
         let argon2 = Argon2::new(self.variant, Version::V0x13, self.params.clone());
-        argon2.hash_password_into(password, &self.salt, &mut derived).map_err(|e| format!("argon2: {e}"))?;
+        let made = allocate::trying(|| argon2.hash_password_into(password, &self.salt, &mut derived));
+        made.map_err(|e| format!("argon2: {e}"))?;
         Ok(derived)
     }
 }
@@ -204,10 +205,7 @@ fn run_scrypt(password: &[u8], salt: &[u8], params: ::scrypt::Params, derived: &
     let blocks = params.n().saturating_add(u64::from(params.p())).saturating_add(1);
     let needed = blocks.saturating_mul(u64::from(params.r())).saturating_mul(128);
     let needed = usize::try_from(needed).unwrap_or(usize::MAX);
-    let mut probe = Vec::<u8>::new();
-    probe.try_reserve_exact(needed).map_err(|_| "scrypt: not enough memory".to_owned())?;
-    // Or the compiler leaves out the allocation, which nothing uses.
-    drop(black_box(probe));
+    allocate::ensure(needed).map_err(|_| "scrypt: not enough memory".to_owned())?;
     ::scrypt::scrypt(password, salt, &params, derived).map_err(|e| format!("scrypt: {e}"))
 }
 

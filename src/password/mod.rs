@@ -61,6 +61,9 @@ pub fn define_settings() {
 
 /// The argon2id hash of a new password; the inner error says why there can be none.
 pub fn hash(password: &str) -> Result<std::result::Result<String, String>> {
+    if let Err(message) = hash::check_length(password.as_bytes()) {
+        return Ok(Err(message));
+    }
     let password = password.to_string();
     let setting = |guc: &GucSetting<i32>| guc.get().unsigned_abs();
     let (memory, passes, lanes) = (setting(&ARGON2_MEMORY), setting(&ARGON2_ITERATIONS), setting(&ARGON2_PARALLELISM));
@@ -75,7 +78,9 @@ fn hash_password(password: &str) -> std::result::Result<Option<String>, ErrorRep
 
 /// Whether a password is the one that a hash was made of.
 pub fn verify(hash: Hash, password: &str) -> Result<bool> {
-    let verified = if hash.is_costly() {
+    let verified = if let Err(message) = hash::check_length(password.as_bytes()) {
+        Err(message)
+    } else if hash.is_costly() {
         let password = password.to_string();
         interrupt::abandonable(move || hash.verify(password.as_bytes()))?
     } else {

@@ -1,6 +1,7 @@
 //! Policies on an attribute of the context.
 
-use super::Outcome;
+use super::{Host, Outcome};
+use crate::error;
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
@@ -98,42 +99,40 @@ impl Attribute {
     }
 
     /// An array holds where one of its elements does.
-    pub fn test(&self, context: &Value) -> Outcome {
+    pub fn test(&self, context: &Value, host: &dyn Host) -> error::Result<Outcome> {
         let value = self.path.iter().try_fold(context, |value, key| value.get(key));
         let Some(value) = value.filter(|value| !value.is_null()) else {
-            return Outcome::Unknown(format!("the context has no \"{}\"", self.path.join(".")));
+            return Ok(Outcome::Unknown(format!("the context has no \"{}\"", self.path.join("."))));
         };
         let values = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         let mut outcome = Outcome::Fails;
         for value in values {
-            match self.test.holds(value) {
-                Some(true) => return Outcome::Holds,
+            host.pause();
+            match self.test.holds(value, host)? {
+                Some(true) => return Ok(Outcome::Holds),
                 Some(false) => {}
                 None => outcome = Outcome::Unknown(format!("\"{}\" is no {}", self.path.join("."), self.test.wants())),
             }
         }
-        outcome
+        Ok(outcome)
     }
 }
 
 impl Test {
     /// `None`: the value is of a kind that the test cannot look at.
-    fn holds(&self, value: &Value) -> Option<bool> {
-        match self {
+    fn holds(&self, value: &Value, host: &dyn Host) -> error::Result<Option<bool>> {
+        Ok(match self {
             Test::In(values) => Some(values.iter().any(|v| equal(v, value))),
-            Test::Regex(regex) => Some(regex.is_match(value.as_str()?)),
-            Test::Cidr(networks) => {
-                let address = value.as_str()?.parse::<IpAddr>().ok()?.to_canonical();
-                Some(networks.iter().any(|network| network.contains(&address)))
-            }
+            Test::Regex(regex) => value.as_str().map(|text| host.finds(regex, text)).transpose()?,
+            Test::Cidr(networks) => value.as_str().and_then(|text| within(networks, text)),
             Test::Range { at_least, at_most } => {
-                let Value::Number(number) = value else { return None };
+                let Value::Number(number) = value else { return Ok(None) };
                 let beyond = |bound: &Option<Number>, order: Ordering| {
                     bound.as_ref().is_some_and(|bound| compare(number, bound) == Some(order))
                 };
                 Some(!beyond(at_least, Ordering::Less) && !beyond(at_most, Ordering::Greater))
             }
-        }
+        })
     }
 
     fn wants(&self) -> &'static str {
@@ -165,6 +164,12 @@ fn network(text: &str) -> Result<IpNet, String> {
     Ok(network)
 }
 
+/// `None`: the text is no address.
+fn within(networks: &[IpNet], text: &str) -> Option<bool> {
+    let address = text.parse::<IpAddr>().ok()?.to_canonical();
+    Some(networks.iter().any(|network| network.contains(&address)))
+}
+
 /// Numbers are equal by value: 1 is 1.0.
 fn equal(a: &Value, b: &Value) -> bool {
     match (a, b) {
@@ -183,11 +188,12 @@ fn compare(a: &Number, b: &Number) -> Option<Ordering> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::Counting;
     use super::*;
     use serde_json::json;
 
     fn ask(config: Value, context: Value) -> Outcome {
-        Attribute::parse(&config).unwrap().test(&context)
+        Attribute::parse(&config).unwrap().test(&context, &Counting::default()).unwrap()
     }
 
     fn unknown(config: Value, context: Value) -> bool {

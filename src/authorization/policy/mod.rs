@@ -8,12 +8,19 @@ mod attribute;
 mod time;
 
 use crate::authorization::subject;
+use crate::error::Result;
 use attribute::Attribute;
 use chrono::{DateTime, Utc};
+use foldhash::fast::RandomState;
+use regex::Regex;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::rc::Rc;
 use time::Time;
+
+/// Policies made of policies are followed so far. So what follows them by recursion needs little of the stack.
+pub const DEEPEST: usize = 100;
 
 /// What a policy says of a question. `Unknown` has the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +56,23 @@ pub struct Circumstances<'a> {
     pub context: &'a Value,
     /// `None`: the context gives one that is no time.
     pub now: Option<DateTime<Utc>>,
+    pub host: &'a dyn Host,
+}
+
+/// What a long evaluation needs of its surroundings.
+pub trait Host {
+    /// Looks whether the question has been given up.
+    fn pause(&self);
+
+    /// Whether the expression is found in the text, which may take long.
+    fn finds(&self, regex: &Regex, text: &str) -> Result<bool>;
+}
+
+/// What policies say under one set of circumstances, each found out once.
+pub struct Evaluation<'a> {
+    circumstances: Circumstances<'a>,
+    /// By the address of the policy, which outlives this.
+    known: HashMap<*const Policy, Outcome, RandomState>,
 }
 
 /// A policy as it is kept: parsed, and with the policies that it is made of.
@@ -56,6 +80,8 @@ pub struct Circumstances<'a> {
 pub struct Policy {
     negate: bool,
     test: Test,
+    /// How far the policies that it is made of go down: 0 for one that is made of none.
+    height: usize,
 }
 
 #[derive(Debug)]
@@ -105,7 +131,7 @@ enum Strategy {
 
 impl Config {
     /// The error says what is wrong with the document.
-    pub fn parse(kind: &str, config: &Value) -> Result<Self, String> {
+    pub fn parse(kind: &str, config: &Value) -> std::result::Result<Self, String> {
         if !config.is_object() {
             return Err("the configuration is no JSON object".to_string());
         }
@@ -125,7 +151,7 @@ impl Config {
 }
 
 impl Subject {
-    fn parse(config: &Value) -> Result<Self, String> {
+    fn parse(config: &Value) -> std::result::Result<Self, String> {
         let parsed = Subject::deserialize(config).map_err(|e| e.to_string())?;
         if parsed.any.is_none() && parsed.all.is_none() {
             return Err("it has neither \"any\" nor \"all\", the subjects that the asker is or is in".to_string());
@@ -145,7 +171,7 @@ impl Subject {
 }
 
 impl Aggregate {
-    fn parse(config: &Value) -> Result<Self, String> {
+    fn parse(config: &Value) -> std::result::Result<Self, String> {
         let parsed = Aggregate::deserialize(config).map_err(|e| e.to_string())?;
         if parsed.policies.is_empty() {
             return Err("\"policies\" is empty: name the policies that it is made of".to_string());
@@ -156,66 +182,113 @@ impl Aggregate {
 
 impl Policy {
     /// `parts` are those that `config` names, in its order.
-    pub fn new(negate: bool, config: Config, parts: Vec<Rc<Policy>>) -> Self {
+    pub fn new(name: &str, negate: bool, config: Config, parts: Vec<Rc<Policy>>) -> Self {
+        let height = parts.iter().map(|part| part.height + 1).max().unwrap_or(0);
+        if height > DEEPEST {
+            return Policy::broken(format!("policy \"{name}\" is nested too deeply"));
+        }
         let test = match config {
             Config::Subject(subject) => Test::Subject(subject),
             Config::Time(time) => Test::Time(time),
             Config::Attribute(attribute) => Test::Attribute(attribute),
             Config::Aggregate(aggregate) => Test::Aggregate(aggregate.strategy, parts),
         };
-        Policy { negate, test }
+        Policy { negate, test, height }
     }
 
     /// A policy that never tells.
     pub fn broken(why: impl Into<String>) -> Self {
-        Policy { negate: false, test: Test::Broken(why.into()) }
+        Policy { negate: false, test: Test::Broken(why.into()), height: 0 }
     }
 
-    pub fn evaluate(&self, circumstances: &Circumstances) -> Outcome {
-        let outcome = match &self.test {
-            Test::Subject(subject) => Outcome::of(subject.test(circumstances.asker)),
-            Test::Time(time) => match circumstances.now {
-                Some(now) => Outcome::of(time.test(now)),
-                None => Outcome::Unknown("\"now\" of the context is no time".to_string()),
-            },
-            Test::Attribute(attribute) => attribute.test(circumstances.context),
-            Test::Aggregate(strategy, parts) => strategy.combine(parts.iter().map(|p| p.evaluate(circumstances))),
-            Test::Broken(why) => Outcome::Unknown(why.clone()),
-        };
-        if self.negate { outcome.negated() } else { outcome }
+    /// The policies that it is made of.
+    pub fn parts(&self) -> &[Rc<Policy>] {
+        if let Test::Aggregate(_, parts) = &self.test { parts } else { &[] }
     }
 
-    /// The memory that it takes, roughly, with its parts.
+    /// The memory that it takes, roughly, without its parts.
     pub fn bytes(&self) -> usize {
         match &self.test {
             Test::Attribute(attribute) => attribute.bytes(),
             Test::Subject(subject) => {
                 500 + subject.any.iter().chain(&subject.all).flatten().map(|s| s.len() + 50).sum::<usize>()
             }
-            Test::Aggregate(_, parts) => 500 + parts.iter().map(|part| part.bytes()).sum::<usize>(),
+            Test::Aggregate(_, parts) => 500 + 16 * parts.len(),
             Test::Time(_) | Test::Broken(_) => 1000,
         }
     }
 }
 
-impl Strategy {
-    fn combine(self, outcomes: impl Iterator<Item = Outcome>) -> Outcome {
-        let (mut hold, mut fail, mut unknown) = (0, 0, Vec::new());
-        for outcome in outcomes {
-            match outcome {
-                Outcome::Holds => hold += 1,
-                Outcome::Fails => fail += 1,
-                Outcome::Unknown(why) => unknown.push(why),
+impl<'a> Evaluation<'a> {
+    pub fn under(circumstances: Circumstances<'a>) -> Self {
+        Evaluation { circumstances, known: HashMap::default() }
+    }
+
+    pub fn of(&mut self, policy: &'a Policy) -> Result<Outcome> {
+        if let Some(outcome) = self.known.get(&std::ptr::from_ref(policy)) {
+            return Ok(outcome.clone());
+        }
+        let Circumstances { asker, context, now, host } = self.circumstances;
+        host.pause();
+        let outcome = match &policy.test {
+            Test::Subject(subject) => Outcome::of(subject.test(asker)),
+            Test::Time(time) => match now {
+                Some(now) => Outcome::of(time.test(now)),
+                None => Outcome::Unknown("\"now\" of the context is no time".to_string()),
+            },
+            Test::Attribute(attribute) => attribute.test(context, host)?,
+            Test::Aggregate(strategy, parts) => {
+                let mut tally = Tally::default();
+                for part in parts {
+                    tally.add(self.of(part)?);
+                }
+                strategy.combine(tally)
+            }
+            Test::Broken(why) => Outcome::Unknown(why.clone()),
+        };
+        let outcome = if policy.negate { outcome.negated() } else { outcome };
+        self.known.insert(policy, outcome.clone());
+        Ok(outcome)
+    }
+}
+
+/// What the parts of an aggregate said.
+#[derive(Default)]
+struct Tally {
+    hold: usize,
+    fail: usize,
+    unknown: usize,
+    /// The first reason why one cannot tell.
+    why: Option<String>,
+}
+
+impl Tally {
+    fn add(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Holds => self.hold += 1,
+            Outcome::Fails => self.fail += 1,
+            Outcome::Unknown(why) => {
+                self.unknown += 1;
+                self.why.get_or_insert(why);
             }
         }
+    }
+}
+
+impl Strategy {
+    fn combine(self, tally: Tally) -> Outcome {
+        let Tally { hold, fail, unknown, why } = tally;
         // What is unknown may turn out either way: the outcome is known if it is the same for both.
         let holds_with = |more: usize, less: usize| match self {
             Strategy::Unanimous => fail + less == 0,
             Strategy::Affirmative => hold + more > 0,
             Strategy::Consensus => hold + more > fail + less,
         };
-        let (best, worst) = (holds_with(unknown.len(), 0), holds_with(0, unknown.len()));
-        if best == worst { Outcome::of(best) } else { Outcome::Unknown(unknown.swap_remove(0)) }
+        let (best, worst) = (holds_with(unknown, 0), holds_with(0, unknown));
+        match why {
+            Some(why) if best != worst => Outcome::Unknown(why),
+            _ => Outcome::of(best),
+        }
     }
 }
 
@@ -231,12 +304,57 @@ mod tests {
         }
     }
 
+    /// Counts the policies that are evaluated.
+    #[derive(Default)]
+    pub(super) struct Counting(std::cell::Cell<usize>);
+    impl Host for Counting {
+        fn pause(&self) {
+            self.0.set(self.0.get() + 1);
+        }
+
+        fn finds(&self, regex: &Regex, text: &str) -> Result<bool> {
+            Ok(regex.is_match(text))
+        }
+    }
+
     fn policy(kind: &str, config: Value, negate: bool, parts: Vec<Rc<Policy>>) -> Policy {
-        Policy::new(negate, Config::parse(kind, &config).unwrap(), parts)
+        Policy::new("p", negate, Config::parse(kind, &config).unwrap(), parts)
     }
 
     fn ask(policy: &Policy, context: Value) -> Outcome {
-        policy.evaluate(&Circumstances { asker: &Nobody, context: &context, now: Some(DateTime::UNIX_EPOCH) })
+        ask_of(policy, context, &Counting::default())
+    }
+
+    fn ask_of(policy: &Policy, context: Value, host: &Counting) -> Outcome {
+        let now = Some(DateTime::UNIX_EPOCH);
+        Evaluation::under(Circumstances { asker: &Nobody, context: &context, now, host }).of(policy).unwrap()
+    }
+
+    fn always() -> Rc<Policy> {
+        Rc::new(policy("subject", json!({"all": []}), false, vec![]))
+    }
+
+    #[test]
+    fn a_shared_part_is_evaluated_once() {
+        let both = json!({"policies": ["a", "b"]});
+        let mut level = [always(), always()];
+        for _ in 0..60 {
+            level = [false, false].map(|_| Rc::new(policy("aggregate", both.clone(), false, level.to_vec())));
+        }
+        let host = Counting::default();
+        assert_eq!(ask_of(&level[0], Value::Null, &host), Outcome::Holds);
+        assert!(host.0.get() < 200, "{}", host.0.get());
+    }
+
+    #[test]
+    fn what_is_nested_too_deeply_never_tells() {
+        let one = json!({"policies": ["a"]});
+        let mut deep = always();
+        for n in 0..300 {
+            let holds = ask(&deep, Value::Null) == Outcome::Holds;
+            assert_eq!(holds, n <= DEEPEST, "{n} aggregates");
+            deep = Rc::new(policy("aggregate", one.clone(), false, vec![deep]));
+        }
     }
 
     #[test]

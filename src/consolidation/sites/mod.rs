@@ -12,14 +12,14 @@ mod statements;
 
 use crate::access::{self, Level};
 use crate::consolidation::run::{check_isolation, check_session};
-use crate::db::lock;
 use crate::db::returns::ResultSet;
+use crate::db::{argument, json, lock};
 use crate::error::required;
 use crate::import::plan::Report;
 use mapping::Mapping;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, JsonB};
+use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting};
 use rules::Rules;
 
 /// Minutes. SQL reads it by its name.
@@ -42,28 +42,28 @@ pub fn define_settings() {
 #[allow(clippy::too_many_arguments)]
 #[pg_extern(sql = false)]
 fn stage_site(
-    realm: Option<String>,
-    site: Option<String>,
-    source: Option<String>,
-    mapping: Option<JsonB>,
-    rules: Option<JsonB>,
+    realm: Option<&str>,
+    site: Option<&str>,
+    source: Option<&str>,
+    mapping: Option<AnyElement>,
+    rules: Option<AnyElement>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("stage_site")?;
-    let realm = required("realm", realm)?;
+    let realm = argument::name("realm", realm)?;
     access::require(Level::Importer, Some(&realm))?;
     let request = stage::Request {
         realm,
-        site: required("site", site)?,
-        source: required("source", source)?,
-        mapping: Mapping::parse(&required("mapping", mapping)?.0)?,
-        rules: Rules::parse(&required("rules", rules)?.0)?,
+        site: argument::name("site", site)?,
+        source: argument::source("source", source)?,
+        mapping: Mapping::parse(&json::document("mapping", required("mapping", mapping)?)?)?,
+        rules: Rules::parse(&json::document("rules", required("rules", rules)?)?)?,
         dry_run: required("dry_run", dry_run)?,
-        report: Report::parse(&required("report", report)?)?,
+        report: Report::parse(&argument::name("report", report)?)?,
     };
     Ok(stage::stage(request, result)?)
 }
@@ -71,14 +71,14 @@ fn stage_site(
 /// See the comment on `identity.dedup_site_logins` in `sql/31_sites.sql`.
 #[pg_extern(sql = false)]
 fn dedup_site_logins(
-    realm: Option<String>,
+    realm: Option<&str>,
     dry_run: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     check_session("dedup_site_logins")?;
-    let realm = required("realm", realm)?;
+    let realm = argument::name("realm", realm)?;
     access::require(Level::Importer, Some(&realm))?;
     let dry_run = required("dry_run", dry_run)?;
     if !dry_run {

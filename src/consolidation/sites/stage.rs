@@ -9,7 +9,7 @@ use crate::db::returns::ResultSet;
 use crate::db::spi;
 use crate::db::spool::Spool;
 use crate::db::temporary::Held;
-use crate::db::{attempt, session, source};
+use crate::db::{attempt, json, session, source};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::identities::reader::Reader;
@@ -17,7 +17,7 @@ use crate::import::job::{self, with_memory};
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 pub struct Request {
@@ -30,8 +30,9 @@ pub struct Request {
     pub report: Report,
 }
 
-/// Rows that are held in memory at a time.
+/// Rows that are held in memory at a time, and about so many bytes of them.
 const BATCH: i64 = 2_000;
+const BATCH_BYTES: usize = 8 << 20;
 
 pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
@@ -88,7 +89,7 @@ impl Run<'_> {
         drop(held);
         spi::execute(&statements::drop(&statements::STAGING))?;
         let Request { realm, site, .. } = self.request;
-        audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &json!(counts) })?;
+        audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &counts })?;
         let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
         let what = if self.request.dry_run { "dry run: " } else { "" };
         let rows = if total == 1 { "row" } else { "rows" };
@@ -117,14 +118,19 @@ impl Run<'_> {
         let (mut row, mut more) = (0, true);
         while more {
             let mut batch = Batch::default();
-            let before = row;
-            while row < before + BATCH
-                && let Some(text) = source.next()
-            {
+            let (before, mut bytes) = (row, 0);
+            more = false;
+            while let Some(text) = source.next() {
+                let text = text.unwrap_or_default();
                 row += 1;
-                batch.push(row, self.read(&text.unwrap_or_default()), &self.request.rules);
+                bytes += text.len();
+                json::ensure(&text)?;
+                batch.push(row, self.read(&text), &self.request.rules);
+                if row == before + BATCH || bytes >= BATCH_BYTES {
+                    more = true;
+                    break;
+                }
             }
-            more = row == before + BATCH;
             let Batch { items, faults } = batch;
             spi::execute_built(statements::ADD_ITEMS, || self.place().into_iter().chain(items.arguments()).collect())?;
             spi::execute_built(statements::ADD_FAULTS, || faults.arguments())?;
@@ -138,6 +144,9 @@ impl Run<'_> {
             return convert(&self.request.mapping, &row);
         }
         let faults = reader.faults.into_iter().map(|fault| Fault::of_row(fault.path, fault.message, fault.sqlstate));
+        if text.len() > json::MOST_BYTES {
+            return Person { faults: faults.collect(), ..Person::default() };
+        }
         let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
         let original_id = convert(&self.request.mapping, &row).original_id;
         Person { original_id, faults: faults.collect(), ..Person::default() }

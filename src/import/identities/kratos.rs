@@ -1,6 +1,7 @@
 //! The JSON shape of Ory Kratos' `PATCH /admin/identities`: from a document to an identity, or to what is wrong with it.
 //! No SQL is run here.
 
+use crate::db::json;
 use crate::identifier::{self, Kind};
 use crate::import::identities::credentials::{self, Credentials};
 use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
@@ -121,6 +122,9 @@ pub struct Known<'a> {
 
 /// The id and the external_id of a document that has one of them, and no schema_id.
 pub fn unnamed_schema(text: &str) -> Option<(Option<Uuid>, Option<String>)> {
+    if text.len() > json::MOST_BYTES {
+        return None;
+    }
     let document = serde_json::from_str::<Value>(text).ok()?;
     let body = document.get("create").unwrap_or(&document);
     let text = |name| body.get(name).and_then(Value::as_str).filter(|t| !t.is_empty());

@@ -4,6 +4,7 @@ use crate::db::progress::Phase;
 use crate::db::source;
 use crate::db::spi;
 use crate::db::spool::Spool;
+use crate::db::{allocate, json};
 use crate::error::{Error, Result};
 use crate::import::identities::credentials::Credentials;
 use crate::import::identities::kratos::{self, Claim, Identity, Item, Known, Shape, Space};
@@ -14,20 +15,24 @@ use crate::import::identities::statements;
 use crate::password;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// Where the documents come from.
-pub enum Source {
+pub enum Source<'a> {
     /// One a row of a query, in its json or jsonb column of this name.
     Query { query: String, column: String },
-    /// Those of an argument, each with its path in it.
-    Given(Vec<(String, Box<RawValue>)>, Shape),
+    /// Those of an array.
+    Array(&'a str),
+    /// Those of the array "identities" in an object.
+    Body(&'a str),
 }
 
-impl Source {
+impl Source<'_> {
     /// The query, if its rows are documents.
     pub fn query(query: String) -> Result<Self> {
         let columns = source::columns(&query)?;
@@ -52,7 +57,10 @@ const BATCH_ROWS: usize = 10_000;
 enum Documents<'a> {
     /// As texts, in the order of the source.
     Read(Spool),
-    Given(&'a [(String, Box<RawValue>)], Shape),
+    /// Those of an array.
+    Array(&'a str),
+    /// Those of the array "identities" in an object.
+    Body(&'a str),
 }
 
 struct Document {
@@ -66,13 +74,15 @@ impl Run<'_> {
         self.enter(Phase::Reading);
         let documents = match source {
             Source::Query { query, column } => Documents::Read(source::read_column(query, column)?),
-            Source::Given(documents, shape) => Documents::Given(documents, *shape),
+            Source::Array(text) => Documents::Array(text),
+            Source::Body(text) => Documents::Body(text),
         };
         self.create_tables()?;
         let schemas = self.schemas()?;
         match documents {
             Documents::Read(texts) => self.load_texts(texts, &schemas)?,
-            Documents::Given(documents, shape) => self.load_given(documents, shape, &schemas)?,
+            Documents::Array(text) => self.load_array(text, "", Shape::Any, &schemas)?,
+            Documents::Body(text) => self.load_body(text, &schemas)?,
         }
         self.prepare_lookups()
     }
@@ -97,16 +107,41 @@ impl Run<'_> {
         self.add(&pending, Shape::Any, schemas)
     }
 
-    fn load_given(&mut self, given: &[(String, Box<RawValue>)], shape: Shape, schemas: &Schemas) -> Result<()> {
+    fn load_body(&mut self, text: &str, schemas: &Schemas) -> Result<()> {
+        #[derive(Deserialize)]
+        struct Body<'a> {
+            #[serde(borrow)]
+            identities: &'a RawValue,
+        }
+        let body: Body = serde_json::from_str(text).map_err(unreadable)?;
+        self.load_array(body.identities.get(), "/identities", Shape::Item, schemas)
+    }
+
+    /// Takes the documents of an array one after the other: there may be as many as the text has letters.
+    fn load_array(&mut self, text: &str, prefix: &str, shape: Shape, schemas: &Schemas) -> Result<()> {
         let (mut bytes, mut pending) = (0, Vec::new());
-        for (row, (path, text)) in (1..).zip(given) {
-            bytes += text.get().len();
-            pending.push(Document { row, path: path.clone(), text: Some(text.get().to_string()) });
+        let mut row = 0;
+        let mut outcome = Ok(());
+        let mut add = |item: &RawValue| {
+            row += 1;
+            bytes += item.get().len();
+            pending.push(Document {
+                row,
+                path: format!("{prefix}/{}", row - 1),
+                text: Some(allocate::text(item.get())?),
+            });
             if bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
                 self.add(&std::mem::take(&mut pending), shape, schemas)?;
                 bytes = 0;
             }
-        }
+            Ok(())
+        };
+        let read = each_item(&mut serde_json::Deserializer::from_str(text), |item| {
+            outcome = add(item);
+            outcome.clone()
+        });
+        outcome?;
+        read.map_err(unreadable)?;
         self.add(&pending, shape, schemas)
     }
 
@@ -115,6 +150,8 @@ impl Run<'_> {
         let kept = if self.updates() && schemas.are_named() { self.kept_schemas(documents)? } else { BTreeMap::new() };
         let mut batch = Batch::default();
         for document in documents {
+            pgrx::check_for_interrupts!();
+            json::ensure(document.text.as_deref().unwrap_or_default())?;
             let known = Known { schemas, kept: kept.get(&document.row).map(String::as_str) };
             let item = match &document.text {
                 Some(text) => kratos::read(text, &document.path, shape, known),
@@ -148,6 +185,34 @@ impl Run<'_> {
         let arguments = [self.realm(), rows.into(), ids.into(), external_ids.into()];
         self.store(|| spi::document(statements::KEPT_SCHEMAS, &arguments))
     }
+}
+
+/// Hands the items of a JSON array over as they are. Where `each` fails, the reading ends.
+pub fn each_item<'de, D: Deserializer<'de>>(
+    deserializer: D,
+    each: impl FnMut(&'de RawValue) -> Result<()>,
+) -> std::result::Result<(), D::Error> {
+    struct Each<F>(F);
+    impl<'de, F: FnMut(&'de RawValue) -> Result<()>> Visitor<'de> for Each<F> {
+        type Value = ();
+
+        fn expecting(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
+            formatter.write_str("an array")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(mut self, mut items: A) -> std::result::Result<(), A::Error> {
+            while let Some(item) = items.next_element::<&RawValue>()? {
+                (self.0)(item).map_err(|error| A::Error::custom(error.message))?;
+            }
+            Ok(())
+        }
+    }
+    deserializer.deserialize_seq(Each(each))
+}
+
+/// The text is that of a jsonb value, which has been looked at before.
+fn unreadable(error: serde_json::Error) -> Error {
+    Error::new("XX000", format!("pg_identity could not read the documents: {error}"))
 }
 
 fn nothing() -> Item {

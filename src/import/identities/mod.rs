@@ -14,55 +14,56 @@ mod statements;
 mod write;
 
 use crate::access::{self, Level};
+use crate::db::argument;
 use crate::db::json;
 use crate::db::progress::Phase;
 use crate::db::returns::ResultSet;
 use crate::db::source;
 use crate::db::spi::{self, literal};
-use crate::error::{Error, Result, required};
+use crate::error::{Error, Result, readable, required};
 use crate::import::job::{self, Counts, Job, Outcome};
 use crate::import::plan::{OnConflict, Report};
-use kratos::Shape;
 use load::Source;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 pub use run::lock_realm;
 use run::{Request, Run};
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 /// See the comment on `identity.import_identities` in `sql/25_import_identities.sql`.
 #[pg_extern(sql = false)]
 fn import_identities(
-    realm: Option<String>,
+    realm: Option<&str>,
     identities: Option<pgrx::AnyElement>,
-    on_conflict: Option<String>,
+    on_conflict: Option<&str>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
-    let text = json::jsonb_text(required("identities", identities)?);
-    Ok(import(&request, "import_identities", Label::unnamed("(argument)"), || documents(&text), result)?)
+    let identities = required("identities", identities)?;
+    Ok(json::with_text("identities", identities.datum(), usize::MAX, |text| {
+        import(&request, "import_identities", Label::unnamed("(argument)"), || documents(text), result)
+    })?)
 }
 
 /// See the comment on `identity.import_identities_from` in `sql/25_import_identities.sql`.
 #[pg_extern(sql = false)]
 fn import_identities_from(
-    realm: Option<String>,
-    source: Option<String>,
-    on_conflict: Option<String>,
+    realm: Option<&str>,
+    source: Option<&str>,
+    on_conflict: Option<&str>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
-    let source = required("source", source)?;
+    let source = argument::source("source", source)?;
     // A query's text may have documents in it, and so secrets: it is not kept.
     let label = if source::is_relation_name(&source) {
         Label { record: source.trim(), argument: literal(source.trim()) }
@@ -86,13 +87,13 @@ impl<'a> Label<'a> {
 }
 
 fn request(
-    realm: Option<String>,
-    on_conflict: Option<String>,
+    realm: Option<&str>,
+    on_conflict: Option<&str>,
     dry_run: Option<bool>,
-    report: Option<String>,
+    report: Option<&str>,
 ) -> Result<Request> {
-    let realm = required("realm", realm)?;
-    let on_conflict = OnConflict::parse(&required("on_conflict", on_conflict)?)?;
+    let realm = argument::name("realm", realm)?;
+    let on_conflict = OnConflict::parse(&argument::name("on_conflict", on_conflict)?)?;
     // Whoever only adds identities changes none.
     let level = if on_conflict == OnConflict::Update { Level::Importer } else { Level::Registrar };
     access::require(level, Some(&realm))?;
@@ -100,40 +101,46 @@ fn request(
         realm,
         on_conflict,
         dry_run: required("dry_run", dry_run)?,
-        report: Report::parse(&required("report", report)?)?,
+        report: Report::parse(&argument::name("report", report)?)?,
     })
 }
 
 /// Why a document is no identity schema; NULL where it is one.
 #[pg_extern(sql = false)]
-fn schema_problem(schema: pgrx::JsonB) -> Option<String> {
-    schema::Schema::parse(&schema.0).err()
+fn schema_problem(schema: pgrx::AnyElement) -> std::result::Result<Option<String>, ErrorReport> {
+    Ok(schema::Schema::parse(&json::document("schema", schema)?).err().map(readable))
 }
 
-/// The documents in an argument, each with its path.
-fn documents(text: &str) -> Result<Source> {
+/// The documents in an argument.
+fn documents(text: &str) -> Result<Source<'_>> {
     #[derive(Deserialize)]
     struct Body {
-        identities: Vec<Box<RawValue>>,
+        #[serde(rename = "identities")]
+        _identities: Items,
     }
-    let refuse = || {
+    /// An array, of which nothing is kept.
+    struct Items;
+    impl<'de> Deserialize<'de> for Items {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+            load::each_item(deserializer, |_| Ok(())).map(|_| Items)
+        }
+    }
+    let refuse = |_| {
         Error::invalid_argument("identities is neither an array nor an object with an array \"identities\"")
             .hint("Give the body of PATCH /admin/identities: {\"identities\": [{\"create\": {\"traits\": {…}}}]}; or an array of such items, or of what stands in \"create\".")
     };
-    let (documents, prefix, shape) = if text.starts_with('[') {
-        (serde_json::from_str::<Vec<Box<RawValue>>>(text).map_err(|_| refuse())?, "", Shape::Any)
-    } else {
-        (serde_json::from_str::<Body>(text).map_err(|_| refuse())?.identities, "/identities", Shape::Item)
-    };
-    let placed = documents.into_iter().enumerate().map(|(i, text)| (format!("{prefix}/{i}"), text));
-    Ok(Source::Given(placed.collect(), shape))
+    if text.starts_with('[') {
+        return Ok(Source::Array(text));
+    }
+    serde_json::from_str::<Body>(text).map_err(refuse)?;
+    Ok(Source::Body(text))
 }
 
-fn import(
+fn import<'a>(
     request: &Request,
     function: &'static str,
     label: Label,
-    read: impl FnOnce() -> Result<Source>,
+    read: impl FnOnce() -> Result<Source<'a>>,
     mut result: ResultSet,
 ) -> Result<()> {
     let job = Job {

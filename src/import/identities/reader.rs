@@ -1,5 +1,6 @@
 //! Reading JSON that people wrote: each value that is not as it should be becomes a fault with its path. No SQL is run here.
 
+use crate::db::json;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -40,6 +41,10 @@ impl Reader {
 
     /// A document, of which Postgres can keep every value.
     pub fn parse(&mut self, text: &str, path: &str) -> Option<Value> {
+        if text.len() > json::MOST_BYTES {
+            self.fault(path, TOO_LONG, format!("the document has more than {} bytes", json::MOST_BYTES));
+            return None;
+        }
         // By a name of this kind the parser tells itself how to read what follows.
         if text.contains("$serde_json::private::") {
             self.fault(path, UNTRANSLATABLE, "a name begins with $serde_json::private::, which is reserved");

@@ -1,0 +1,48 @@
+//! Reads which scopes imply which, for the check of what has been written.
+
+use crate::authorization::circle;
+use crate::authorization::store::{IMPLIED, Store, column};
+use crate::db::scan::Key;
+use crate::error::Result;
+use std::collections::HashMap;
+
+type Scope = (String, String);
+
+/// Scopes, and by which each is implied.
+#[derive(Default)]
+struct Scopes {
+    names: Vec<Scope>,
+    numbers: HashMap<Scope, u32>,
+    by: Vec<Vec<u32>>,
+}
+
+impl Scopes {
+    fn number(&mut self, scope: Scope) -> u32 {
+        *self.numbers.entry(scope).or_insert_with_key(|scope| {
+            self.names.push(scope.clone());
+            self.by.push(Vec::new());
+            self.names.len() as u32 - 1
+        })
+    }
+}
+
+impl Store {
+    /// A circle through one of these scopes, which are types and names: the first of it is the last, too.
+    pub fn implied_circle(&mut self, realm: &str, scopes: Vec<Scope>) -> Result<Option<Vec<Scope>>> {
+        let mut found = Scopes::default();
+        let asked: Vec<u32> = scopes.into_iter().map(|scope| found.number(scope)).collect();
+        let mut next = 0;
+        while next < found.names.len() {
+            let (of_type, name) = found.names[next].clone();
+            let mut by = Vec::new();
+            self.collect(&IMPLIED, &[Key::Is(realm), Key::Is(&of_type), Key::Is(&name)], |row| {
+                by.push((row.name(column::implication::BY_TYPE), row.name(column::implication::BY_SCOPE)));
+                400
+            })?;
+            found.by[next] = by.into_iter().map(|scope| found.number(scope)).collect();
+            next += 1;
+        }
+        let circle = circle::through(&found.by, &asked);
+        Ok(circle.map(|path| path.iter().map(|number| found.names[*number as usize].clone()).collect()))
+    }
+}
