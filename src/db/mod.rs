@@ -11,6 +11,7 @@ pub mod json;
 pub mod lock;
 pub mod plan;
 pub mod progress;
+pub mod replication;
 pub mod returns;
 pub mod scan;
 pub mod session;
