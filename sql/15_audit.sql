@@ -2,8 +2,9 @@
 --
 -- Security: only the owner of the tables writes here, and only functions of the extension do it in its name. Each event has the hash
 -- of the one before it in its lane, so that a change by one who can get past grants and triggers is found. A realm has 64 lanes:
--- a transaction writes into one that no other holds. Events are numbered within their lane while it is held, not by a sequence, so
--- that a missing one is seen. A foreign key to identity.realms is not wanted: the events of a realm outlive it.
+-- a transaction writes into one that no other holds; eight of them are for databases that a subscription fills with the others. Events
+-- are numbered within their lane while it is held, not by a sequence, so that a missing one is seen. A foreign key to identity.realms
+-- is not wanted: the events of a realm outlive it.
 
 CREATE TABLE identity.audit_heads (
     realm text COLLATE "C" NOT NULL,
@@ -16,7 +17,7 @@ CREATE TABLE identity.audit_heads (
 SELECT pg_catalog.pg_extension_config_dump('identity.audit_heads', '');
 COMMENT ON TABLE identity.audit_heads IS 'The end of each chain of audit events';
 COMMENT ON COLUMN identity.audit_heads.realm IS 'The realm; '''' for events that belong to none';
-COMMENT ON COLUMN identity.audit_heads.lane IS 'The chain: 0 to 63';
+COMMENT ON COLUMN identity.audit_heads.lane IS 'The chain: 0 to 55; 56 to 63 for what is done in a database that a subscription fills with the events of another';
 COMMENT ON COLUMN identity.audit_heads.seq IS 'The number of its last event';
 COMMENT ON COLUMN identity.audit_heads.prev IS 'The hash of the event before that';
 COMMENT ON COLUMN identity.audit_heads.hash IS 'The hash of its last event';

@@ -138,8 +138,8 @@ $$;
 COMMENT ON FUNCTION identity_internal.own_key() IS
 'Internal: trigger of identity.identifiers. It makes a key that is not given, makes it anew with a new value, and refuses one that is not the value''s own; unicode_version goes with it. Rows that a dump or logical replication brings stay as they are, and so do keys of an earlier version until something of them is changed: identity.recheck_identifiers() finds those that are to be made anew';
 CREATE TRIGGER own_key BEFORE INSERT OR UPDATE OF kind, value, key, unicode_version ON identity.identifiers
-FOR EACH ROW WHEN (NEW.key IS DISTINCT FROM identity.normalize_identifier(NEW.kind, NEW.value)
-                   OR NEW.unicode_version IS DISTINCT FROM identity.unicode_version())
+FOR EACH ROW WHEN ((NEW.key OPERATOR(pg_catalog.=) identity.normalize_identifier(NEW.kind, NEW.value)
+                    AND NEW.unicode_version OPERATOR(pg_catalog.=) identity.unicode_version()) IS NOT TRUE)
 EXECUTE FUNCTION identity_internal.own_key();
 
 CREATE TABLE identity.credentials (

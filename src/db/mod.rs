@@ -17,6 +17,7 @@ pub mod lock;
 pub mod plan;
 pub mod progress;
 pub mod receive;
+pub mod replication;
 pub mod returns;
 pub mod role;
 pub mod scan;
