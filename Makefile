@@ -5,6 +5,7 @@ MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0
 
 # What is built for one major version lies apart from what is built for another.
 OUT = .work/pg$(MAJOR)
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(OUT)/pg_identity.so
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_identity.control)
 SCRIPT = $(OUT)/pg_identity--$(EXTVERSION).sql
@@ -42,7 +43,7 @@ install: install-module
 $(MODULE): $(SOURCES)
 	cargo build --release --lib $(FEATURES)
 	@mkdir -p $(OUT)
-	cp -f target/release/libpg_identity.so $@
+	cp -f $(TARGET)/release/libpg_identity.so $@
 
 $(SCRIPT): $(SQL)
 	@mkdir -p $(OUT)
