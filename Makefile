@@ -34,7 +34,7 @@ all install installcheck:
 	@exit 1
 endif
 
-.PHONY: all install installcheck setup demo psql test fuzz bench lint install-module uninstall-module clean-work
+.PHONY: all install installcheck setup demo psql test fuzz bench lint check-majors install-module uninstall-module clean-work
 .DEFAULT_GOAL := all
 
 all: $(MODULE) $(SCRIPT)
@@ -99,6 +99,10 @@ lint: ready-test
 	cargo fmt --all --check
 	cargo clippy --all-targets $(FEATURES) -- -D warnings
 	@tools/pgspot.sh $(SCRIPT)
+
+# Whether the crate compiles for the versions that no release of Debian has.
+check-majors:
+	@tools/check-majors.sh 14 16
 
 clean: clean-work
 clean-work:

@@ -36,14 +36,15 @@ outside() {
         needs "root, and the right to make mounts (CAP_SYS_ADMIN: a container has it only where it is given)"
     # Once more, with mounts and processes of its own.
     exec "${as_root[@]}" env PG_IDENTITY_TREE="$toolchain:$cargo_home" \
-        unshare --mount --pid --fork --kill-child --ipc "$0" "$major" "$@"
+        unshare --mount --pid --fork --kill-child --ipc "$project/tools/tree.sh" "$major" "$@"
 }
 
 make_tree() {
-    command -v debootstrap >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends debootstrap ||
+    command -v debootstrap >/dev/null ||
+        { apt-get update -q && apt-get install -y -q --no-install-recommends debootstrap; } ||
         needs "debootstrap, which this system's packages do not have"
     local mirror script=/usr/share/debootstrap/scripts/$release
-    mirror=$(apt-get indextargets 'Origin: Debian' 'Label: Debian' --format '$(REPO_URI)' | head -n 1)
+    mirror=$(apt-get indextargets 'Origin: Debian' 'Label: Debian' --format '$(REPO_URI)' | sed -n 1p)
     [ -n "$mirror" ] || needs "a mirror of Debian among this system's package sources"
     # A release that is newer than this debootstrap is made as the newest ones are.
     [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid

@@ -32,7 +32,7 @@ impl Spool {
         unsafe {
             let mut value = text.into_datum().expect("a text is not NULL");
             let mut null = false;
-            pg_sys::tuplestore_putvalues(self.store, self.columns, &mut value, &mut null);
+            pg_sys::tuplestore_putvalues(self.store, self.columns, &raw mut value, &raw mut null);
             pg_sys::pfree(value.cast_mut_ptr());
         }
     }
