@@ -47,6 +47,20 @@ SELECT row_number, status, constraint_name, columns, key, sqlstate, message
 FROM identity.import_rows('breakfast', $$SELECT * FROM (VALUES
     (1, 1, '[1,2)'::int4range), (2, 1, '[5,20)'), (3, 1, '[15,25)'), (4, 3, '[1,2)'), (5, NULL, '[1,2)')) v (id, room, during)$$, report => 'all');
 
+-- An exclusion constraint over partitions, from PostgreSQL 17 on.
+CREATE TABLE booking (
+    id int,
+    room int,
+    during int4range,
+    CONSTRAINT once EXCLUDE USING gist (room WITH =, during WITH &&)
+) PARTITION BY LIST (room);
+CREATE TABLE booking_1 PARTITION OF booking FOR VALUES IN (1);
+CREATE TABLE booking_2 PARTITION OF booking FOR VALUES IN (2);
+INSERT INTO booking VALUES (0, 1, '[0,10)');
+SELECT row_number, status, constraint_name, columns, key, winner_row, sqlstate
+FROM identity.import_rows('booking', $$SELECT * FROM (VALUES
+    (1, 1, '[5,15)'::int4range), (2, 2, '[5,15)'), (3, 2, '[10,20)'), (4, 1, '[10,20)')) v (id, room, during)$$, report => 'all');
+
 -- Rules that are not enforced refuse no row; those that are not valid yet hold for new rows.
 CREATE TABLE loose (
     id int PRIMARY KEY,
@@ -59,4 +73,4 @@ ALTER TABLE loose ADD CONSTRAINT named NOT NULL name NOT VALID;
 SELECT row_number, status, constraint_name, columns, key, sqlstate, message
 FROM identity.import_rows('loose', $$SELECT * FROM (VALUES (1, 99, 99, 'a'), (2, 1, 1, NULL)) v (id, n, parent, name)$$, report => 'all');
 TABLE loose ORDER BY id;
-DROP TABLE priced, breakfast, stay, loose CASCADE;
+DROP TABLE priced, breakfast, stay, booking, loose CASCADE;
