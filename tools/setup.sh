@@ -11,7 +11,7 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-pg_config() { "${PG_CONFIG:-pg_config}" "$@" 2>/dev/null || true; }
+pg_config() { command "${PG_CONFIG:-pg_config}" "$@" 2>/dev/null || true; }
 is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
 # A new machine knows no packages before the first update.
 is_known() {
