@@ -5,6 +5,7 @@ MAJOR := $(shell $(PG_CONFIG) --version 2>/dev/null | sed -n 's/^PostgreSQL \([0
 
 # What is built for one major version lies apart from what is built for another.
 OUT = .work/pg$(MAJOR)
+TARGET = $(or $(CARGO_TARGET_DIR),target)
 MODULE = $(OUT)/pg_identity.so
 EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" pg_identity.control)
 SCRIPT = $(OUT)/pg_identity--$(EXTVERSION).sql
@@ -33,7 +34,7 @@ all install installcheck:
 	@exit 1
 endif
 
-.PHONY: all install installcheck setup demo psql test fuzz bench lint install-module uninstall-module clean-work
+.PHONY: all install installcheck setup demo psql test fuzz bench lint check-majors install-module uninstall-module clean-work
 .DEFAULT_GOAL := all
 
 all: $(MODULE) $(SCRIPT)
@@ -42,7 +43,7 @@ install: install-module
 $(MODULE): $(SOURCES)
 	cargo build --release --lib $(FEATURES)
 	@mkdir -p $(OUT)
-	cp -f target/release/libpg_identity.so $@
+	cp -f $(TARGET)/release/libpg_identity.so $@
 
 $(SCRIPT): $(SQL)
 	@mkdir -p $(OUT)
@@ -98,6 +99,10 @@ lint: ready-test
 	cargo fmt --all --check
 	cargo clippy --all-targets $(FEATURES) -- -D warnings
 	@tools/pgspot.sh $(SCRIPT)
+
+# Whether the crate compiles for the versions that no release of Debian has.
+check-majors:
+	@tools/check-majors.sh 14 16
 
 clean: clean-work
 clean-work:

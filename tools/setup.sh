@@ -11,16 +11,34 @@ as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Debian's server is of the one major that a release has, unless a pg_config of another is named.
-major=$("${PG_CONFIG:-pg_config}" --version 2>/dev/null | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
-if [ -z "$major" ] || ! command -v dpkg-query >/dev/null; then major=15; fi
-packages=("postgresql-$major" "postgresql-server-dev-$major" libclang-dev clang make gcc pkg-config)
+pg_config() { command "${PG_CONFIG:-pg_config}" "$@" 2>/dev/null || true; }
+is_installed() { dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q '^install ok installed'; }
+# A new machine knows no packages before the first update.
+is_known() {
+    command -v apt-cache >/dev/null || return 1
+    apt-cache show make >/dev/null 2>&1 || as_root apt-get update -q
+    apt-cache show "$1" >/dev/null 2>&1
+}
+
+# The server is the one that pg_config belongs to; where there is none yet, the one that the release of Debian has.
+major=$(pg_config --version | sed -n 's/^PostgreSQL \([0-9]*\).*/\1/p')
+if [ -z "$major" ] && is_known postgresql; then
+    major=$(apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]*\)$/\1/p')
+fi
+major=${major:-15}
+
+packages=(libclang-dev clang make gcc pkg-config)
+# A server that is not of Debian's packages has its own programs and headers.
+case $(pg_config --bindir) in "" | /usr/lib/postgresql/*) packaged=yes ;; *) packaged=no ;; esac
+[ $packaged = no ] || packages+=("postgresql-$major" "postgresql-server-dev-$major")
 if [ "$purpose" = test ]; then
-    # The client package has pg_regress and pg_isolation_regress. A site's database, without its service; the foreign data
-    # wrapper reads it.
-    packages+=("postgresql-client-$major" python3-venv mariadb-server-core mariadb-client-core)
-    [ -z "$(apt-cache search --names-only "^postgresql-$major-mysql-fdw$" 2>/dev/null)" ] && [ "$major" != 15 ] ||
-        packages+=("postgresql-$major-mysql-fdw")
+    # A site's database, without its service.
+    packages+=(python3-venv mariadb-server-core mariadb-client-core)
+    # It has pg_regress and pg_isolation_regress.
+    [ $packaged = no ] || packages+=("postgresql-client-$major")
+    # It reads the site's database. Not every release has it for its server: the test is left out there.
+    reader=postgresql-$major-mysql-fdw
+    if [ ! -e "$(pg_config --sharedir)/extension/mysql_fdw.control" ] && is_known "$reader"; then packages+=("$reader"); fi
     # npm comes with Node where it is not Debian's.
     command -v npm >/dev/null || packages+=(nodejs npm)
 fi
@@ -28,7 +46,7 @@ fi
 install_packages() {
     local missing=()
     for package in "${packages[@]}"; do
-        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed' || missing+=("$package")
+        is_installed "$package" || missing+=("$package")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
     echo "installing ${missing[*]}"

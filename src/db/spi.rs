@@ -1,6 +1,5 @@
 //! Running SQL in the caller's transaction, with the caller's rights.
 
-use crate::db::allocate;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;

@@ -42,7 +42,7 @@ impl Spool {
         unsafe {
             let mut value = text.into_datum().expect("a text is not NULL");
             let mut null = false;
-            pg_sys::tuplestore_putvalues(self.store.store, self.store.columns, &mut value, &mut null);
+            pg_sys::tuplestore_putvalues(self.store.store, self.store.columns, &raw mut value, &raw mut null);
             pg_sys::pfree(value.cast_mut_ptr());
         }
     }

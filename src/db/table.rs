@@ -47,8 +47,7 @@ impl Table {
         unsafe {
             let (form, columns) = ((*self.0).rd_rel, (*self.0).rd_att);
             let constraints = (*columns).constr;
-            let attributes = (*columns).attrs.as_slice((*columns).natts as usize);
-            let types = attributes.iter().map(|a| a.atttypid);
+            let types = attributes(columns).iter().map(|a| a.atttypid);
             (*form).relkind == pg_sys::RELKIND_RELATION as c_char
                 && (*form).relam == pg_sys::HEAP_TABLE_AM_OID
                 && !(*form).relforcerowsecurity
@@ -107,9 +106,8 @@ impl Table {
         // SAFETY: the relation is open; the slot has its columns, and is used up here.
         unsafe {
             let columns = (*self.0).rd_att;
-            let attributes = (*columns).attrs.as_slice(values.len());
-            if let Some((missing, _)) = attributes.iter().zip(values).find(|(a, value)| a.attnotnull && value.is_none())
-            {
+            let mut given = attributes(columns).iter().zip(values);
+            if let Some((missing, _)) = given.find(|(column, value)| column.attnotnull && value.is_none()) {
                 let name = pgrx::name_data_to_str(&missing.attname);
                 return Err(Error::new(
                     "23502",
@@ -305,6 +303,23 @@ unsafe fn may_refuse(check: &pg_sys::ConstrCheck, columns: &[i16]) -> bool {
             known.push((tree.to_owned(), reads));
             answer
         })
+}
+
+/// The columns of a table as its catalog has them.
+///
+/// # Safety
+/// The description is that of a relation that stays open.
+unsafe fn attributes<'a>(columns: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
+    // SAFETY: as the caller promises; there are as many as the description says. From PostgreSQL 18 on they follow the short
+    // forms that the executor works with.
+    unsafe {
+        let count = (*columns).natts as usize;
+        #[cfg(not(feature = "pg18"))]
+        let first = (*columns).attrs.as_ptr();
+        #[cfg(feature = "pg18")]
+        let first = (*columns).compact_attrs.as_ptr().add(count).cast();
+        std::slice::from_raw_parts(first, count)
+    }
 }
 
 /// # Safety

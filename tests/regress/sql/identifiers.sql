@@ -1,4 +1,5 @@
--- What a login name is compared by.
+-- What a login name is compared by. (How wide characters of no width are differs from psql to psql.)
+\pset format unaligned
 SELECT kind, value, identity.normalize_identifier(kind, value) AS key FROM (VALUES
     ('username', 'Bob'), ('username', '  BOB  '), ('username', U&'\FF22\FF4F\FF42'), ('username', 'Straße'), ('username', 'STRASSE'),
     ('username', U&'Bo\200Bb'), ('username', U&'\202EBob\202C'), ('username', 'İstanbul'), ('username', U&'I\0307stanbul'),
@@ -6,6 +7,7 @@ SELECT kind, value, identity.normalize_identifier(kind, value) AS key FROM (VALU
     ('email', 'Bob@Example.COM'), ('email', 'bob@BÜCHER.de'), ('email', 'bob@xn--bcher-kva.de'), ('email', 'bob@faß.de'), ('email', 'no address'),
     ('phone', '+49 (0)30 123456'), ('phone', U&'\FF0B49 30 123456'), ('phone', '030 123456'), ('phone', '+86110'),
     ('oidc', 'google:AbC'), ('saml', ' Okta:Ｂob ')) v (kind, value);
+\pset format aligned
 -- The key of a key is itself; NULL has none.
 SELECT count(*) FROM (VALUES ('Bob'), ('İ'), ('ﬁ'), ('a@ß.de'), ('+1 650 253 0000')) v (value),
     unnest('{username,email,phone,oidc,saml}'::text[]) AS kind

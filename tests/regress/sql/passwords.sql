@@ -43,7 +43,10 @@ FROM identity.credentials c, identity.inspect_password_hash(c.config ->> 'hashed
 SET identity.argon2_parallelism = 16;
 SELECT status, path, sqlstate, message FROM identity.import_identities('r', '[{"traits": {"username": "kim"}, "credentials": {"password": {"config": {"password": "opensesame"}}}}]');
 SELECT status, message FROM identity.import_identities('r', '[{"traits": {"username": "kim"}, "credentials": {"password": {"config": {"password": "opensesame"}}}}]', dry_run => true);
+-- More than there may be: 22023.
+\set VERBOSITY sqlstate
 SET identity.argon2_memory = '2GB';
+\set VERBOSITY default
 RESET identity.argon2_memory;
 RESET identity.argon2_iterations;
 RESET identity.argon2_parallelism;
