@@ -1,4 +1,5 @@
 -- The report of a small import: every conflict with its constraint, key, holder; every row accounted for.
+DELETE FROM identity.import_runs;
 CREATE SCHEMA app;
 CREATE TABLE app.users (
     id bigserial PRIMARY KEY,

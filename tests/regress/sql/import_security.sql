@@ -1,5 +1,6 @@
 -- The caller's rights, no more.
 SET client_min_messages = warning;
+DELETE FROM identity.import_runs;
 CREATE ROLE anybody;
 CREATE ROLE importer;
 GRANT CREATE ON SCHEMA public TO importer;
