@@ -118,10 +118,10 @@ fn run_import(mut run: Run, query: &Sql, run_id: Uuid, result: &mut ResultSet) -
     let aborted = exceeds(request, problems) || (request.on_conflict.all_or_nothing() && problems > 0);
     run.enter(Phase::Reporting);
     let report = report_query(&run, run_id, aborted);
-    run.named(|| result.append(&report))?;
+    run.catalog_first(|| result.append(&report))?;
     let mut outcome = Outcome::new(run.total, counts, aborted);
     if aborted && request.on_conflict == OnConflict::Error {
-        outcome.first = run.named(|| spi::texts(&run.statements().first_problems(5)))?;
+        outcome.first = run.catalog_first(|| spi::texts(&run.statements().first_problems(5)))?;
     }
     run.drop_tables()?;
     Ok(outcome)

@@ -76,7 +76,7 @@ impl Run<'_> {
     }
 
     /// Runs `work` where the names of pg_catalog mean nothing else, and every other name what it means to the caller.
-    pub fn named<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    pub fn catalog_first<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
         session::with_settings(&[("search_path", &self.search_path)], work)
     }
 
@@ -85,23 +85,23 @@ impl Run<'_> {
     }
 
     pub fn execute_with(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<u64> {
-        self.named(|| spi::execute_with(sql, arguments))
+        self.catalog_first(|| spi::execute_with(sql, arguments))
     }
 
     pub fn value<T: FromDatum + IntoDatum>(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<Option<T>> {
-        self.named(|| spi::value(sql, arguments))
+        self.catalog_first(|| spi::value(sql, arguments))
     }
 
     pub fn number(&self, sql: &Sql) -> Result<i64> {
-        self.named(|| spi::number(sql, &[]))
+        self.catalog_first(|| spi::number(sql, &[]))
     }
 
     pub fn document<T: DeserializeOwned>(&self, sql: &Sql) -> Result<T> {
-        self.named(|| spi::document(sql, &[]))
+        self.catalog_first(|| spi::document(sql, &[]))
     }
 
     pub fn stream(&self, sql: &Sql, each: impl FnMut(&spi::Row) -> Result<()>) -> Result<()> {
-        self.named(|| spi::stream(sql, each))
+        self.catalog_first(|| spi::stream(sql, each))
     }
 
     /// Runs a statement of which a row may be the fault. An error that is no row's fault is raised.
@@ -111,7 +111,7 @@ impl Run<'_> {
 
     /// As `attempt`, under further settings.
     pub fn attempt_with(&self, settings: &[(&str, &str)], sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
-        self.named(|| self.attempt_as_caller(settings, sql))
+        self.catalog_first(|| self.attempt_as_caller(settings, sql))
     }
 
     /// As `attempt_with`, under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a

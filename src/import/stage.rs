@@ -26,7 +26,7 @@ pub fn check_rights(run: &Run) -> Result<()> {
         }
     }
     for position in 0..table.keys.len() {
-        run.named(|| {
+        run.catalog_first(|| {
             attempt::attempt(&statements.explain_holders(position)).map_err(|failure| {
                 Error::from(failure)
                     .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")

@@ -482,7 +482,7 @@ impl Run<'_> {
             let mut spool = Spool::new();
             let work = || {
                 // The rows are made of expressions of the catalog; the triggers are the caller's.
-                let cursor = self.named(|| Cursor::open(&rows))?;
+                let cursor = self.catalog_first(|| Cursor::open(&rows))?;
                 trigger::fire_before_insert(self.table.oid.into(), cursor, |number, row| match row {
                     Some(text) => spool.push(&format!("{number}\t{text}")),
                     None => spool.push(&number.to_string()),
