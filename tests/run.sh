@@ -54,7 +54,6 @@ tools/cluster.sh remove test
 tools/cluster.sh start test
 trap 'tools/cluster.sh remove test' EXIT
 eval "$(tools/cluster.sh env test)"
-export PGOPTIONS="-c lc_messages=C"
 
 regress() { # runner, directory, tests…
     local runner=$1 dir=$2

@@ -23,7 +23,7 @@ within_15_s "some of them that have changed back" "updated|800" "$(staged b "SEL
 within_15_s "20,000 rows of one user" $'duplicate|19999\nunchanged|1' "$(staged b "SELECT 20000 AS id, ''xn20000'' AS login, ''n20000@example.org'' AS mail FROM users")"
 within_15_s "their duplicates" 40000 "SELECT count(*) FROM identity.dedup_site_logins('acme')"
 run=$(ask -c 'SELECT run_id FROM identity.site_dedup_runs')
-ask -c "SELECT identity.mark_notices(array_agg(notice_id), 'sent') FROM identity.notices" >/dev/null
+ask -c "SELECT identity.mark_notices('acme', array_agg(notice_id), 'sent') FROM identity.notices" >/dev/null
 within_15_s "an undo in a dry run" "restored|40000" "SELECT status, count(*) FROM identity.undo_dedup('$run', true) GROUP BY 1"
 within_15_s "an undo" "restored|40000" "SELECT status, count(*) FROM identity.undo_dedup('$run') GROUP BY 1"
 within_15_s "notices of it" $'pending|20000\nsent|20000' "SELECT state, count(*) FROM identity.notices GROUP BY 1 ORDER BY 1"

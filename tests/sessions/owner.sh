@@ -3,8 +3,7 @@
 # databases, dump and restore of grants, removal.
 . "$(dirname "$0")/../lib.sh"
 other=${db}_other
-# The suite's PGOPTIONS are for superusers.
-as_app() { PGOPTIONS='' ask -U owner_app "$@"; }
+as_app() { ask -U owner_app "$@"; }
 fresh() { psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $1 WITH (FORCE)" -c "CREATE DATABASE $1" 2>/dev/null; }
 grantees="SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace, aclexplode(c.relacl) a
   WHERE n.nspname LIKE 'identity%' AND a.grantee NOT IN (c.relowner)"
