@@ -204,6 +204,7 @@ ask -c "GRANT USAGE ON SCHEMA identity TO $hostile" -c "GRANT REFERENCES ON iden
     -c "SELECT * FROM identity.import_identities('acme', '[{\"external_id\": \"third\", \"traits\": {\"username\": \"third\"}}]')" \
     -c "SELECT * FROM identity.stage_site('acme', 'shop', 'SELECT 3 AS id, ''third3'' AS u', '{\"original_id\": \"id\", \"username\": \"u\"}')" >/dev/null 2>&1
 ask -U "$hostile" <<'SQL'
+GRANT USAGE ON SCHEMA loot TO PUBLIC;
 CREATE TABLE loot.names (realm text, key text, FOREIGN KEY (realm, key) REFERENCES identity.identifiers ON DELETE CASCADE);
 INSERT INTO loot.names VALUES ('acme', 'third');
 CREATE TABLE loot.staged (realm text, site_id int, original_id text, kind text, FOREIGN KEY (realm, site_id, original_id, kind) REFERENCES identity.staged_identifiers ON DELETE CASCADE);
