@@ -1,7 +1,8 @@
 -- Consolidation on the user's own table: duplicate login names of several sites are found, renamed, and given back.
 --
--- Security: the functions run as their caller. They read and update the target with his rights, under his row-level
--- security; only the record of a run is written as the owner of the extension.
+-- Security: the functions run as their caller. They read and update the target with the caller's rights, under the caller's
+-- row-level security; only the record of a run is read and written as the owner of the extension. Their temporary tables are
+-- the caller's own, for code of the target runs beside them: triggers, policies, casts. Nothing that the owner does reads them.
 
 CREATE TABLE identity.dedup_runs (
     run_id uuid PRIMARY KEY,

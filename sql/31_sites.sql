@@ -1,5 +1,10 @@
 -- The SSO layer: sites, and what is staged of them until each user logs in. Duplicates across the main tables and the layer,
 -- the proposals to link two accounts, the notices of new names.
+--
+-- Security: the source of stage_site, and its list of domains, are read as the caller, to their end, into texts. All else is done
+-- as the owner of the extension, on its own tables and on temporary ones that are made after the caller's last code has run.
+-- promote_identity, accept_link, undo_link and the like make no temporary objects and run no code but that of the extension and
+-- of triggers on its tables.
 
 CREATE TABLE identity.sites (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,

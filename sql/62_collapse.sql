@@ -1,4 +1,7 @@
 -- From permissions on every single resource to one on the type: proposed, proved, done, and undone.
+--
+-- Security: the functions run as their caller, who has rights on the tables (level admin). So does what the list of resources runs;
+-- the temporary table that keeps the list is the caller's own, and nothing with other rights reads it. undo_collapse makes none.
 
 CREATE TABLE identity.collapse_runs (
     realm text COLLATE "C" NOT NULL,

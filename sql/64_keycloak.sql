@@ -2,6 +2,10 @@
 --
 -- A permission of Keycloak grants its scopes where its policies grant, and counts as a deny at its level where they do
 -- not. So each becomes two rows of everybody's: an allow under the policy, and a deny under its negation.
+--
+-- Security: the functions run as their caller, who has rights on the tables (level admin), and read Keycloak's with these rights.
+-- Where those are views or foreign tables of somebody else's, their functions run with the caller's rights too, as in any query.
+-- The temporary table that keeps the policies is the caller's own, and nothing with other rights reads it.
 
 CREATE FUNCTION identity_internal.keycloak_read(schema text, resource_server text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -37,9 +41,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('Resource servers that have some: %s.', COALESCE(array_to_string(servers, ', '), 'none')),
                   HINT = 'They are policies of type "scope" with a defaultResourceType: version 2 of the feature.';
     END IF;
-    DROP TABLE IF EXISTS pg_temp.identity_keycloak;
     EXECUTE format(
-        'CREATE TEMPORARY TABLE identity_keycloak ON COMMIT DROP AS
+        'CREATE TEMPORARY TABLE pg_temp.identity_keycloak ON COMMIT DROP AS
          SELECT p.id::pg_catalog.text AS id, p.name::pg_catalog.text AS name, p.type::pg_catalog.text AS type,
                 CASE pg_catalog.upper(p.decision_strategy::pg_catalog.text) WHEN ''0'' THEN ''affirmative'' WHEN ''2'' THEN ''consensus''
                      WHEN ''AFFIRMATIVE'' THEN ''affirmative'' WHEN ''CONSENSUS'' THEN ''consensus'' ELSE ''unanimous'' END AS strategy,

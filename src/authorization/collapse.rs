@@ -1,9 +1,10 @@
-//! `identity.collapse_permissions`: the list is read as the caller reads it; the rest is SQL.
+//! `identity.collapse_permissions`: the list is read as the caller reads it; the rest is SQL, which runs as the caller too.
 
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::source;
-use crate::db::spi::{self, literal};
+use crate::db::spi;
+use crate::db::sql::{Sql, sql};
 use crate::error::{Error, Result};
 use uuid::Uuid;
 
@@ -20,21 +21,20 @@ pub fn collapse(
     }
     let hint = "Give a relation or a query with the names alone: 'SELECT client_id FROM clients'.";
     let list = source::list(resources, "the list of resources", hint)?;
-    spi::execute(&format!(
-        "CREATE TEMPORARY TABLE identity_collapse_list ON COMMIT DROP AS
-         SELECT DISTINCT s.resource COLLATE pg_catalog.\"C\" AS resource FROM (\n{list}\n) AS s (resource)"
+    spi::execute(&sql!(
+        "CREATE TEMPORARY TABLE pg_temp.identity_collapse_list ON COMMIT DROP AS
+         SELECT DISTINCT s.resource COLLATE pg_catalog.\"C\" AS resource FROM (\n{list}\n) AS s (resource)",
+        list = Sql::verbatim(list)
     ))?;
     let run_id = Uuid::now_v7().to_string();
     with_system_names(|| {
         spi::execute("ANALYZE pg_temp.identity_collapse_list")?;
-        result.append(&format!(
-            "SELECT CASE WHEN c.action OPERATOR(pg_catalog.=) 'replaced' THEN {run}::pg_catalog.uuid END, c.subject, c.scope, c.instance_rows,
-                    c.resources, c.action, c.equivalent, c.reason
-             FROM identity_internal.collapse_listed({realm}, {resource_type}, {dry_run}, {run}::pg_catalog.uuid) AS c",
-            run = literal(&run_id),
-            realm = literal(realm),
-            resource_type = literal(resource_type),
-        ))?;
+        result.append_with(
+            "SELECT CASE WHEN c.action = 'replaced' THEN $4::uuid END, c.subject, c.scope, c.instance_rows, c.resources, c.action,
+               c.equivalent, c.reason
+             FROM identity_internal.collapse_listed($1, $2, $3, $4::uuid) AS c",
+            &[realm.into(), resource_type.into(), dry_run.into(), run_id.as_str().into()],
+        )?;
         spi::execute("DROP TABLE pg_temp.identity_collapse_list")?;
         Ok(())
     })

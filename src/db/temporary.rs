@@ -21,10 +21,8 @@ impl Held {
             held.0.push(relation);
             // SAFETY: the relation is open.
             if unsafe { (*(*relation).rd_rel).relowner != pg_sys::GetUserId() } {
-                return Err(Error::new(
-                    "42501",
-                    format!("temporary table \"{}\" is not the extension's own", name.as_ref()),
-                ));
+                let message = format!("temporary table \"{}\" is not the extension's own", name.as_ref());
+                return Err(Error::new("42501", message).hint("DISCARD TEMP drops what stands in its way."));
             }
         }
         Ok(held)

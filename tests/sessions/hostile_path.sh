@@ -2,6 +2,7 @@
 # A search path that puts another schema before pg_catalog, with a trap for everything that pg_catalog has: functions, operators,
 # types, relations. Whatever a call does in the caller's name must not meet one; nor those that a caller puts into pg_temp.
 . "$(dirname "$0")/../lib.sh"
+unset PGOPTIONS  # Only a superuser may set what it sets.
 hostile=hostile_$$
 forget() { psql -XqAt -c "DROP OWNED BY $hostile CASCADE" -c "DROP ROLE $hostile" >/dev/null 2>&1 || true; }
 trap forget EXIT

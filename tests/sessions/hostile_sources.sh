@@ -3,6 +3,7 @@
 # schema, drops it (DISCARD TEMP needs no right), and puts tables of its own in its place, with triggers that tell as whom they
 # run and make their owner a superuser. It has to run, and to find nothing, in whatever way it is called.
 . "$(dirname "$0")/../lib.sh"
+unset PGOPTIONS  # Only a superuser may set what it sets.
 hostile=hostile_$$
 forget() { psql -XqAt -c "DROP OWNED BY $hostile CASCADE" -c "DROP ROLE $hostile" >/dev/null 2>&1 || true; }
 trap forget EXIT
