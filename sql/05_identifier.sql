@@ -14,7 +14,7 @@ CREATE FUNCTION identity.identifier_skeleton(key text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'identifier_skeleton_wrapper';
 COMMENT ON FUNCTION identity.identifier_skeleton(text) IS
-'The skeleton of a key by Unicode UTS #39: two keys with one skeleton look alike (Cyrillic "аdmin" and "admin"; also "bob1" and "bobl"). For review, not for refusal.';
+'The skeleton of a key by Unicode UTS #39: two keys with one skeleton look alike ("admin" with a Cyrillic U+0430 and "admin"; also "bob1" and "bobl"). For review, not for refusal.';
 
 CREATE FUNCTION identity.unicode_version() RETURNS text
 LANGUAGE c IMMUTABLE PARALLEL SAFE

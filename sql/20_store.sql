@@ -157,7 +157,7 @@ COMMENT ON TABLE identity.credentials IS 'What identities prove themselves with.
 COMMENT ON COLUMN identity.credentials.realm IS 'The realm';
 COMMENT ON COLUMN identity.credentials.identity_id IS 'The identity';
 COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn or passkey';
-COMMENT ON COLUMN identity.credentials.config IS 'As in Ory Kratos; for a password {"hashed_password": …}, never the password';
+COMMENT ON COLUMN identity.credentials.config IS 'As in Ory Kratos; for a password {"hashed_password": ...}, never the password';
 COMMENT ON COLUMN identity.credentials.created_at IS 'When it was written';
 
 CREATE TABLE identity.addresses (
@@ -261,7 +261,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity.set_identity_schema(text, text, jsonb) IS
-'Adds an identity schema of Ory Kratos to a realm, or replaces it. It says for identities imported from now on which traits are identifiers ("ory.sh/kratos": credentials.….identifier) and which are addresses (verification.via, recovery.via).
+'Adds an identity schema of Ory Kratos to a realm, or replaces it. It says for identities imported from now on which traits are identifiers ("ory.sh/kratos": credentials.....identifier) and which are addresses (verification.via, recovery.via).
 Errors: 42704 no such realm, 22023 no identity schema.';
 
 CREATE FUNCTION identity_internal.recheck_identifiers(realm text)

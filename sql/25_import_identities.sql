@@ -84,7 +84,7 @@ BEGIN
     PERFORM identity_internal.check_realm(realm);
     IF jsonb_typeof(body -> 'identities') IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION 'the body is not an object with an array "identities"'
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give {"identities": [{"patch_id": "…", "create": {"traits": {…}}}]}.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give {"identities": [{"patch_id": "...", "create": {"traits": {...}}}]}.';
     END IF;
     RETURN (
         WITH told AS MATERIALIZED (
@@ -111,4 +111,4 @@ $$;
 COMMENT ON FUNCTION identity.patch_identities(text, jsonb) IS
 'Request and response of Ory Kratos'' PATCH /admin/identities: creates identities, and answers each in the order of the request: {"action": "create", "identity": id}, {"action": "error", "error": {code, status, message, reason, details}}, or null where create is null.
 code is 409 for a conflict and 400 for an invalid body. details.problems has one entry a problem: kind and value of the identifier, the identity that holds it (existing_identity) or the index of the item that took it (winner), or the path of what is invalid.
-Errors: 42704 no such realm, 22023 the body is not {"identities": […]}.';
+Errors: 42704 no such realm, 22023 the body is not {"identities": [...]}.';

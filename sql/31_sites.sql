@@ -304,7 +304,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'stage_site_wrapper';
 COMMENT ON FUNCTION identity.stage_site(text, text, text, jsonb, jsonb, boolean, text) IS
 'Loads the users of a site into the SSO layer: new ones are added, those that changed are updated, the rest is left. It reads source with the rights of its caller.
-source: the name of a relation (a foreign table too) or a query. mapping: {"field": "column"} or {"field": {"column": …, conversions}}; fields are original_id, username, email, email_verified, phone, phone_verified, password_hash, password_salt, registered_at, last_login_at, display_name, active; any other is a trait.
+source: the name of a relation (a foreign table too) or a query. mapping: {"field": "column"} or {"field": {"column": ..., conversions}}; fields are original_id, username, email, email_verified, phone, phone_verified, password_hash, password_salt, registered_at, last_login_at, display_name, active; any other is a trait.
 rules: users who are kept out (quarantined) until identity.release_staged(): not_logged_in_since, never_logged_in_registered_before, no_identifier, test_accounts, disposable_domains.
 report: problems, all or none. status: staged, updated, unchanged, quarantined (reason is the rule), promoted and linked (left alone), invalid (a value that does not convert or fit: field and reason say which), duplicate (an original_id that came before).
 docs/consolidation.md has all conversions. Errors: 42704 no such realm or site, 42703 no such column, 22023 bad mapping or rules.';

@@ -19,7 +19,7 @@ COMMENT ON FUNCTION identity_internal.permissions_changed() IS 'Internal: makes 
 CREATE FUNCTION identity_internal.is_subject(subject text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'is_subject_wrapper';
-COMMENT ON FUNCTION identity_internal.is_subject(text) IS 'Internal: whether a text is a subject: user:…, group:…, role:… or client:…, of 512 bytes at most';
+COMMENT ON FUNCTION identity_internal.is_subject(text) IS 'Internal: whether a text is a subject: user:..., group:..., role:... or client:..., of 512 bytes at most';
 
 CREATE FUNCTION identity_internal.is_name(name text, most int = 255) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -144,7 +144,7 @@ SELECT pg_catalog.pg_extension_config_dump('identity.permissions_id_seq', '');
 COMMENT ON TABLE identity.permissions IS 'Who may do what, and who may not. Write it with identity.grant_permission() and its kin, or with INSERT and COPY';
 COMMENT ON COLUMN identity.permissions.realm IS 'The realm';
 COMMENT ON COLUMN identity.permissions.id IS 'Number of the row, for identity.explain_permission()';
-COMMENT ON COLUMN identity.permissions.subject IS 'user:…, group:…, role:… or client:…, whose members it concerns, too; * is everybody';
+COMMENT ON COLUMN identity.permissions.subject IS 'user:..., group:..., role:... or client:..., whose members it concerns, too; * is everybody';
 COMMENT ON COLUMN identity.permissions.resource_type IS 'The type, as identity.resource_types has it';
 COMMENT ON COLUMN identity.permissions.resource IS 'The resource; NULL: every resource of the type, and the type itself';
 COMMENT ON COLUMN identity.permissions.scope IS 'What is permitted or denied';
@@ -201,7 +201,7 @@ LANGUAGE c STABLE PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'check_permission_wrapper';
 COMMENT ON FUNCTION identity.check_permission(text, text, text, text, text, jsonb) IS
 'May the subject do this?
-subject: user:…, group:…, role:… or client:…. resource: NULL asks about the type as a whole ("may he create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
+subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may he create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
 Never NULL, and no error for what is unknown: false. A committed grant or revoke counts from the next call on, in every session and in the middle of a transaction.';
 
 CREATE FUNCTION identity.check_permissions(
@@ -278,7 +278,7 @@ AS $$
 BEGIN
     IF subject IS NULL OR NOT identity_internal.is_subject(subject) THEN
         RAISE EXCEPTION 'invalid subject: "%"', identity_internal.shown(subject)
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'A subject is user:…, group:…, role:… or client:…, of 512 bytes at most.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'A subject is user:..., group:..., role:... or client:..., of 512 bytes at most.';
     END IF;
 END
 $$;

@@ -93,7 +93,7 @@ fn question<'a>(store: &mut Store, asked: &Asked<'a>) -> Result<std::result::Res
         return Ok(Err("realm, subject, scope or resource_type is NULL".to_string()));
     };
     if !subject::is_subject(subject) {
-        return Ok(Err(format!("\"{}\" is no subject: user:…, group:…, role:… or client:…", shown(subject))));
+        return Ok(Err(format!("\"{}\" is no subject: user:..., group:..., role:... or client:...", shown(subject))));
     }
     let no_type = || format!("realm \"{}\" has no resource type \"{}\"", shown(realm), shown(resource_type));
     if realm.len().max(resource_type.len()) > MOST_NAME {

@@ -50,7 +50,7 @@ impl ResultSet {
                 || (*info).expectedDesc.is_null()
             {
                 return Err(Error::new("0A000", "this function returns a set of rows, which is not accepted here")
-                    .hint("Call it in FROM: SELECT * FROM identity.…"));
+                    .hint("Call it in FROM: SELECT * FROM identity...."));
             }
             Ok(ResultSet { info, store: std::ptr::null_mut(), memory: None })
         }

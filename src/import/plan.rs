@@ -118,7 +118,7 @@ pub fn check_target(table: &Table) -> Result<()> {
     if let Some(rule) = table.insert_rules.first() {
         return Err(Error::new("0A000", format!("table \"{}\" has a rule on INSERT or UPDATE", table.relname))
             .detail(format!("Rule \"{rule}\" would rewrite the import, and its rows could not be accounted for."))
-            .hint("Replace the rule by a trigger, or disable it for the import: ALTER TABLE … DISABLE RULE …"));
+            .hint("Replace the rule by a trigger, or disable it for the import: ALTER TABLE ... DISABLE RULE ..."));
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ pub fn assign_columns(
     if assignments.is_empty() {
         return Err(Error::invalid_argument(format!("the source has no column of \"{}\"", table.relname))
             .detail(format!("The table's columns are: {}.", list(table.columns.iter().map(|c| c.name.as_str()))))
-            .hint("Name the source's columns as the target's: SELECT login AS username, … FROM …"));
+            .hint("Name the source's columns as the target's: SELECT login AS username, ... FROM ..."));
     }
     Ok(assignments)
 }
@@ -208,7 +208,7 @@ fn refuse_unknown(table: &Table, source: &[SourceColumn], row_id: Option<&str>) 
     }
     Err(Error::new("42703", format!("the source has columns that \"{}\" does not have: {}", table.relname, list(unknown)))
         .detail(format!("The table's columns are: {}.", list(table.columns.iter().map(|c| c.name.as_str()))))
-        .hint("Give a query as the source, which selects the columns to import and names them as the target does: 'SELECT login AS username, … FROM …'. A column for the report alone is named by row_id."))
+        .hint("Give a query as the source, which selects the columns to import and names them as the target does: 'SELECT login AS username, ... FROM ...'. A column for the report alone is named by row_id."))
 }
 
 fn refuse_generated(table: &Table, source: &[SourceColumn]) -> Result<()> {

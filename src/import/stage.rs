@@ -51,7 +51,7 @@ pub fn check_temporary() -> Result<()> {
     }
     Err(Error::new("42501", "permission denied to create temporary tables")
         .detail("An import keeps its source and its report in temporary tables.")
-        .hint("GRANT TEMPORARY ON DATABASE … TO the importing role."))
+        .hint("GRANT TEMPORARY ON DATABASE ... TO the importing role."))
 }
 
 /// Creates `raw` for the source, still empty, and pairs its columns with the target's.

@@ -118,7 +118,7 @@ fn verify_password(hash: Option<&str>, password: Option<&str>) -> std::result::R
     let hash = Hash::parse(hash).map_err(|problem| {
         Error::invalid_argument("the password hash cannot be verified")
             .detail(format!("As {}: {}.", problem.scheme.unwrap_or("a whole"), problem.text))
-            .hint("See SELECT * FROM identity.inspect_password_hash(…), and docs/passwords.md for the schemes.")
+            .hint("See SELECT * FROM identity.inspect_password_hash(...), and docs/passwords.md for the schemes.")
     })?;
     Ok(verify(hash, password)?)
 }

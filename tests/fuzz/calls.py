@@ -74,7 +74,7 @@ class Callers:
 
     def levels(self):
         rights = next(f for f in self.functions if f.name.endswith("access_rights"))
-        return [level for (level,) in self.admin.execute(f"SELECT level FROM {rights.name}() GROUP BY level ORDER BY level").fetchall()]
+        return [level for (level,) in self.admin.execute(f"SELECT level FROM {rights.name}() WHERE level NOT IN ('any', 'owner') GROUP BY level ORDER BY level").fetchall()]
 
     def make_role(self, level):
         """A role of a level, with a schema and tables of its own. Returns what it may call."""

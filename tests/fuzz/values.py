@@ -121,7 +121,7 @@ BY_NAME = {
     "hash": sql("$2a$04$abcdefghijklmnopqrstuuWcJ0xkFV6h6ZPCbWLEuXZfOnqXpYR5K", "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA", "$md5$XUFAKrxLKna5cZ2REBfFkg==", "$pbkdf2-sha256$i=1000,l=32$c2FsdA$AAAA", "{SSHA}abc", "$scrypt$ln=16384,r=8,p=1$c2FsdA==$AAAA", "$1$abc$def", "$sha256$pf=e1NBTFR9e1BBU1NXT1JEfQ==$c2FsdA==$AAAA"),
     "password": sql("pw1", "x", "wrong"),
     "scheme": sql("argon2id"),
-    "level": sql("checker", "importer", "admin", "application"),
+    "level": sql("application", "registrar", "notifier", "auditor", "importer", "admin", "checker"),
     "role": sql("fuzz_nobody", "postgres", "public"),
     "checkpoint": sql("{}", '{"lanes": []}', "[]"),
     "email": sql("bob@example.com", "x"),

@@ -158,7 +158,7 @@ impl Subject {
         }
         let named = parsed.any.iter().chain(&parsed.all).flatten();
         match named.into_iter().find(|name| !subject::is_subject(name)) {
-            Some(name) => Err(format!("\"{name}\" is no subject: user:…, group:…, role:… or client:…")),
+            Some(name) => Err(format!("\"{name}\" is no subject: user:..., group:..., role:... or client:...")),
             None => Ok(parsed),
         }
     }

@@ -341,7 +341,7 @@ fn password(digest: Option<&SaltedDigest>, text: &str, salt: Option<&str>) -> Re
 fn shown(value: &str, problem: &str) -> String {
     const SHOWN: usize = 60;
     let cut: String = value.chars().take(SHOWN).map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect();
-    let more = if value.chars().nth(SHOWN).is_some() { "…" } else { "" };
+    let more = if value.chars().nth(SHOWN).is_some() { "..." } else { "" };
     format!("\"{cut}{more}\" {problem}")
 }
 

@@ -128,7 +128,7 @@ fn read_totp(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> Op
     reader.only(config, path, &["totp_url"]);
     let url = reader.required(config, "totp_url", path)?;
     if !url.starts_with("otpauth://totp/") || !url.contains("secret=") {
-        reader.fault(child(path, "totp_url"), INVALID_VALUE, "is not of the form otpauth://totp/…?secret=…");
+        reader.fault(child(path, "totp_url"), INVALID_VALUE, "is not of the form otpauth://totp/...?secret=...");
     }
     Some(json!({"totp_url": url}))
 }

@@ -82,7 +82,7 @@ struct Label<'a> {
 
 impl<'a> Label<'a> {
     fn unnamed(record: &'a str) -> Self {
-        Label { record, argument: "…".to_string() }
+        Label { record, argument: "...".to_string() }
     }
 }
 
@@ -127,7 +127,7 @@ fn documents(text: &str) -> Result<Source<'_>> {
     }
     let refuse = |_| {
         Error::invalid_argument("identities is neither an array nor an object with an array \"identities\"")
-            .hint("Give the body of PATCH /admin/identities: {\"identities\": [{\"create\": {\"traits\": {…}}}]}; or an array of such items, or of what stands in \"create\".")
+            .hint("Give the body of PATCH /admin/identities: {\"identities\": [{\"create\": {\"traits\": {...}}}]}; or an array of such items, or of what stands in \"create\".")
     };
     if text.starts_with('[') {
         return Ok(Source::Array(text));
