@@ -88,9 +88,9 @@ test: ready-test
 	@tests/run.sh $(TESTS)
 endif
 
-# Random cases against slow judges: make fuzz SEED=7 SECONDS=600
+# Random cases against slow judges: make fuzz SEED=7 SECONDS=600. (The shell has a SECONDS of its own.)
 fuzz: ready-test
-	@tests/run.sh fuzz
+	@SEED="$(SEED)" FUZZ_SECONDS="$(SECONDS)" tests/run.sh fuzz
 
 bench: ready-demo
 	@bench/run.sh

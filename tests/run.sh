@@ -7,7 +7,7 @@
 #   sessions/*.sh        whole sessions: other databases, standbys, dumps, roles
 #   known_faults/*       tests that fail, and say what would be right; one that passes fails the run
 #   psycopg, node        clients/*
-#   fuzz                 random cases against slow judges, SEED and SECONDS in the environment
+#   fuzz                 random cases against slow judges, SEED and FUZZ_SECONDS in the environment
 #
 # It stops at the first kind of test that fails.
 set -euo pipefail
@@ -110,4 +110,6 @@ in_new_database() { # name, command…
 echo "== clients, fuzz"
 if wants psycopg; then in_new_database client_psycopg .work/venv/bin/python tests/clients/psycopg_client.py; fi
 if wants node; then in_new_database client_node node tests/clients/node_postgres.mjs; fi
+# Among all the tests the cases are the same each time; by its name alone it looks for new ones.
+if [ "$asked" = "  " ]; then export SEED=${SEED:-3} CASES=${CASES:-30} FUZZ_SECONDS=${FUZZ_SECONDS:-300}; fi
 if wants fuzz; then in_new_database fuzz .work/venv/bin/python tests/fuzz/run.py; fi

@@ -4,6 +4,7 @@ Two judges take turns: rows.py compares import_rows with a loop of INSERTs, call
 is made from the seed and its number alone:
 
     SEED=7 CASE=42          runs that case once more
+    CASES=60                ends after so many cases, if the seconds are not over before
     SMALLER=1               makes a failing case of import_rows smaller before it is printed; it takes minutes
     IGNORE='regex'          differences whose text matches are left out; SKIP_CALLS='regex' leaves out functions
     ONLY=rows, ONLY=calls   runs one judge
@@ -31,7 +32,7 @@ from rows import Runner
 class Fuzz:
     def __init__(self):
         self.seed = os.environ.get("SEED") or str(random.randrange(1_000_000))
-        self.seconds = float(os.environ.get("SECONDS") or 40)
+        self.seconds = float(os.environ.get("FUZZ_SECONDS") or 40)
         self.case = os.environ.get("CASE")
         self.only = os.environ.get("ONLY")
         self.ignore = os.environ.get("IGNORE")
@@ -42,7 +43,7 @@ class Fuzz:
 
     def run(self):
         end = time.monotonic() + self.seconds
-        numbers = [int(self.case)] if self.case else range(10**9)
+        numbers = [int(self.case)] if self.case else range(int(os.environ.get("CASES") or 10**9))
         for number in numbers:
             if not self.case and time.monotonic() > end:
                 break
