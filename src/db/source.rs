@@ -19,8 +19,9 @@ pub fn query(source: &str) -> Result<String> {
         return relation_query(source);
     }
     let refuse = |what: &str| {
-        Err(Error::invalid_argument(format!("the source is {what}"))
-            .hint("Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH ... SELECT that only reads."))
+        Err(Error::invalid_argument(format!("the source is {what}")).hint(
+            "Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH ... SELECT that only reads.",
+        ))
     };
     match statement::parse(source) {
         Statement::Query(text) => Ok(text),

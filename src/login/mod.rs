@@ -227,7 +227,7 @@ fn resolve_login(
             .hint("It leaves an event of the audit. identity.preview_login() gives the same decision, and writes nothing.")
             .into());
     }
-    access::require(Level::Application, realm.as_deref())?;
+    access::require(Level::Application, realm)?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
     let values = session::as_extension_owner(|| {
         let somebody = request.somebody()?;
@@ -250,7 +250,7 @@ fn preview_login(
     fallback: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
-    access::require(Level::Application, realm.as_deref())?;
+    access::require(Level::Application, realm)?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
     let values = session::as_extension_owner(|| answer(&request.resolve(request.somebody()?.as_ref())?, None))?;
     // SAFETY: as above.
