@@ -8,7 +8,7 @@ COMMENT ON FUNCTION identity.normalize_identifier(text, text) IS
 kind: username, email, phone, oidc or saml.
 username: Unicode NFKC, full case folding, no invisible characters, trimmed (toNFKC_Casefold, Unicode D147). email: so, and the domain by IDNA (UTS #46) in ASCII. phone: E.164 where the number is valid with its country code, else as username. oidc, saml: "provider:subject" as it is.
 Immutable for one Unicode version: identity.unicode_version() tells it, identity.recheck_identifiers() finds what another one would change.
-Errors: 22023 unknown kind.';
+Errors: 22023 unknown kind, 54000 a value of more than 65536 bytes.';
 
 CREATE FUNCTION identity.identifier_skeleton(key text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10

@@ -202,7 +202,7 @@ AS 'MODULE_PATHNAME', 'check_permission_wrapper';
 COMMENT ON FUNCTION identity.check_permission(text, text, text, text, text, jsonb) IS
 'May the subject do this?
 subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may he create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
-Never NULL, and no error for what is unknown: false. A committed grant or revoke counts from the next call on, in every session and in the middle of a transaction.';
+Never NULL, and no error for what is unknown: false. 54000: the context has more than 1 MB, or the question comes to more than there is memory for. A committed grant or revoke counts from the next call on, in every session and in the middle of a transaction.';
 
 CREATE FUNCTION identity.check_permissions(
     realm text, subject text, resource_type text, scopes text[], resources text[], context jsonb = NULL)
@@ -211,7 +211,7 @@ LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'check_permissions_wrapper';
 COMMENT ON FUNCTION identity.check_permissions(text, text, text, text[], text[], jsonb) IS
 'Many questions of identity.check_permission() at once, by one snapshot: each scope on each resource. A NULL among the resources asks about the type.
-Returns a row for each, in the order given.';
+Returns a row for each, in the order given. Errors: 54000 more than a million questions, or as identity.check_permission().';
 
 CREATE FUNCTION identity.explain_permission(
     realm text, subject text, scope text, resource_type text, resource text = NULL, context jsonb = NULL)
@@ -523,7 +523,7 @@ subject: {"any": [subjects], "all": [subjects], "direct": false}: the asker is, 
 time: {"not_before", "not_on_or_after", "years", "months", "days_of_month", "weekdays" (1 is Monday), "hours", "minutes", "time_zone"}; numbers are arrays of numbers and of [from, to].
 attribute: {"attribute": name or path in the context}, and one of "equals": value, "in": [values], "regex": text, "cidr": network or [networks], "at_least"/"at_most": number.
 aggregate: {"policies": [names], "strategy": "unanimous" | "affirmative" | "consensus"}.
-Errors: 42704 no such realm, 22023 invalid policy, 42710 it exists already.';
+Errors: 42704 no such realm, 22023 invalid policy, 42710 it exists already, 54000 config has more than 16 MB.';
 
 CREATE FUNCTION identity.remove_policy(realm text, name text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

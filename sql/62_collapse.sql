@@ -101,7 +101,7 @@ DECLARE
     added boolean;
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = $1 AND t.name = $2) THEN
-        RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', identity_internal.shown(resource_type), realm
+        RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', identity_internal.shown(resource_type), identity_internal.shown(realm)
             USING ERRCODE = 'undefined_object', HINT = 'identity.resource_types has those that exist.';
     END IF;
     SELECT count(*) INTO listed FROM pg_temp.identity_collapse_list;

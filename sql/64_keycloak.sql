@@ -17,6 +17,10 @@ BEGIN
     IF schema IS NULL THEN
         RAISE EXCEPTION 'schema is NULL' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the schema that has Keycloak''s tables.';
     END IF;
+    IF octet_length(schema) > 63 THEN
+        RAISE EXCEPTION 'there is no schema "%"', identity_internal.shown(schema)
+            USING ERRCODE = 'undefined_table', HINT = 'Give the schema that has Keycloak''s tables.';
+    END IF;
     SELECT t INTO missing
     FROM unnest('{resource_server,resource_server_resource,resource_server_scope,resource_server_policy,policy_config,associated_policy,resource_policy,scope_policy}'::text[]) AS t
     WHERE to_regclass(format('%I.%I', schema, t)) IS NULL LIMIT 1;
@@ -58,6 +62,8 @@ BEGIN
                       JOIN %1$I.resource_server_resource AS r ON r.id OPERATOR(pg_catalog.=) x.resource_id
                       WHERE x.policy_id OPERATOR(pg_catalog.=) p.id ORDER BY 1) AS resources
          FROM %1$I.resource_server_policy AS p WHERE p.resource_server_id::pg_catalog.text OPERATOR(pg_catalog.=) %2$L', schema, COALESCE(resource_server, servers[1]));
+    CREATE INDEX ON pg_temp.identity_keycloak (id);
+    ANALYZE pg_temp.identity_keycloak;
 END
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_read(text, text) IS 'Internal: puts the policies of a resource server of Keycloak, permissions among them, into a temporary table';
@@ -150,6 +156,12 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_policy(text, text, jsonb, text, boolean, text[], text) IS 'Internal: a policy of Keycloak as policies of identity.policies';
 
+CREATE FUNCTION identity_internal.keycloak_order(ids text[], wholes text[], parts text[]) RETURNS text[]
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'keycloak_order_wrapper';
+COMMENT ON FUNCTION identity_internal.keycloak_order(text[], text[], text[]) IS
+'Internal: ids in an order in which each comes after its parts, and otherwise as given; without those that have a part which does not come. wholes and parts: pairs of an id and one of its parts';
+
 -- Policies are written when their parts are; what is left cannot be imported, and neither can what is made of it.
 CREATE FUNCTION identity_internal.keycloak_policies(realm text, time_zone text)
 RETURNS TABLE (name text, problem text)
@@ -159,14 +171,18 @@ DECLARE
     prefix CONSTANT text := 'keycloak/';
     candidate record;
     part record;
-    written text[] := '{}';
     refused text[] := '{}';
 BEGIN
+    FOR candidate IN
+        SELECT k.*
+        FROM (SELECT array_agg(i.id ORDER BY i.type = 'scope', i.name) AS ids FROM pg_temp.identity_keycloak AS i
+              WHERE i.type <> 'scope' OR cardinality(i.parts) > 0) AS i,
+             (SELECT COALESCE(array_agg(w.id), '{}') AS wholes, COALESCE(array_agg(p), '{}') AS parts
+              FROM pg_temp.identity_keycloak AS w, unnest(w.parts) AS p) AS e,
+             unnest(identity_internal.keycloak_order(i.ids, e.wholes, e.parts)) WITH ORDINALITY AS o (id, n)
+        JOIN pg_temp.identity_keycloak AS k ON k.id = o.id
+        ORDER BY o.n
     LOOP
-        SELECT k.* INTO candidate FROM pg_temp.identity_keycloak AS k
-        WHERE k.id <> ALL (written || refused) AND (k.type <> 'scope' OR cardinality(k.parts) > 0) AND k.parts <@ (written || refused)
-        ORDER BY k.type = 'scope', k.name LIMIT 1;
-        EXIT WHEN NOT FOUND;
         problem := CASE WHEN candidate.parts && refused THEN 'it depends on a policy that cannot be imported' END;
         name := prefix || CASE WHEN candidate.type = 'scope' THEN 'permission/' ELSE '' END || candidate.name;
         IF problem IS NULL THEN
@@ -181,9 +197,7 @@ BEGIN
                 END IF;
             END LOOP;
         END IF;
-        IF problem IS NULL THEN
-            written := written || candidate.id;
-        ELSE
+        IF problem IS NOT NULL THEN
             refused := refused || candidate.id;
         END IF;
         RETURN NEXT;
@@ -210,7 +224,7 @@ BEGIN
          $q$SELECT $1, 'groups', id, 'groups', parent_group FROM %I.keycloak_group WHERE pg_catalog.btrim(parent_group) OPERATOR(pg_catalog.<>) ''$q$)
         ) AS t (what, read, target, query)
     LOOP
-        CONTINUE WHEN to_regclass(format('%I.%I', schema, source.read)) IS NULL;
+        CONTINUE WHEN octet_length(schema) > 63 OR to_regclass(format('%I.%I', schema, source.read)) IS NULL;
         EXECUTE format('INSERT INTO identity.%I ', source.target) || format(source.query, schema) || ' ON CONFLICT DO NOTHING' USING realm;
         GET DIAGNOSTICS rows = ROW_COUNT;
         kind := source.what || CASE source.target WHEN 'members' THEN ' (as subjects)' ELSE ' (as resources)' END;
@@ -237,7 +251,9 @@ BEGIN
     DELETE FROM identity.permissions AS p WHERE p.realm = $1 AND p.policy LIKE 'keycloak/%';
     DELETE FROM identity.policies AS p WHERE p.realm = $1 AND p.name LIKE 'keycloak/%';
     FOR policy IN SELECT * FROM identity_internal.keycloak_policies(realm, time_zone) LOOP
-        problems := problems || jsonb_build_object(policy.name, policy.problem);
+        IF policy.problem IS NOT NULL THEN
+            problems := problems || jsonb_build_object(policy.name, policy.problem);
+        END IF;
         IF policy.name NOT LIKE 'keycloak/permission/%' THEN
             RETURN QUERY SELECT 'policy', policy.name, CASE WHEN policy.problem IS NULL THEN 1 ELSE 0 END::bigint, COALESCE('not imported: ' || policy.problem, 'imported');
         END IF;

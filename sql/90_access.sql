@@ -123,6 +123,7 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_read(text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_span(jsonb, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_policy(text, text, jsonb, text, boolean, text[], text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_order(text[], text[], text[])'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_policies(text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_members(text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.import_keycloak(text, text, text, text)'),

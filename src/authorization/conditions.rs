@@ -101,9 +101,10 @@ impl Store {
     fn draft(&mut self, realm: &str, name: &str) -> Result<Draft> {
         use column::policy::{CONFIG, KIND, NEGATE};
         let mut found = None;
+        self.spend(3 * name.len() + 400)?;
         self.collect_while(&POLICIES, &[Key::Is(realm), Key::Is(name)], |row| {
             found = Some((row.name(KIND), row.printed_json(CONFIG), row.flag(NEGATE)));
-            (name.len() + 300, false)
+            (0, false)
         })?;
         let Some((kind, text, negate)) = found else {
             let config = Err(format!("there is no policy \"{name}\""));

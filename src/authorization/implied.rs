@@ -28,9 +28,13 @@ impl Scopes {
 
 impl Store {
     /// A circle through one of these scopes, which are types and names: the first of it is the last, too.
-    pub fn implied_circle(&mut self, realm: &str, scopes: Vec<Scope>) -> Result<Option<Vec<Scope>>> {
+    pub fn implied_circle(&mut self, realm: &str, scopes: &[(&str, &str)]) -> Result<Option<Vec<Scope>>> {
         let mut found = Scopes::default();
-        let asked: Vec<u32> = scopes.into_iter().map(|scope| found.number(scope)).collect();
+        let mut asked = Vec::new();
+        for (of_type, name) in scopes {
+            self.spend(2 * (of_type.len() + name.len()) + 400)?;
+            asked.push(found.number((of_type.to_string(), name.to_string())));
+        }
         let mut next = 0;
         while next < found.names.len() {
             let (of_type, name) = found.names[next].clone();

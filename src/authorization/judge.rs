@@ -106,17 +106,45 @@ impl Host for Session {
     }
 }
 
-/// Answers from memory, or by reading.
-pub fn check(store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
-    let Question { realm, subject, scope, resource_type, resource } = *question;
+/// Answers one question, from memory or by reading.
+pub fn check_one(question: &Question, context: &Context) -> Result<bool> {
     if !question.can_be() {
         return Ok(false);
     }
-    let (tag, texts) = match resource {
-        None => (Tag::OnType, &[realm, subject, scope, resource_type][..]),
-        Some(resource) => (Tag::OnResource, &[realm, subject, scope, resource_type, resource][..]),
-    };
-    match memory::recall(tag, texts) {
+    match recall(question) {
+        Some(Entry::Answer(permitted)) => Ok(permitted),
+        recalled => check_from(&mut Store::new(), recalled, question, context),
+    }
+}
+
+/// The same, for one question of several.
+pub fn check(store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
+    if !question.can_be() {
+        return Ok(false);
+    }
+    check_from(store, recall(question), question, context)
+}
+
+fn recall(question: &Question) -> Option<Entry> {
+    let Question { realm, subject, scope, resource_type, resource } = *question;
+    match resource {
+        None => memory::recall(Tag::OnType, &[realm, subject, scope, resource_type]),
+        Some(resource) => memory::recall(Tag::OnResource, &[realm, subject, scope, resource_type, resource]),
+    }
+}
+
+fn remember(question: &Question, entry: Entry, payload: usize) {
+    let Question { realm, subject, scope, resource_type, resource } = *question;
+    match resource {
+        None => memory::remember(Tag::OnType, &[realm, subject, scope, resource_type], entry, payload),
+        Some(resource) => {
+            memory::remember(Tag::OnResource, &[realm, subject, scope, resource_type, resource], entry, payload);
+        }
+    }
+}
+
+fn check_from(store: &mut Store, recalled: Option<Entry>, question: &Question, context: &Context) -> Result<bool> {
+    match recalled {
         Some(Entry::Answer(permitted)) => return Ok(permitted),
         Some(Entry::Findings(findings)) => {
             store.begin_question();
@@ -127,12 +155,12 @@ pub fn check(store: &mut Store, question: &Question, context: &Context) -> Resul
     match answer(store, question)? {
         Answer::Findings(findings) if findings.depend_on_policies() => {
             let (bytes, findings) = (findings.bytes(), Rc::new(findings));
-            memory::remember(tag, texts, Entry::Findings(findings.clone()), bytes);
+            remember(question, Entry::Findings(findings.clone()), bytes);
             findings.permit(store, question, context)
         }
         answer => {
             let permitted = answer.permits(store, question, context)?;
-            memory::remember(tag, texts, Entry::Answer(permitted), 0);
+            remember(question, Entry::Answer(permitted), 0);
             Ok(permitted)
         }
     }

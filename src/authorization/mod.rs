@@ -17,6 +17,7 @@ mod judge;
 mod listing;
 mod memory;
 mod names;
+mod order;
 mod places;
 mod plan;
 mod policy;
@@ -26,7 +27,7 @@ mod subject;
 use crate::access::{self, Level};
 use crate::db::call::Call;
 use crate::db::returns::ResultSet;
-use crate::db::{allocate, invalidation, json};
+use crate::db::{allocate, argument, invalidation, json};
 use crate::error::{Error, Result, readable, required};
 use judge::{Context, MOST_NAME, MOST_RESOURCE, Question};
 use pgrx::pg_sys::panic::ErrorReport;
@@ -57,7 +58,7 @@ fn check_permission(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<boo
     }
     memory::refresh();
     let question = Question { realm, subject, scope, resource_type, resource: call.text(4) };
-    Ok(judge::check(&mut Store::new(), &question, &Context::new(call.jsonb(5))?)?)
+    Ok(judge::check_one(&question, &Context::new(call.jsonb(5))?)?)
 }
 
 /// So many questions are answered at once, in answers of so many bytes.
@@ -310,11 +311,27 @@ fn implied_circle(
     let mut asked = Vec::new();
     for (resource_type, scope) in types.iter().flatten().zip(scopes.iter().flatten()) {
         if resource_type.len().max(scope.len()) <= MOST_NAME {
-            allocate::push(&mut asked, (resource_type.to_string(), scope.to_string()))?;
+            allocate::push(&mut asked, (resource_type, scope))?;
         }
     }
-    let circle = Store::new().implied_circle(realm, asked)?;
+    let circle = Store::new().implied_circle(realm, &asked)?;
     Ok(circle.map(|path| path.into_iter().map(|(resource_type, scope)| format!("{resource_type}.{scope}")).collect()))
+}
+
+/// See the comment on `identity_internal.keycloak_order` in `sql/64_keycloak.sql`.
+#[pg_extern(sql = false)]
+fn keycloak_order(
+    ids: Array<&str>,
+    wholes: Array<&str>,
+    parts: Array<&str>,
+) -> std::result::Result<Vec<String>, ErrorReport> {
+    // A place, a count, a list and an entry of a map for each, and as much again while they grow.
+    allocate::ensure((ids.len() + parts.len()).saturating_mul(400))?;
+    let ids: Vec<&str> = ids.iter().flatten().collect();
+    let made_of: Vec<(&str, &str)> = wholes.iter().flatten().zip(parts.iter().flatten()).collect();
+    let order = order::after_parts(&ids, &made_of);
+    allocate::ensure(order.iter().map(|id| id.len() + 100).sum())?;
+    Ok(order.into_iter().map(str::to_string).collect())
 }
 
 /// Whether a subject is a container, or is in it. Nothing remembered is asked: this decides what may be written.
@@ -373,9 +390,9 @@ fn collapse_permissions(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
-    let (realm, resource_type) = (required("realm", realm)?, required("resource_type", resource_type)?);
-    access::require(Level::Admin, Some(realm))?;
-    let (resources, dry_run) = (required("resources", resources)?, required("dry_run", dry_run)?);
+    let (realm, resource_type) = (argument::name("realm", realm)?, argument::name("resource_type", resource_type)?);
+    access::require(Level::Admin, Some(&realm))?;
+    let (resources, dry_run) = (argument::source("resources", resources)?, required("dry_run", dry_run)?);
     result.open();
-    Ok(collapse::collapse(realm, resource_type, resources, dry_run, &mut result)?)
+    Ok(collapse::collapse(&realm, &resource_type, &resources, dry_run, &mut result)?)
 }
