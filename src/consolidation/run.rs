@@ -7,7 +7,7 @@ use crate::consolidation::roll::{self, Roll};
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt::{self, Failure};
 use crate::db::catalog::{Column, Table};
-use crate::db::{session, source, spi};
+use crate::db::{allocate, session, source, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame};
 use crate::import::stage;
@@ -83,8 +83,7 @@ impl Run<'_> {
     fn take(&self, names: &str, taken: &mut Taken) -> Result<()> {
         spi::stream(names, |row| {
             let name = row.get::<String>(1)?.unwrap_or_default();
-            taken.insert(hash(&self.target.normalize.key_of(&name)));
-            Ok(())
+            allocate::insert(taken, hash(&self.target.normalize.key_of(&name)))
         })
     }
 

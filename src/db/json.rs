@@ -3,7 +3,7 @@
 use crate::db::allocate;
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
-use pgrx::{AnyElement, IntoDatum};
+use pgrx::{AnyElement, FromDatum, IntoDatum};
 use serde_json::Value;
 use std::ffi::{CStr, CString};
 
@@ -32,6 +32,25 @@ pub fn with_printed<T>(value: pg_sys::Datum, work: impl FnOnce(&[u8]) -> T) -> T
         CStr::from_ptr(pg_sys::pg_server_to_any(text, length, pg_sys::pg_enc::PG_UTF8 as i32))
     };
     work(printed.to_bytes())
+}
+
+/// A jsonb value of a query's result, as it is printed. It may be nested as deep as it likes.
+pub struct Printed(pub String);
+
+impl FromDatum for Printed {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, null: bool, _: pg_sys::Oid) -> Option<Self> {
+        (!null).then(|| with_printed(datum, |printed| Printed(String::from_utf8_lossy(printed).into_owned())))
+    }
+}
+
+impl IntoDatum for Printed {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(jsonb(&self.0))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
 }
 
 /// Refuses a jsonb value of more than `most` bytes, before it is looked at.

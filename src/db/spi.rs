@@ -1,9 +1,11 @@
 //! Running SQL in the caller's transaction, with the caller's rights.
 
+use crate::db::allocate;
+use crate::db::json::Printed;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, JsonB};
+use pgrx::{FromDatum, IntoDatum};
 use serde::de::DeserializeOwned;
 
 /// Runs one statement; returns the number of rows it processed.
@@ -52,9 +54,8 @@ pub fn number(sql: &str, args: &[DatumWithOid]) -> Result<i64> {
 
 /// Reads the one jsonb value of a query into a Rust type.
 pub fn document<T: DeserializeOwned>(sql: &str, args: &[DatumWithOid]) -> Result<T> {
-    let json = value::<JsonB>(sql, args)?.map_or(serde_json::Value::Null, |j| j.0);
-    serde_json::from_value(json)
-        .map_err(|e| Error::new("XX000", format!("pg_identity could not read the catalog: {e}")))
+    let json = value::<Printed>(sql, args)?.map_or("null".to_owned(), |json| json.0);
+    serde_json::from_str(&json).map_err(|e| Error::new("XX000", format!("pg_identity could not read the catalog: {e}")))
 }
 
 /// Runs a query and hands its rows to `each`, a batch of `BATCH` at a time, in bounded memory.
@@ -76,6 +77,23 @@ pub fn texts(sql: &str) -> Result<Vec<String>> {
     stream(sql, |row| {
         texts.extend(row.get::<String>(1)?);
         Ok(())
+    })?;
+    Ok(texts)
+}
+
+/// As `texts`, for a list of the caller's: one with more than `most` elements is refused.
+pub fn list(name: &str, sql: &str, most: usize) -> Result<Vec<String>> {
+    let mut texts = Vec::new();
+    stream(sql, |row| {
+        if texts.len() == most {
+            return Err(Error::new("54000", format!("{name} is too large"))
+                .detail(format!("It has more than {most} rows."))
+                .hint(format!("Give at most {most}.")));
+        }
+        match row.get::<&str>(1)? {
+            Some(text) => allocate::push(&mut texts, allocate::text(text)?),
+            None => Ok(()),
+        }
     })?;
     Ok(texts)
 }

@@ -3,6 +3,7 @@
 use crate::db::attempt::{self, Failure};
 use crate::db::bulk;
 use crate::db::catalog::{self, Key, Name};
+use crate::db::json::Printed;
 use crate::db::progress::Phase;
 use crate::db::spi::Cursor;
 use crate::db::spool::Spool;
@@ -430,7 +431,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let sql = self.statements().key_of_row(position, &self.rows, row);
-        Ok(self.value::<pgrx::JsonB>(&sql, &[])?.map(|json| json.0.to_string()))
+        Ok(self.value::<Printed>(&sql, &[])?.map(|json| json.0))
     }
 
     /// Fires the BEFORE triggers on the losers of a range, without inserting them, and looks at what they become. What

@@ -34,6 +34,9 @@ pub struct Request {
 const BATCH: i64 = 2_000;
 const BATCH_BYTES: usize = 8 << 20;
 
+/// A list of domains is held in memory.
+const MOST_DOMAINS: usize = 1_000_000;
+
 pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
     let site = session::as_owner(owner, || site_id(&request))?;
@@ -42,8 +45,11 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     request.mapping.check_columns(&columns)?;
     if let Domains::Source(source) = &request.rules.disposable_domains {
         let hint = "Give an array, or a relation or a query with the domains alone: 'SELECT domain FROM disposable'.";
-        request.rules.disposable_domains =
-            Domains::listed(spi::texts(&source::list(source, "disposable_domains", hint)?)?);
+        request.rules.disposable_domains = Domains::listed(spi::list(
+            "disposable_domains",
+            &source::list(source, "disposable_domains", hint)?,
+            MOST_DOMAINS,
+        )?);
     }
     lock_realm(&request.realm)?;
     result.open();
