@@ -373,7 +373,7 @@ COMMENT ON FUNCTION identity_internal.implied_circle(text, text[], text[]) IS
 CREATE FUNCTION identity_internal.circle(names text[], separator text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_to_string(CASE WHEN cardinality(names) > 20 THEN names[:10] || '...'::text || names[cardinality(names) - 9:] ELSE names END, separator)
+    SELECT array_to_string(CASE WHEN array_ndims(names) = 1 AND cardinality(names) > 20 THEN names[:10] || '...'::text || names[cardinality(names) - 9:] ELSE names END, separator)
 $$;
 COMMENT ON FUNCTION identity_internal.circle(text[], text) IS 'Internal: a circle as a message shows it: a long one without what is in its middle';
 

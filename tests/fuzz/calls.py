@@ -223,6 +223,7 @@ class Callers:
                     return
 
     def look_for_gains(self, session, before, sql):
+        session.execute("SET client_encoding = 'UTF8'")  # A source may have set another.
         after = session.execute(GAINS).fetchone()
         gained = [what for what, one, other in zip(GAINS_ARE, before, after) if one != other]
         if gained:

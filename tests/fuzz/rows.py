@@ -333,7 +333,7 @@ class Runner:
             self.apply_settings()
             for statement in Judge(self.case).statements():
                 self.run_sql(statement)
-            self.run_sql("RESET ROLE; RESET ALL")
+            self.run_sql("RESET ROLE; RESET ALL; SET CONSTRAINTS ALL IMMEDIATE")
             verdicts = self.read_verdicts()
             wanted = self.contents()
         finally:
@@ -422,7 +422,7 @@ class Runner:
         expected = before if given_up else wanted
         for name in expected:
             if got[name] != expected[name]:
-                missing, extra = list((expected[name] - got[name]).elements()), list((got[name] - expected[name]).elements())
+                missing, extra = ([row[:300] for row in rows.elements()] for rows in (expected[name] - got[name], got[name] - expected[name]))
                 self.differ(0, name, f"missing: {missing[:5]}, not wanted: {extra[:5]} ({len(missing)} and {len(extra)})")
         if dry is not None and not case.isolation and self.without_places(dry) != self.without_places(report):
             n = next(n for n in self.numbers if self.without_places(dry).get(n) != self.without_places(report).get(n))
