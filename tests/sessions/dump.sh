@@ -109,3 +109,25 @@ for whoever in "SET SESSION AUTHORIZATION $role" "SET ROLE $role"; do
     expect "a row without its references after $whoever" 'ERROR:  query would be affected by row-level security policy for table "identities"' "$(head -n 1 <<<"$refused")"
 done
 ask -c "SELECT identity.revoke_access('$role')" >/dev/null
+
+# Who can dump: a superuser, and a role that reads everything past row-level security; nobody by a level. Who can restore: a superuser.
+reader=identity_dump_reader owner=identity_dump_owner
+ask 2>/dev/null <<SQL
+DROP ROLE IF EXISTS $reader, $owner;
+CREATE ROLE $reader LOGIN BYPASSRLS;
+GRANT pg_read_all_data TO $reader;
+CREATE ROLE $owner LOGIN;
+ALTER ROLE $role LOGIN;
+SELECT identity.grant_access('$role', 'admin');
+SQL
+forget_roles() { psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $restored WITH (FORCE)" -c "DROP ROLE $reader" -c "DROP ROLE $owner"; }
+trap 'rm -rf "$dumps"; forget_roles; ask -c "DROP OWNED BY $role" -c "DROP ROLE $role"' EXIT
+sorted() { grep -v '^\\\(un\)\?restrict' | sort | md5sum; }
+expect "a dump by pg_read_all_data with BYPASSRLS" "$(pg_dump | sorted)" "$(pg_dump -U "$reader" | sorted)"
+refused=$(pg_dump -U "$role" -f /dev/null -t identity.identities 2>&1 || true)
+grep -q 'row-level security policy for table "identities"' <<<"$refused" || { echo "NOT OK: a dump by level admin: $refused"; exit 1; }
+echo "ok: a dump by level admin is refused"
+psql -Xq -d postgres -c "DROP DATABASE IF EXISTS $restored WITH (FORCE)" -c "CREATE DATABASE $restored OWNER $owner"
+refused=$(pg_restore -U "$owner" -d "$restored" --exit-on-error "$dumps/custom" 2>&1 || true)
+grep -q 'permission denied to create extension "pg_identity"' <<<"$refused" || { echo "NOT OK: a restore by the database's owner: $refused"; exit 1; }
+echo "ok: a restore by the database's owner is refused"
