@@ -7,8 +7,8 @@ mod gate;
 mod level;
 mod realms;
 
-use crate::db::session;
 use crate::db::sql::literal;
+use crate::db::{reserve, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -18,6 +18,8 @@ pub use level::Level;
 /// Raises where the current role may not act on `realm` at this level. `None`: the function has to say itself that a realm is
 /// missing; '' is the database as a whole, which belongs to those who have all realms.
 pub fn require(level: Level, realm: Option<&str>) -> Result<()> {
+    // What asks here goes on to run statements.
+    reserve::hold()?;
     let realms = realms::of_current_role(Some(level))?;
     if realms.is_empty() {
         return Err(lacks(level));

@@ -18,6 +18,7 @@ pub mod plan;
 pub mod progress;
 pub mod receive;
 pub mod replication;
+pub mod reserve;
 pub mod returns;
 pub mod role;
 pub mod scan;
