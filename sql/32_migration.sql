@@ -307,16 +307,6 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
-CREATE FUNCTION identity_internal.login_subject(realm text, login text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    -- Of a name that nobody has only the hash is kept: people type their password there.
-    SELECT COALESCE(
-        (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates($1, $2) AS c LIMIT 1),
-        'login:' || encode(sha256(convert_to(identity_internal.login_key(COALESCE($2, '')), 'UTF8')), 'hex'))
-$$;
-COMMENT ON FUNCTION identity_internal.login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
-
 CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text)
 RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -353,13 +343,23 @@ RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    address CONSTANT text := context ->> 'ip';
-    subject CONSTANT text := identity_internal.login_subject(realm, login);
+    address CONSTANT text := identity_internal.context_address(context);
+    name CONSTANT text := identity_internal.key_as_counted(realm, identity_internal.login_key(COALESCE(login, '')));
+    -- Whose failures these are as well; of a name that is nobody's its own.
+    subject text := name;
+    owner uuid;
     who record;
+    start record;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     promoted := false;
-    retry_after := identity_internal.login_wait(realm, subject, address);
+    SELECT c.identity_id, COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) INTO who
+    FROM identity_internal.candidates(realm, login) AS c LIMIT 1;
+    IF FOUND THEN
+        SELECT who.identity_id, who.coalesce INTO owner, subject;
+    END IF;
+    SELECT b.* INTO start FROM identity_internal.login_begins(realm, name, subject, owner, address) AS b;
+    retry_after := start.wait;
     IF retry_after IS NOT NULL THEN
         verdict := 'throttled';
         reason := 'throttled';
@@ -372,10 +372,10 @@ BEGIN
         END IF;
         IF identity_id IS NULL THEN
             verdict := 'denied';
-            PERFORM identity_internal.login_failed(realm, subject, address);
+            PERFORM identity_internal.login_failed(realm, name, subject, owner, address, start.slot);
         ELSE
             verdict := 'authenticated';
-            PERFORM identity_internal.login_succeeded(realm, subject);
+            PERFORM identity_internal.login_succeeded(realm, name, identity_id, address, start.failed_before, start.slot);
         END IF;
         IF verdict = 'authenticated' AND who.via = 'former name' THEN
             renamed_to := identity_internal.current_login(realm, identity_id);

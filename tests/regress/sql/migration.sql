@@ -103,7 +103,8 @@ SELECT * FROM identity.login_candidates('moving', 'nopass');
 -- Too many failures: then even the right password has to wait, until an administrator or the time clears them.
 SET identity.login_max_failures = 3;
 SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'carol', 'wrong' || n, '{"ip": "192.0.2.7"}');
-SELECT verdict, reason, retry_after > '10 min' AS later FROM identity.authenticate('moving', 'carol@forum.example', 'carol secret');
+SELECT verdict, reason, retry_after > '10 min' AS later FROM identity.authenticate('moving', 'carol', 'carol secret', '{"ip": "192.0.2.7"}');
+SELECT verdict, reason FROM identity.authenticate('moving', 'carol@forum.example', 'carol secret', '{"ip": "192.0.2.7"}');
 SELECT verdict FROM identity.authenticate('moving', 'fz_bob', 'forum secret');
 SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'my password', 'wrong' || n);
 SELECT verdict FROM identity.authenticate('moving', 'my password', 'wrong');
