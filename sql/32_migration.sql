@@ -233,34 +233,6 @@ COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
 status: promoted; promoted before, linked (identity_id is the one he has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
 Errors: 42704 no such realm, site or user.';
 
--- Who has the next name in the order of keys: always the same one for the same login, with a scheme that others have too.
-CREATE FUNCTION identity_internal.decoy(realm text, login text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH asked AS MATERIALIZED (SELECT identity_internal.login_key(COALESCE($2, '')) COLLATE "C" AS key)
-    SELECT h.hash FROM asked AS a
-    CROSS JOIN (VALUES (1), (2)) AS p (place)
-    CROSS JOIN LATERAL (
-        (SELECT n.key, c.config ->> 'hashed_password' AS hash
-         FROM identity.identifiers AS n JOIN identity.credentials AS c USING (realm, identity_id)
-         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND c.type = 'password' AND c.config ? 'hashed_password'
-         ORDER BY n.key LIMIT 1)
-        UNION ALL
-        (SELECT n.key, s.password_hash
-         FROM identity.staged_identifiers AS n JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND s.password_hash IS NOT NULL
-         ORDER BY n.key LIMIT 1)) AS h
-    ORDER BY p.place, h.key LIMIT 1
-$$;
-COMMENT ON FUNCTION identity_internal.decoy(text, text) IS 'Internal: the password hash of somebody of the realm, the same for the same login; NULL where nobody has one';
-
-CREATE FUNCTION identity_internal.password_matches(hash text, password text) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN h.supported THEN identity.verify_password($1, $2) ELSE false END FROM identity.inspect_password_hash($1) AS h
-$$;
-COMMENT ON FUNCTION identity_internal.password_matches(text, text) IS 'Internal: identity.verify_password(), false for a hash that it does not know';
-
 CREATE FUNCTION identity_internal.current_login(realm text, identity_id uuid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -307,26 +279,34 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
+-- Whatever the name is, the same is looked up, and as many hashes are verified as for some name of the realm.
 CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text)
 RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    decoys CONSTANT text[] := identity_internal.decoys(realm, login);
     candidate record;
     owner record;
     candidates int := 0;
+    verified int := 0;
     matches int := 0;
+    decoy text;
 BEGIN
     FOR candidate IN SELECT c.* FROM identity_internal.candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
-        -- Who has no password takes as long as who has one.
-        IF identity_internal.password_matches(COALESCE(candidate.hash, identity_internal.decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
+        CONTINUE WHEN candidate.hash IS NULL OR identity_internal.hash_outline(candidate.hash) IS NULL;
+        verified := verified + 1;
+        IF identity.verify_password(candidate.hash, password) THEN
             matches := matches + 1;
             owner := candidate;
         END IF;
     END LOOP;
-    IF candidates = 0 THEN
-        PERFORM identity_internal.password_matches(identity_internal.decoy(realm, login), password);
+    -- Nobody, and whoever has no password that can be verified, takes as long as somebody else.
+    IF verified = 0 THEN
+        FOREACH decoy IN ARRAY COALESCE(decoys, '{}') LOOP
+            PERFORM identity_internal.hash_outline(decoy), identity.verify_password(decoy, password);
+        END LOOP;
     END IF;
     IF matches = 1 THEN
         RETURN QUERY SELECT CASE WHEN NOT owner.active THEN 'identity_inactive' END, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.via, owner.hash;
@@ -396,5 +376,5 @@ AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
 verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
-A wrong password never falls through to another person. An unknown login takes as long as a wrong password. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
-Errors: 42704 no such realm, 22023 an "ip" that is none.';
+A wrong password never falls through to another person. An unknown login makes the work of a password of the realm: which, is drawn for each name by a secret of the realm. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
+Errors: 42704 no such realm, 22023 a context of another form.';

@@ -161,6 +161,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     DELETE FROM identity_internal.login_secrets AS s WHERE s.realm = OLD.name;
+    DELETE FROM identity_internal.login_decoys AS d WHERE d.realm = OLD.name;
     RETURN NULL;
 END
 $$;

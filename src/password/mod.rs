@@ -9,6 +9,7 @@ mod draft;
 mod encoding;
 mod hash;
 mod kdf;
+mod outline;
 #[cfg(test)]
 mod tests;
 
@@ -110,6 +111,12 @@ fn inspect_password_hash(
     };
     let parameters = parameters.map(|p| JsonB(Value::Object(p)));
     TableIterator::once((scheme.map(str::to_string), parameters, problem.is_none(), problem))
+}
+
+/// See the comment on `identity_internal.hash_outline` in `sql/51_decoys.sql`.
+#[pg_extern(sql = false)]
+fn hash_outline(hash: &str) -> Option<String> {
+    outline::of(hash)
 }
 
 #[pg_extern(sql = false)]
