@@ -23,13 +23,24 @@ CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS vo
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
-'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
+'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism, within those that the superuser''s settings allow, and only where the new hash is not weaker than the old one; NULL: hashes stay as they are.
 Errors: 42704 no such realm, 22023 unknown scheme.';
 
 CREATE FUNCTION identity_internal.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'hash_password_wrapper';
 COMMENT ON FUNCTION identity_internal.hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
+
+CREATE FUNCTION identity_internal.is_weaker_hash(hash text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'is_weaker_hash_wrapper';
+COMMENT ON FUNCTION identity_internal.is_weaker_hash(text) IS
+'Internal: whether a hash that identity_internal.hash_password() makes now is stronger than this one; or as strong, where this one is of another scheme';
+
+CREATE FUNCTION identity_internal.password_fits(password text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'password_fits_wrapper';
+COMMENT ON FUNCTION identity_internal.password_fits(text) IS 'Internal: whether a password is not longer than those that are verified';
 
 CREATE FUNCTION identity_internal.login_key(login text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -104,6 +115,16 @@ COMMENT ON FUNCTION identity.login_candidates(text, text) IS
 'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
 layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
 
+CREATE FUNCTION identity_internal.is_verified_by_another(realm text, key text, identity_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM identity.addresses AS a
+        WHERE a.realm = $1 AND a.role IN ('verifiable', 'recovery') AND a.via IN ('email', 'sms') AND a.key = $2 COLLATE "C" AND a.verified
+          AND a.identity_id IS DISTINCT FROM $3)
+$$;
+COMMENT ON FUNCTION identity_internal.is_verified_by_another(text, text, uuid) IS 'Internal: whether another identity has a name as a verified address';
+
 CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
 RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -112,6 +133,16 @@ AS $$
     FROM identity.staged_identifiers AS n
     JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
     WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+    UNION ALL
+    -- Whoever has no other name would take one that somebody else has proved to be theirs.
+    SELECT DISTINCT 'addresses_pkey', jsonb_build_object('realm', a.realm, 'key', a.key), jsonb_build_object('realm', a.realm, 'id', a.identity_id)
+    FROM identity.staged_identifiers AS n
+    JOIN identity.addresses AS a ON a.realm = n.realm AND a.verified AND a.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
+    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+      AND NOT EXISTS (
+        SELECT FROM identity.staged_identifiers AS o
+        WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in
+          AND NOT identity_internal.is_verified_by_another(o.realm, identity.normalize_identifier(o.kind, o.value), NULL))
     UNION ALL
     SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
     FROM identity.sites AS t JOIN identity.identities AS i ON i.realm = t.realm AND i.external_id = t.name || ':' || $3
@@ -136,17 +167,12 @@ BEGIN
         SELECT jsonb_object_agg(m.kind, m.value) AS names FROM identity.staged_identifiers AS m
         WHERE (m.realm, m.site_id, m.original_id) = (staged.realm, staged.site_id, staged.original_id)) AS n
     WHERE (t.realm, t.site_id) = (staged.realm, staged.site_id);
-    INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
-    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
-    -- Who was staged long ago may have a key of an earlier version.
-    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
-    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
-    ORDER BY k.key, n.kind;
     IF hash IS NOT NULL THEN
         INSERT INTO identity.credentials (realm, identity_id, type, config)
         VALUES (staged.realm, new_id, 'password', jsonb_build_object('hashed_password', hash));
     END IF;
-    -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account.
+    -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account. If another session
+    -- is writing it, this waits, and finds below whose it is.
     INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
     SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, new_id, v.verified,
         CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
@@ -154,8 +180,21 @@ BEGIN
     CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN staged.email_verified ELSE staged.phone_verified END AS verified) AS v
     CROSS JOIN (VALUES ('verifiable'), ('recovery')) AS r (role)
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.kind <> 'username'
-      AND (r.role = 'verifiable' OR v.verified)
+      AND (r.role = 'verifiable' OR v.verified) AND NOT identity_internal.is_verified_by_another(n.realm, n.key, new_id)
     ON CONFLICT DO NOTHING;
+    -- Nor does such an address become a login name, whichever kind of name it is here.
+    INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
+    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    -- Who was staged long ago may have a key of an earlier version.
+    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
+      AND NOT identity_internal.is_verified_by_another(n.realm, k.key, new_id)
+    ORDER BY k.key, n.kind;
+    IF NOT FOUND AND EXISTS (
+        SELECT FROM identity.staged_identifiers AS n
+        WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in) THEN
+        RAISE EXCEPTION 'every login name is a verified address of somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
+    END IF;
     UPDATE identity.staged_identities AS s
     SET state = 'promoted', identity_id = new_id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
         display_name = NULL, traits = '{}', changed_at = now()
@@ -196,8 +235,8 @@ BEGIN
     END IF;
     BEGIN
         RETURN QUERY SELECT 'promoted', identity_internal.write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
-    EXCEPTION WHEN unique_violation THEN
-        -- Another session was faster.
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        -- Another session was faster; or somebody's own constraint refuses the row, which is not shown: it has secrets.
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
         RETURN QUERY
         SELECT 'conflict', NULL::uuid, COALESCE(c.constraint_name, refused), c.key, c.existing
@@ -241,6 +280,23 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.current_login(text, uuid) IS 'Internal: a name that an identity logs in with: its username, if it has one';
 
+-- A constraint that somebody has added may refuse the new hash; what it says of the row would have both hashes in it. The old one stays then.
+CREATE FUNCTION identity_internal.renew_hash(realm text, identity_id uuid, hash text, renewed text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused text;
+BEGIN
+    UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
+    WHERE c.realm = $1 AND c.identity_id = $2 AND c.type = 'password' AND c.config ->> 'hashed_password' = hash;
+EXCEPTION WHEN integrity_constraint_violation THEN
+    GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
+    RAISE WARNING 'constraint "%" of identity.credentials refuses a new password hash', refused
+        USING DETAIL = 'The identity logs in, and keeps the hash that it has.';
+END
+$$;
+COMMENT ON FUNCTION identity_internal.renew_hash(text, uuid, text, text) IS 'Internal: replaces a password hash, if it is still the one that the password was verified by';
+
 -- The password was right: the way into the main tables, and the notices that need no sending any more.
 CREATE FUNCTION identity_internal.admit(realm text, layer text, identity_id uuid, site_id int, original_id text, hash text, password text)
 RETURNS TABLE (admitted uuid, promoted boolean, problem text)
@@ -251,13 +307,11 @@ DECLARE
     renewed text;
     outcome record;
 BEGIN
-    IF scheme <> (SELECT h.scheme FROM identity.inspect_password_hash(hash) AS h) THEN
+    IF scheme = 'argon2id' AND identity_internal.is_weaker_hash(hash) THEN
         renewed := identity_internal.hash_password(password);
     END IF;
     IF layer = 'main' THEN
-        UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
-        WHERE renewed IS NOT NULL AND c.realm = $1 AND c.identity_id = $3 AND c.type = 'password'
-          AND c.config ->> 'hashed_password' = hash;
+        PERFORM identity_internal.renew_hash(realm, identity_id, hash, renewed) WHERE renewed IS NOT NULL;
         RETURN QUERY SELECT $3, false, NULL;
         RETURN;
     END IF;
@@ -330,6 +384,7 @@ DECLARE
     owner uuid;
     who record;
     start record;
+    via text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     promoted := false;
@@ -344,8 +399,13 @@ BEGIN
         verdict := 'throttled';
         reason := 'throttled';
     ELSE
-        SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
-        reason := who.problem;
+        IF NOT identity_internal.password_fits(password) THEN
+            reason := 'password_too_long';
+        ELSE
+            SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
+            reason := who.problem;
+            via := who.via;
+        END IF;
         IF reason IS NULL THEN
             SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
             FROM identity_internal.admit(realm, who.layer, who.identity_id, who.site_id, who.original_id, who.hash, password) AS a;
@@ -357,7 +417,7 @@ BEGIN
             verdict := 'authenticated';
             PERFORM identity_internal.login_succeeded(realm, name, identity_id, address, start.failed_before, start.slot);
         END IF;
-        IF verdict = 'authenticated' AND who.via = 'former name' THEN
+        IF verdict = 'authenticated' AND via = 'former name' THEN
             renamed_to := identity_internal.current_login(realm, identity_id);
             reason := 'former_name';
         END IF;
@@ -375,6 +435,6 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
-verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
+verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, password_too_long (more than 4096 bytes; nothing is verified), ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
 A wrong password never falls through to another person. An unknown login makes the work of a password of the realm: which, is drawn for each name by a secret of the realm. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
 Errors: 42704 no such realm, 22023 a context of another form.';

@@ -5,7 +5,7 @@
 -- realm's secret: always the same one, as often each as among the names of the realm. No other name's hash has a say in it.
 
 CREATE FUNCTION identity_internal.hash_outline(hash text) RETURNS text
-LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
+LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'hash_outline_wrapper';
 COMMENT ON FUNCTION identity_internal.hash_outline(text) IS
 'Internal: a hash that takes as long to verify, and has nothing of the password or the salt; NULL where the hash cannot be verified';

@@ -79,8 +79,11 @@ SET identity.former_name_grace = 0;
 SELECT verdict, renamed_to, reason FROM identity.authenticate('moving', 'bob', 'forum secret');
 RESET identity.former_name_grace;
 SHOW identity.former_name_grace;
--- Now it belongs to another.
+-- Nobody else gets it so long; then it belongs to another.
+SELECT status, message LIKE 'the username was a login name of a user of site forum until %' AS says FROM identity.import_identities('moving', '[{"traits": {"username": "bob"}}]');
+SET identity.former_name_grace = 0;
 SELECT status FROM identity.import_identities('moving', '[{"traits": {"username": "bob"}}]');
+RESET identity.former_name_grace;
 SELECT verdict, renamed_to, reason FROM identity.authenticate('moving', 'bob', 'forum secret');
 
 -- An application that verifies by itself.
