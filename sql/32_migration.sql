@@ -345,13 +345,14 @@ DECLARE
     candidates int := 0;
     verified int := 0;
     matches int := 0;
+    fits boolean;
     decoy text;
 BEGIN
     FOR candidate IN SELECT c.* FROM identity_internal.candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
-        CONTINUE WHEN candidate.hash IS NULL OR identity_internal.hash_outline(candidate.hash) IS NULL;
-        verified := verified + 1;
-        IF identity.verify_password(candidate.hash, password) THEN
+        SELECT identity.verify_password(candidate.hash, password) INTO fits FROM identity.inspect_password_hash(candidate.hash) AS h WHERE h.supported;
+        verified := verified + FOUND::int;
+        IF fits THEN
             matches := matches + 1;
             owner := candidate;
         END IF;
@@ -359,7 +360,7 @@ BEGIN
     -- Nobody, and whoever has no password that can be verified, takes as long as somebody else.
     IF verified = 0 THEN
         FOREACH decoy IN ARRAY COALESCE(decoys, '{}') LOOP
-            PERFORM identity_internal.hash_outline(decoy), identity.verify_password(decoy, password);
+            SELECT identity.verify_password(decoy, password) INTO fits FROM identity.inspect_password_hash(decoy) AS h WHERE h.supported;
         END LOOP;
     END IF;
     IF matches = 1 THEN

@@ -141,14 +141,25 @@ CREATE TABLE identity_internal.login_secrets (
 SELECT pg_catalog.pg_extension_config_dump('identity_internal.login_secrets', '');
 COMMENT ON TABLE identity_internal.login_secrets IS 'Internal: a random secret of each realm. Nobody has a right on it';
 
+CREATE FUNCTION identity_internal.add_secret(realm text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO identity_internal.login_secrets (realm, secret)
+    VALUES ($1, decode(replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''), 'hex')) ON CONFLICT DO NOTHING
+$$;
+COMMENT ON FUNCTION identity_internal.add_secret(text) IS 'Internal: draws a secret for a realm that has none';
+
 -- A dump brings the secrets of its realms, before or after the realms themselves.
 CREATE FUNCTION identity_internal.draw_secret() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM identity_internal.login_secrets AS s WHERE s.realm = OLD.name;
+        DELETE FROM identity_internal.login_decoys AS d WHERE d.realm = OLD.name;
+    END IF;
     IF NOT identity_internal.restoring() THEN
-        INSERT INTO identity_internal.login_secrets (realm, secret)
-        VALUES (NEW.name, decode(replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''), 'hex')) ON CONFLICT DO NOTHING;
+        PERFORM identity_internal.add_secret(NEW.name);
     END IF;
     RETURN NULL;
 END

@@ -119,6 +119,8 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('pg_identity: decoys of ' || realm, 0)) THEN
         RETURN COALESCE(kept.outlines, identity_internal.sample_outlines(realm));
     END IF;
+    -- A realm that came by replication has none yet.
+    PERFORM identity_internal.add_secret(realm);
     made := identity_internal.sample_outlines(realm);
     IF kept.outlines <> '[]' AND identity_internal.outlines_apart(made, kept.outlines) < 0.05 THEN
         made := kept.outlines;

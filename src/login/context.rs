@@ -135,7 +135,9 @@ fn object<'a>(path: &str, value: &'a Value) -> Checked<&'a Map<String, Value>> {
 fn texts(path: &str, value: &Value) -> Checked<Vec<String>> {
     let array = value.as_array().ok_or_else(|| format!("{path} is {}, not an array of strings.", kind(value)))?;
     let text = |v: &Value| {
-        v.as_str().map(str::to_string).ok_or_else(|| format!("{path} has an element that is {}, not a string.", kind(v)))
+        v.as_str()
+            .map(str::to_string)
+            .ok_or_else(|| format!("{path} has an element that is {}, not a string.", kind(v)))
     };
     array.iter().map(text).collect()
 }
@@ -187,7 +189,10 @@ mod tests {
             (json!({"organizations": []}), "organizations is an array, not an object."),
             (json!({"organizations": {"a": [["totp"], []]}}), "organizations.a is an array, not an object."),
             (json!({"organizations": {"a": {"factor": []}}}), "organizations.a.factor is no key of it."),
-            (json!({"organizations": {"a": {"sso": {}}}}), "organizations.a.sso is an object, not an array of strings."),
+            (
+                json!({"organizations": {"a": {"sso": {}}}}),
+                "organizations.a.sso is an object, not an array of strings.",
+            ),
             (
                 json!({"failed_factors": ["x".repeat(65)]}),
                 "failed_factors has more than 20 elements, or one of more than 64 bytes.",

@@ -376,7 +376,8 @@ fn login_begins(
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
     let held = by_name(realm, name, subject, identity_id, address)?.enter()?;
-    let values = [held.wait.map(interval).transpose()?.into_datum(), held.failed_before.into_datum(), held.slot.into_datum()];
+    let values =
+        [held.wait.map(interval).transpose()?.into_datum(), held.failed_before.into_datum(), held.slot.into_datum()];
     // SAFETY: this is the call that is being served; the values are those of its OUT parameters.
     Ok(unsafe { returns::row(fcinfo, &values) })
 }

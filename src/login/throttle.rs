@@ -11,6 +11,7 @@ use crate::error::{Error, Result, shown};
 use crate::login::known;
 use pgrx::pg_sys::{self, INT4ARRAYOID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, Uuid};
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 static MAX_FAILURES: GucSetting<i32> = GucSetting::<i32>::new(10);
@@ -83,7 +84,8 @@ pub fn define_settings() {
             &FACTOR_WINDOW,
         ),
     ] {
-        let long = c"The window slides: a login is held back until the oldest of the failures that fill it is out of it.";
+        let long =
+            c"The window slides: a login is held back until the oldest of the failures that fill it is out of it.";
         let most = i32::MAX / 1000;
         GucRegistry::define_int_guc(name, what, long, setting, 1, most, GucContext::Suset, GucFlags::UNIT_S);
     }
@@ -230,7 +232,8 @@ impl<'a> Login<'a> {
     /// on elsewhere, or has logged in from this address before.
     pub fn held(&self, reader: &mut Reader) -> Result<Held> {
         let own = self.failures(reader, Kind::NameAddress)?;
-        let mut held = Held { wait: wait(&own, Kind::NameAddress.limit(), window()), failed_before: !own.is_empty(), slot: None };
+        let mut held =
+            Held { wait: wait(&own, Kind::NameAddress.limit(), window()), failed_before: !own.is_empty(), slot: None };
         if held.wait.is_none() && !self.signed_on {
             held.wait = self.held_by_strangers(reader)?;
         }
@@ -243,7 +246,9 @@ impl<'a> Login<'a> {
             longest = longest.max(wait(&self.failures(reader, kind)?, kind.limit(), window()));
         }
         match (longest, self.identity, &self.client) {
-            (Some(_), Some(identity), Some(client)) if known::is_known(reader, self.realm, identity, client)? => Ok(None),
+            (Some(_), Some(identity), Some(client)) if known::is_known(reader, self.realm, identity, client)? => {
+                Ok(None)
+            }
             _ => Ok(longest),
         }
     }
@@ -280,16 +285,15 @@ impl<'a> Login<'a> {
     /// at again once it is taken.
     fn take_slot(&self, kind: Kind) -> Result<(Option<i32>, Option<i64>)> {
         let limit = kind.limit();
-        let most = i32::try_from(limit).unwrap_or(i32::MAX);
-        let mut failures = self.failures(&mut latest(), kind)?;
-        for slot in 0..most {
-            let taken = |failures: &[Failed]| failures.iter().any(|failed| failed.slot == slot);
-            if taken(&failures) || !lock::try_lock(self.slot_lock(kind, slot)) {
+        let mut taken = slots(&self.failures(&mut latest(), kind)?);
+        for slot in 0..i32::try_from(limit).unwrap_or(i32::MAX) {
+            if taken.contains(&slot) || !lock::try_lock(self.slot_lock(kind, slot)) {
                 continue;
             }
-            failures = self.failures(&mut latest(), kind)?;
+            let failures = self.failures(&mut latest(), kind)?;
+            taken = slots(&failures);
             let wait = wait(&failures, limit, window());
-            if wait.is_none() && !taken(&failures) {
+            if wait.is_none() && !taken.contains(&slot) {
                 return Ok((Some(slot), None));
             }
             lock::unlock(self.slot_lock(kind, slot));
@@ -409,6 +413,10 @@ pub fn latest() -> Reader {
 /// A failure that takes none.
 const NO_SLOT: i32 = -1;
 
+fn slots(failures: &[Failed]) -> HashSet<i32> {
+    failures.iter().map(|failed| failed.slot).collect()
+}
+
 fn recent(failures: &[Failed], window: i64) -> Vec<Failed> {
     let since = session::clock() - window;
     failures.iter().filter(|failed| failed.at > since).copied().collect()
@@ -428,7 +436,8 @@ fn is_counted_for_realm() -> bool {
     }
     let mut random = [0; 4];
     // Without random numbers each is counted: too many hold back too early.
-    getrandom::fill(&mut random).is_err() || u32::from_ne_bytes(random) % limit.unsigned_abs() < MOST_OF_REALM.unsigned_abs()
+    getrandom::fill(&mut random).is_err()
+        || u32::from_ne_bytes(random) % limit.unsigned_abs() < MOST_OF_REALM.unsigned_abs()
 }
 
 /// Microseconds.
@@ -464,9 +473,7 @@ pub fn client(address: &str) -> Result<Client> {
 fn translated(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V6(v6) => match v6.segments() {
-            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
-                IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low)))
-            }
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] => IpAddr::V4(Ipv4Addr::from(u32::from(high) << 16 | u32::from(low))),
             _ => address,
         },
         IpAddr::V4(_) => address,

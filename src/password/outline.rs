@@ -26,7 +26,9 @@ fn modular(rest: &str) -> Option<String> {
         ("argon2id" | "argon2i", [version, costs, salt, hash]) => {
             vec![version.to_string(), costs.to_string(), base64(salt), base64(hash)]
         }
-        ("1" | "md5-crypt" | "5" | "6", parts) => parts.iter().map(|part| unless_costs(part, crypt64)).collect(),
+        ("1" | "md5-crypt" | "5" | "sha256-crypt" | "6" | "sha512-crypt", parts) => {
+            parts.iter().map(|part| unless_costs(part, crypt64)).collect()
+        }
         ("P" | "H", [both]) => {
             let (cost, rest) = both.split_at_checked(1)?;
             vec![format!("{cost}{}", crypt64(rest))]

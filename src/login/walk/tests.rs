@@ -28,10 +28,7 @@ fn gone(name: &str) -> Candidate {
 fn given(organization: &str, factors: &[&str], sso: &[&str]) -> Context {
     let texts = |list: &[&str]| list.iter().map(|t| t.to_string()).collect();
     let given = Given { factors: texts(factors), sso: texts(sso) };
-    Context {
-        organizations: HashMap::from([(organization.to_string(), given)]),
-        ..Context::default()
-    }
+    Context { organizations: HashMap::from([(organization.to_string(), given)]), ..Context::default() }
 }
 
 fn run(candidates: &[Candidate], requested: Option<&str>, context: &Context) -> Outcome {
