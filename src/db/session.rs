@@ -192,6 +192,12 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+/// What this transaction has done so far is seen by snapshots that are taken after this.
+pub fn see_own_changes() {
+    // SAFETY: to be called where a statement may write.
+    unsafe { pg_sys::CommandCounterIncrement() }
+}
+
 /// When the client's statement began: microseconds since 1970, in UTC.
 pub fn statement_time() -> i64 {
     // SAFETY: a plain read of the session's state.
