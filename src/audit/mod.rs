@@ -80,7 +80,7 @@ fn record_changes(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), E
     // SAFETY: this is the call that is being served.
     let statement = unsafe { Statement::of(fcinfo)? };
     let here = (statement.relation, session::trigger_depth() - 1, session::subtransaction());
-    if RECORDED.get() == Some(here) {
+    if statement.is_empty() || RECORDED.get() == Some(here) {
         return Ok(());
     }
     let may_be_restored = statement.operation == Operation::Insert && session::has_settings_of_a_restore();

@@ -2,10 +2,10 @@
 
 use crate::audit::changes::{self, Change, Chunk, Rows, Salts};
 use crate::audit::{lane, write};
-use crate::db::json;
 use crate::db::plan::{self, Plan};
 use crate::db::table::{Appender, Shape, Table};
 use crate::db::transition::{Column, Form, Operation, Row, Statement};
+use crate::db::{json, session};
 use crate::error::{Error, Result};
 use crate::password::Hash;
 use pgrx::IntoDatum;
@@ -20,6 +20,9 @@ static ADD: Plan = Plan::new(
     VALUES,
 );
 
+const PRINTED: &[(&str, &str)] =
+    &[("datestyle", "ISO, YMD"), ("intervalstyle", "postgres"), ("extra_float_digits", "1"), ("bytea_output", "hex")];
+
 /// A statement that concerns more realms than this writes several events for some of them.
 const MOST_REALMS: usize = 1000;
 
@@ -27,16 +30,25 @@ const MOST_REALMS: usize = 1000;
 pub fn record(statement: &Statement) -> Result<()> {
     let layout = Layout::of(statement);
     let table = Table::open(&VALUES_TABLE)?.filter(|table| !table.needs_insert());
-    let mut record = Record { layout: &layout, open: BTreeMap::new(), salts: Salts::new(), to: table.map(Appender::new) };
+    let mut record =
+        Record { layout: &layout, open: BTreeMap::new(), salts: Salts::new(), to: table.map(Appender::new) };
     let mut reading = Reading::default();
-    statement.rows(|old, new| {
-        reading.read(&layout, old, new)?;
-        record.add(&reading.realms.0, &reading)?;
-        if reading.realms.0 != reading.realms.1 {
-            record.add(&reading.realms.1, &reading)?;
-        }
-        Ok(())
-    })?;
+    let mut read = || {
+        statement.rows(|old, new| {
+            reading.read(&layout, old, new)?;
+            record.add(&reading.realms.0, &reading)?;
+            if reading.realms.0 != reading.realms.1 {
+                record.add(&reading.realms.1, &reading)?;
+            }
+            Ok(())
+        })
+    };
+    // A value is the same whoever writes it.
+    if statement.columns.iter().any(Column::is_printed) {
+        session::with_settings(PRINTED, read)?;
+    } else {
+        read()?;
+    }
     record.finish()
 }
 
@@ -70,13 +82,16 @@ impl<'a> Layout<'a> {
             "realms" | "organizations" | "policies" | "resource_types" => at("name"),
             "identities" => at("id"),
             "sites" => at("name"),
+            "identity_schemas" => at("schema_id"),
             "permissions" => at("subject"),
             "members" => at("member"),
             "access_grants" => at("role"),
             _ => at("identity_id"),
         };
         let withheld = match table {
-            "credentials" => at("config").zip(at("type")).map(|(config, of_type)| (config, Withheld::Credential(of_type))),
+            "credentials" => {
+                at("config").zip(at("type")).map(|(config, of_type)| (config, Withheld::Credential(of_type)))
+            }
             "staged_identities" => at("password_hash").map(|hash| (hash, Withheld::PasswordHash)),
             "import_runs" => at("source").map(|source| (source, Withheld::Text)),
             _ => None,
@@ -211,7 +226,11 @@ fn secret(layout: &Layout, image: &Image, at: usize) -> Result<Option<Vec<u8>>> 
     let withheld = match withheld {
         Withheld::Credential(of_type) => {
             let of_type = String::from_utf8_lossy(image.value(*of_type).unwrap_or_default());
-            if of_type == "password" { changes::withheld(scheme_of_config(value))? } else { changes::withheld(Some(&of_type))? }
+            if of_type == "password" {
+                changes::withheld(scheme_of_config(value))?
+            } else {
+                changes::withheld(Some(&of_type))?
+            }
         }
         Withheld::PasswordHash => changes::withheld(scheme(&String::from_utf8_lossy(value)))?,
         Withheld::Text => changes::withheld(None)?,

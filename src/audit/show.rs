@@ -2,15 +2,17 @@
 
 use crate::audit::changes::{self, Row, Values};
 use crate::db::transition;
-use serde_json::value::RawValue;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// Its number, the columns that have changed, its values before and after as JSON, and whether they were erased.
 pub type Shown = (i32, Option<Vec<String>>, Option<String>, Option<String>, bool);
 
 pub fn row(number: i32, row: &Row, columns: &[String], forms: &str) -> Shown {
     let Row::Kept { operation, values, .. } = row else { return (number, None, None, None, true) };
-    let Some(parts) = changes::parts(*operation, values, columns.len()) else { return (number, None, None, None, false) };
+    let Some(parts) = changes::parts(*operation, values, columns.len()) else {
+        return (number, None, None, None, false);
+    };
     let text = |values: Values| document(columns, forms, &values);
     let changed = (*operation == changes::UPDATE).then(|| {
         let changed = columns.iter().zip(&parts.changed).filter(|(_, changed)| **changed);

@@ -54,6 +54,13 @@ pub struct Column {
     print: pg_sys::Oid,
 }
 
+impl Column {
+    /// Whether settings of the session have a say in how its values are printed.
+    pub fn is_printed(&self) -> bool {
+        self.form == Form::Text && self.print != pg_sys::InvalidOid
+    }
+}
+
 /// A statement that has changed rows of a table.
 pub struct Statement {
     pub operation: Operation,
@@ -101,6 +108,12 @@ impl Statement {
                 new,
             })
         }
+    }
+
+    /// Whether it has changed no row.
+    pub fn is_empty(&self) -> bool {
+        // SAFETY: the stores are open as long as the call is served.
+        self.old.iter().chain(&self.new).all(|rows| unsafe { pg_sys::tuplestore_tuple_count(rows.store) } == 0)
     }
 
     /// Hands over the rows: as each was, and as it is.
