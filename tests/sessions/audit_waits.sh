@@ -14,7 +14,7 @@ exec {hold}<>"$dir/hold"
 for n in $(seq "$most"); do
     {
         echo "BEGIN; SELECT verdict FROM identity.authenticate('acme', 'ann', 'wrong');"
-        echo "\\! touch $dir/open.$n; read -r _ <&$hold"
+        echo "\\! touch $dir/open.$n; read -r _ <$dir/hold"
         echo "COMMIT;"
     } | psql -XqAt >/dev/null 2>"$dir/err.$n" &
 done
