@@ -251,7 +251,7 @@ COMMENT ON FUNCTION identity_internal.audit_starts(text) IS
 
 CREATE FUNCTION identity_internal.verify_audit(realm text, checkpoint jsonb)
 RETURNS TABLE (lane int, events bigint, intact boolean, first_broken bigint, removed bigint, missing bigint, erased bigint)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     PERFORM identity_internal.check_audited(realm);
@@ -350,7 +350,7 @@ realm: '''' for the database itself. Errors: 42704 no such realm, 22023 not a ch
 
 CREATE FUNCTION identity_internal.audit_changes(realm text, event_id bigint)
 RETURNS TABLE (event bigint, table_name text, operation text, row_number bigint, changed text[], old jsonb, new jsonb, erased boolean)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     PERFORM identity_internal.check_audited(realm);

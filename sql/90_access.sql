@@ -227,7 +227,7 @@ END
 $$;
 COMMENT ON FUNCTION identity.grant_access(text, text, text[]) IS
 'Gives a role a level of access to pg_identity, in place of the one that it had. What a role inherits from others adds up.
-level: application (authenticates, routes logins, checks permissions, reads identities without their secrets), registrar (adds identities, changes none), notifier (sends the notices of new login names), auditor (reads and verifies the audit), importer (imports, stages, consolidates; and what application, registrar and notifier may do), admin (everything, the tables with their credentials included).
+level: application (authenticates, routes logins, checks permissions, reads identities without their secrets), registrar (adds identities, changes none), notifier (sends the notices of new login names), auditor (reads and verifies the audit, with the values of rows that are on record), importer (imports, stages, consolidates; and what application, registrar and notifier may do), admin (everything, the tables with their credentials included).
 realms: the realms that the role may act on. To it, all others do not exist. NULL: all realms, those to come included.
 Run it as a superuser. Errors: 42704 no such role or realm, 22023 unknown level, or realms is empty.';
 

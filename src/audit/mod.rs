@@ -45,13 +45,13 @@ pub fn record_as_owner<D: Serialize>(event: &Event<D>) -> Result<i64> {
 }
 
 fn append(realm: &str, action: &str, subject: Option<&str>, detail: pg_sys::Datum) -> Result<i64> {
-    write::append(realm, lane::take(realm), action, subject, detail)
+    write::append(realm, lane::take(), action, subject, detail)
 }
 
 /// The event_id that the next event of a realm in this transaction will have.
 pub fn next_event(realm: &str) -> Result<i64> {
     session::as_extension_owner(|| {
-        let lane = lane::take(realm);
+        let lane = lane::take();
         Ok(write::event_id(lane, write::next_seq(realm, lane)?))
     })
 }
@@ -79,8 +79,8 @@ pub fn recorded<T>(table: &CStr, work: impl FnOnce() -> Result<T>) -> Result<T> 
 fn record_changes(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let statement = unsafe { Statement::of(fcinfo)? };
-    let here = (statement.relation, session::trigger_depth() - 1, session::subtransaction());
-    if statement.is_empty() || RECORDED.get() == Some(here) {
+    let here = || (statement.relation, session::trigger_depth() - 1, session::subtransaction());
+    if statement.is_empty() || RECORDED.get() == Some(here()) {
         return Ok(());
     }
     let may_be_restored = statement.operation == Operation::Insert && session::has_settings_of_a_restore();

@@ -70,8 +70,8 @@ enum Withheld {
     /// As in Ory Kratos; which one is said by the column of the type.
     Credential(usize),
     PasswordHash,
-    /// A text that may have anything in it.
-    Text,
+    /// Something that may have anything in it.
+    Whole,
 }
 
 impl<'a> Layout<'a> {
@@ -93,9 +93,12 @@ impl<'a> Layout<'a> {
                 at("config").zip(at("type")).map(|(config, of_type)| (config, Withheld::Credential(of_type)))
             }
             "staged_identities" => at("password_hash").map(|hash| (hash, Withheld::PasswordHash)),
-            "import_runs" => at("source").map(|source| (source, Withheld::Text)),
+            "import_runs" => at("source").map(|source| (source, Withheld::Whole)),
             _ => None,
         };
+        // No table has bytes but for a key.
+        let keys =
+            columns.iter().enumerate().filter(|(_, column)| column.is_binary).map(|(at, _)| (at, Withheld::Whole));
         let verb = match statement.operation {
             Operation::Insert => "INSERT",
             Operation::Update => "UPDATE",
@@ -107,7 +110,7 @@ impl<'a> Layout<'a> {
             action: format!("{verb} {table}"),
             realm: if table == "realms" { at("name") } else { at("realm") },
             subject,
-            withheld: withheld.into_iter().collect(),
+            withheld: withheld.into_iter().chain(keys).collect(),
         }
     }
 
@@ -233,7 +236,7 @@ fn secret(layout: &Layout, image: &Image, at: usize) -> Result<Option<Vec<u8>>> 
             }
         }
         Withheld::PasswordHash => changes::withheld(scheme(&String::from_utf8_lossy(value)))?,
-        Withheld::Text => changes::withheld(None)?,
+        Withheld::Whole => changes::withheld(None)?,
     };
     Ok(Some(withheld))
 }
@@ -302,7 +305,7 @@ impl Record<'_> {
         if self.open.len() == MOST_REALMS {
             self.end_all()?;
         }
-        let lane = lane::take(realm);
+        let lane = lane::take();
         let seq = write::next_seq(realm, lane)?;
         let open = Open { lane, seq, rows: Rows::default(), subject: Subject::Nobody };
         self.open.insert(realm.to_string(), open);

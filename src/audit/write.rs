@@ -119,10 +119,12 @@ pub fn event_id(lane: i32, seq: i64) -> i64 {
 
 /// The number that the next event of a lane will have in it.
 pub fn next_seq(realm: &str, lane: i32) -> Result<i64> {
-    if find(realm, lane)?.is_none() {
+    let mut found = find(realm, lane)?;
+    if found.is_none() {
         open_lane(realm, lane)?;
+        found = find(realm, lane)?;
     }
-    Ok(find(realm, lane)?.map_or(0, |(_, head)| head.seq) + 1)
+    Ok(found.map_or(0, |(_, head)| head.seq) + 1)
 }
 
 /// Makes the head of a lane. The chains of the database itself announce it, so that it is missed where it is gone; a lane of theirs
@@ -130,7 +132,7 @@ pub fn next_seq(realm: &str, lane: i32) -> Result<i64> {
 fn open_lane(realm: &str, lane: i32) -> Result<()> {
     let announced = |detail: Value| json::jsonb(&detail.to_string());
     if !realm.is_empty() {
-        append("", lane::take(""), "open_lane", Some(realm), announced(json!({ "lane": lane })))?;
+        append("", lane::take(), "open_lane", Some(realm), announced(json!({ "lane": lane })))?;
     }
     let head = Head::default().row(realm, lane);
     match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.needs_insert()) {

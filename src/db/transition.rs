@@ -48,6 +48,8 @@ pub enum Form {
 pub struct Column {
     pub name: String,
     pub form: Form,
+    /// Of type bytea.
+    pub is_binary: bool,
     /// From 0.
     at: usize,
     /// A value of another type is printed by this.
@@ -278,7 +280,8 @@ unsafe fn columns(description: pg_sys::TupleDesc) -> Vec<Column> {
             // SAFETY: every type has an output function.
             unsafe { pg_sys::getTypeOutputInfo(attribute.atttypid, &mut print, &mut varlena) };
         }
-        Column { name: pgrx::name_data_to_str(&attribute.attname).to_string(), form, at, print }
+        let is_binary = attribute.atttypid == pg_sys::BYTEAOID;
+        Column { name: pgrx::name_data_to_str(&attribute.attname).to_string(), form, is_binary, at, print }
     })
     .collect()
 }

@@ -52,6 +52,29 @@ UPDATE identity.members SET realm = 'beside' WHERE member = 'user:x';
 DELETE FROM identity.members WHERE member ~ '^user:[xyz]$';
 SELECT r AS realm, c.action, c.subject, c.changed, c.old, c.new FROM unnest('{recorded,beside,nowhere}'::text[]) AS r, changes(r, :'begun') AS c;
 SELECT count(*) FROM identity.audit_events WHERE realm = '' AND at > :'begun' AND action <> 'open_lane';
+-- However it is said.
+SELECT clock_timestamp() AS begun \gset
+MERGE INTO identity.members AS m USING (VALUES ('user:new'), ('user:1'), ('user:2')) AS s (who) ON m.realm = 'recorded' AND m.member = s.who
+WHEN NOT MATCHED THEN INSERT VALUES ('recorded', s.who, 'role:merged') WHEN MATCHED AND s.who = 'user:1' THEN DELETE WHEN MATCHED THEN UPDATE SET container = 'role:merged';
+WITH gone AS (DELETE FROM identity.members WHERE container = 'role:merged' RETURNING *) INSERT INTO identity.members SELECT realm, member, 'role:moved' FROM gone;
+INSERT INTO identity.identity_schemas VALUES ('recorded', 's', '{"properties": {"traits": {"ory.sh/kratos": {"credentials": {"code": {"identifier": true}}}}}}');
+INSERT INTO identity.identity_schemas VALUES ('recorded', 's', '{"properties": {"traits": {"ory.sh/kratos": {"credentials": {"code": {"identifier": true}}}}}}') ON CONFLICT ON CONSTRAINT identity_schemas_pkey DO UPDATE SET schema_id = 't';
+SELECT c.action, COALESCE(c.old ->> 'member', c.old ->> 'schema_id') AS old, concat_ws(' ', c.new ->> 'member', c.new ->> 'container', c.new ->> 'schema_id') AS new FROM changes('recorded', :'begun') AS c ORDER BY 1, 2, 3;
+DELETE FROM identity.identity_schemas WHERE realm = 'recorded';
+-- A statement about more realms than a transaction can take locks.
+BEGIN;
+INSERT INTO identity.members SELECT 'realm ' || n, 'user:' || n, 'role:many' FROM generate_series(1, 8000) n;
+DELETE FROM identity.members WHERE container = 'role:many';
+SELECT count(DISTINCT realm) AS realms, sum((detail ->> 'rows')::int) AS rows FROM identity.audit_events WHERE realm LIKE 'realm %';
+SELECT count(*) < 3 AS locks FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'advisory';
+ROLLBACK;
+-- Bytes are not copied.
+ALTER TABLE identity.members ADD COLUMN key bytea;
+INSERT INTO identity.members VALUES ('recorded', 'user:keyed', 'role:staff', '\xc0ffee');
+UPDATE identity.members SET key = '\xdecade' WHERE member = 'user:keyed';
+ALTER TABLE identity.members DROP COLUMN key;
+SELECT c.action, c.changed, c.old, c.new FROM changes('recorded', :'begun') AS c WHERE COALESCE(c.old, c.new) ->> 'member' = 'user:keyed';
+DELETE FROM identity.members WHERE member = 'user:keyed';
 -- What goes with an identity goes on record with it: one event a table.
 SELECT identity.add_organization('recorded', 'north'), identity.add_membership('recorded', :'bob', 'north');
 SELECT clock_timestamp() AS begun \gset
