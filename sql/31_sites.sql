@@ -585,7 +585,20 @@ AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'accepted,rejected');
 BEGIN
-    DELETE FROM identity.identifiers AS i WHERE i.realm = p.realm AND i.key = ANY (p.moved) AND i.identity_id = p.identity_id;
+    -- A name that another accepted link of the identity brings too is that link's from now on.
+    WITH kept AS (
+        SELECT DISTINCT ON (k.key) q.proposal_id, k.key FROM identity.link_proposals AS q
+        JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id)
+        CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+        WHERE q.realm = p.realm AND q.identity_id = p.identity_id AND q.state = 'accepted' AND q.proposal_id <> p.proposal_id
+          AND n.logs_in AND k.key = ANY (p.moved)
+        ORDER BY k.key, q.proposal_id),
+    handed_over AS (
+        UPDATE identity.link_proposals AS q SET moved = q.moved || g.keys
+        FROM (SELECT h.proposal_id, array_agg(h.key::text ORDER BY h.key) AS keys FROM kept AS h GROUP BY h.proposal_id) AS g
+        WHERE q.realm = p.realm AND q.proposal_id = g.proposal_id)
+    DELETE FROM identity.identifiers AS i
+    WHERE i.realm = p.realm AND i.key = ANY (p.moved) AND i.identity_id = p.identity_id AND i.key NOT IN (SELECT h.key FROM kept AS h);
     UPDATE identity.staged_identities AS s SET state = 'staged', identity_id = NULL, changed_at = now()
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id) AND s.state = 'linked' AND s.identity_id = p.identity_id;
     UPDATE identity.link_proposals AS q SET state = 'proposed', moved = '{}', decided_at = NULL, decided_by = NULL
@@ -599,4 +612,4 @@ CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.undo_link(text, bigint) IS
-'Takes the decision on a link proposal back: the user is staged again, and the identity loses the names that it got. Errors: 42704 no such realm or proposal, 55000 it is not decided.';
+'Takes the decision on a link proposal back: the user is staged again, and the identity loses the names that it got, but for those that another accepted link brings too. Errors: 42704 no such realm or proposal, 55000 it is not decided.';

@@ -322,8 +322,13 @@ BEGIN
         RETURN;
     END IF;
     IF outcome.status IN ('promoted', 'promoted before') THEN
+        -- Nobody waits for a worker that is sending one at this moment.
+        WITH known AS MATERIALIZED (
+            SELECT n.realm, n.notice_id FROM identity.notices AS n
+            WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced')
+            FOR NO KEY UPDATE SKIP LOCKED)
         UPDATE identity.notices AS n SET state = 'acknowledged', changed_at = now()
-        WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced');
+        FROM known AS k WHERE (n.realm, n.notice_id) = (k.realm, k.notice_id);
     END IF;
     -- A linked identity has a password of its own.
     RETURN QUERY SELECT CASE WHEN outcome.status IN ('promoted', 'promoted before') THEN outcome.identity_id END, outcome.status = 'promoted',

@@ -41,12 +41,6 @@ COMMENT ON COLUMN identity.organizations.sso_connection IS 'The single sign-on t
 COMMENT ON COLUMN identity.organizations.allowed_networks IS 'Where its members may log in from; NULL or empty: anywhere';
 COMMENT ON COLUMN identity.organizations.verified_domains IS 'Domains of e-mail addresses that it has proved to be its own';
 COMMENT ON COLUMN identity.organizations.created_at IS 'When it was added';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
-CREATE TRIGGER audit_update AFTER UPDATE ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.organizations REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name');
 
 CREATE TABLE identity.memberships (
     realm text COLLATE "C" NOT NULL,
@@ -74,28 +68,6 @@ COMMENT ON COLUMN identity.memberships.is_default IS 'The organization that the 
 COMMENT ON COLUMN identity.memberships.last_used IS 'The organization of the member''s last login';
 COMMENT ON COLUMN identity.memberships.last_login IS 'When the member last logged in to this organization';
 COMMENT ON COLUMN identity.memberships.joined_at IS 'Since when; the oldest membership is tried before the younger ones';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.memberships REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization', 'state', 'is_default');
--- The memberships of an identity that is deleted go with it, without events of their own.
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.memberships REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization');
-
--- A login changes last_used and last_login alone, and has an event of its own.
-CREATE FUNCTION identity_internal.audit_membership() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT identity_internal.restoring() AND NOT identity_internal.is_recorded(TG_RELID, pg_trigger_depth() - 1) THEN
-        PERFORM identity_internal.audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
-            jsonb_build_object('organization', NEW.organization, 'state', NEW.state, 'is_default', NEW.is_default));
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION identity_internal.audit_membership() IS 'Internal: trigger of identity.memberships';
-CREATE TRIGGER audit_update AFTER UPDATE OF realm, identity_id, organization, state, is_default ON identity.memberships
-FOR EACH ROW EXECUTE FUNCTION identity_internal.audit_membership();
 
 -- One key, so that whatever the planner believes of its size there is one index by which failures are counted.
 CREATE TABLE identity.login_failures (
@@ -384,8 +356,6 @@ BEGIN
         RAISE EXCEPTION 'identity % does not exist in realm "%"', COALESCE(identity_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'SELECT id, username FROM identity.identities_view shows the identities.';
     END IF;
-    -- All of it is one event.
-    PERFORM identity_internal.records('identity.memberships', pg_trigger_depth());
     IF is_default THEN
         UPDATE identity.memberships AS m SET is_default = false
         WHERE m.realm = $1 AND m.identity_id = $2 AND m.is_default AND m.organization <> $3
@@ -397,7 +367,6 @@ BEGIN
         RAISE EXCEPTION 'identity % is a member of organization "%" already', identity_id, organization
             USING ERRCODE = 'duplicate_object', HINT = 'Change it: SELECT identity.set_membership(realm, identity_id, organization, settings).';
     END IF;
-    PERFORM identity_internal.records(NULL, NULL);
     PERFORM identity_internal.audit(realm, 'add_membership', identity_id::text, jsonb_strip_nulls(jsonb_build_object(
         'organization', organization, 'state', state, 'is_default', is_default, 'former_default', former)));
 END
@@ -490,7 +459,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     SELECT e.detail -> 'attempts' INTO tried FROM identity.audit_events AS e
-    WHERE e.realm = $1 AND e.lane = $2 % 64 AND e.seq = $2 / 64 AND e.action = 'resolve_login';
+    WHERE e.realm = $1 AND e.lane = $2 % 1048576 AND e.seq = $2 / 1048576 AND e.action = 'resolve_login';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'event % of realm "%" is no login', COALESCE(event_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'Give the event_id that identity.resolve_login() returned.';

@@ -5,8 +5,7 @@
 -- of the caller's but to call them. The functions that write run as their caller, who needs the access level admin.
 --
 -- Every change of these tables moves a signal on which all sessions forget what they remember: a statement trigger,
--- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers. Every
--- statement that changes them writes one event of the audit, whatever number of rows it has.
+-- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers.
 
 CREATE TABLE identity_internal.permission_signal ();
 COMMENT ON TABLE identity_internal.permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
@@ -151,43 +150,18 @@ COMMENT ON COLUMN identity.permissions.scope IS 'What is permitted or denied';
 COMMENT ON COLUMN identity.permissions.effect IS 'allow or deny';
 COMMENT ON COLUMN identity.permissions.policy IS 'It counts only where this policy holds; where the policy cannot tell, an allow does not count and a deny does';
 
-CREATE FUNCTION identity_internal.audit_truncated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM identity_internal.audit('', 'TRUNCATE ' || TG_TABLE_NAME, NULL, '{}');
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION identity_internal.audit_truncated() IS 'Internal: statement trigger that writes an event of a TRUNCATE';
-
 DO $$
 DECLARE
-    audited record;
+    written text;
 BEGIN
-    FOR audited IN SELECT * FROM (VALUES
-        ('resource_types', 'realm, name'),
-        ('implied_scopes', 'realm, resource_type, scope, by_type, by_scope'),
-        ('members', 'realm, member, container'),
-        ('resource_containers', 'realm, resource_type, resource, container_type, container'),
-        ('policies', 'realm, name, kind, config, negate'),
-        ('permissions', 'realm, subject, resource_type, resource, scope, effect, policy')) AS t (name, columns)
-    LOOP
+    FOREACH written IN ARRAY '{resource_types,implied_scopes,members,resource_containers,policies,permissions}'::pg_catalog.text[] LOOP
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.%1$I
                  FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
              ALTER TABLE identity.%1$I ENABLE ALWAYS TRIGGER a_changed;
              CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.%1$I
                  FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
-             ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated;
-             CREATE TRIGGER audit_insert AFTER INSERT ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_update AFTER UPDATE ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_delete AFTER DELETE ON identity.%1$I REFERENCING OLD TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_truncate AFTER TRUNCATE ON identity.%1$I
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_truncated()', audited.name, audited.columns);
+             ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated', written);
     END LOOP;
 END
 $$;

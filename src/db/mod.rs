@@ -30,4 +30,5 @@ pub mod sql;
 pub mod statement;
 pub mod table;
 pub mod temporary;
+pub mod transition;
 pub mod trigger;

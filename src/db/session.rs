@@ -127,6 +127,30 @@ pub fn subtransaction() -> pg_sys::TransactionId {
     unsafe { pg_sys::GetCurrentTransactionId() }
 }
 
+/// The depth of triggers: 0 outside of them.
+pub fn trigger_depth() -> i32 {
+    // SAFETY: the function takes no argument, and returns an int4.
+    unsafe { pgrx::direct_function_call::<i32>(pg_sys::pg_trigger_depth, &[]) }.unwrap_or_default()
+}
+
+/// The number of this server process among those that are running, from 0, and how many there can be.
+pub fn number() -> (u32, u32) {
+    // SAFETY: plain reads of the process's own state.
+    unsafe {
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let number = pg_sys::MyBackendId - 1;
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let number = pg_sys::MyProcNumber;
+        (number.max(0) as u32, pg_sys::MaxBackends.max(1) as u32)
+    }
+}
+
+/// True with the settings that pg_restore and the scripts of pg_dump make.
+pub fn has_settings_of_a_restore() -> bool {
+    // SAFETY: plain reads of the session's settings.
+    unsafe { !pg_sys::check_function_bodies && !pg_sys::row_security }
+}
+
 /// True in a transaction that may not write: READ ONLY, or on a standby.
 pub fn read_only() -> bool {
     // SAFETY: plain reads of the server's state.

@@ -90,22 +90,24 @@ impl Job<'_> {
     /// Does the work in a subtransaction, keeps it or rolls it back, records the run, and tells its counts or raises.
     pub fn run(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
         let started = Instant::now();
-        let outcome = attempt::provisional(|| {
+        let (outcome, first_event) = attempt::provisional(|| {
+            // The events of what an import writes into the store come before its own.
+            let first_event = self.realm.map(audit::next_event).transpose()?;
             let outcome = with_memory(work)?;
             let keep = !self.dry_run && !outcome.aborted;
-            Ok((outcome, keep))
+            Ok(((outcome, first_event.filter(|_| keep)), keep))
         })?;
         progress::end();
-        self.finish(started, &outcome)
+        self.finish(started, &outcome, first_event)
     }
 
-    fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+    fn finish(&self, started: Instant, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let summary = outcome.summary();
         if self.on_conflict == OnConflict::Error && outcome.aborted && !self.dry_run {
             return Err(self.raised(&summary, &outcome.first));
         }
         if !self.dry_run {
-            self.record(started, outcome)?;
+            self.record(started, outcome, first_event)?;
         }
         let what = match (self.dry_run, outcome.aborted) {
             (true, true) => "dry run of an import that would be given up",
@@ -130,7 +132,7 @@ impl Job<'_> {
         ))
     }
 
-    fn record(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+    fn record(&self, started: Instant, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let caller = session::current_role_name()?;
         let c = &outcome.counts;
         session::as_extension_owner(|| {
@@ -160,10 +162,10 @@ impl Job<'_> {
                 ],
             )
         })?;
-        self.audit(outcome)
+        self.audit(outcome, first_event)
     }
 
-    fn audit(&self, outcome: &Outcome) -> Result<()> {
+    fn audit(&self, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let c = &outcome.counts;
         audit::record(&Event {
             realm: self.realm.unwrap_or(""),
@@ -173,6 +175,7 @@ impl Job<'_> {
                 "run_id": self.run_id.to_string(), "on_conflict": self.on_conflict.name(), "given_up": outcome.aborted,
                 "rows": outcome.total, "inserted": c.inserted, "updated": c.updated, "conflict": c.conflict,
                 "duplicate": c.duplicate, "invalid": c.invalid, "suppressed": c.suppressed, "withheld": c.withheld,
+                "first_event": first_event,
             }),
         })?;
         Ok(())

@@ -21,7 +21,7 @@ use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::sql::{Sql, literal, sql};
 use crate::db::{argument, session, source, spi};
-use crate::error::{Result, required};
+use crate::error::{Error, Result, required};
 use job::{Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -95,12 +95,27 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     };
     plan::check_target(&table)?;
     let query = Sql::verbatim(source::query(&request.source)?);
+    check_may_write(target, &table, request.on_conflict)?;
     result.open();
     job.run(|| {
         session::lock_for_import(target, 1);
         let run = prepare(target, &table, request, &query, job.run_id, search_path)?;
         run_import(run, &query, job.run_id, &mut result)
     })
+}
+
+/// Other imports wait for the lock that is taken next: who may not write the table does not get it.
+fn check_may_write(target: pg_sys::Oid, table: &Table, on_conflict: OnConflict) -> Result<()> {
+    let updates = on_conflict == OnConflict::Update;
+    let may = spi::value::<bool>(
+        "SELECT pg_catalog.has_any_column_privilege($1, 'INSERT')
+            AND (NOT $2 OR pg_catalog.has_any_column_privilege($1, 'UPDATE'))",
+        &[target.into(), updates.into()],
+    )?;
+    if may == Some(true) {
+        return Ok(());
+    }
+    Err(Error::new("42501", format!("permission denied for table {}", table.relname)))
 }
 
 /// The whole import, up to its report; the caller keeps it or rolls it back.

@@ -47,7 +47,7 @@ forgotten="SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_depend d ON
     JOIN pg_extension e ON e.oid = d.refobjid WHERE e.extname = 'pg_identity' AND c.relkind = 'r' AND c.relnatts > 0
     AND c.oid <> ALL (e.extconfig)"
 expect "tables that a dump leaves out" "" "$(ask -c "$forgotten")"
-for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events \
+for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events audit_values \
     sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures known_addresses \
     resource_types implied_scopes members resource_containers policies permissions collapse_runs collapsed_permissions; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"

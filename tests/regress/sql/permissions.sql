@@ -149,7 +149,8 @@ INSERT INTO identity.resource_containers VALUES ('acme', 'groups', 'g', 'groups'
 \set VERBOSITY default
 
 -- All of it is on record: one event a statement.
-SELECT action, subject, detail -> 'rows' AS rows, left((detail -> 'first' -> 0)::text, 130) AS first FROM identity.audit_events
+SELECT e.action, e.subject, e.detail -> 'rows' AS rows, left((c.new - 'id')::text, 130) AS first FROM identity.audit_events AS e
+LEFT JOIN LATERAL (SELECT * FROM identity.audit_changes(e.realm, e.event_id) LIMIT 1) AS c ON true
 WHERE realm = 'acme' AND at > :'begun' AND ((action LIKE '%permissions' AND (detail ->> 'rows')::int > 2) OR action LIKE '%implied_scopes') ORDER BY at;
 
 -- An application asks, and reads no table; an administrator does the rest.
