@@ -40,6 +40,9 @@ static ADD: Plan = Plan::new(
     &[TEXTOID, UUIDOID, TEXTOID, TIMESTAMPTZOID],
 );
 
+/// So many are kept of an identity.
+const MOST: usize = 50;
+
 /// Those that are known no more, and all but the latest.
 static REMOVE: Plan = Plan::new(
     "DELETE FROM identity.known_addresses AS k WHERE k.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
@@ -78,9 +81,21 @@ pub fn remember(realm: &str, identity: Uuid, client: Option<&Client>) -> Result<
     if !lock::try_lock(lock::number(&[b"address", realm.as_bytes(), identity.as_bytes()])) {
         return Ok(());
     }
+    let has_old = has_old(realm, identity, now - lifetime())?;
     let (realm, identity) = (plan::text(realm), identity.into_datum());
     ADD.write_latest(&[realm, identity, plan::text(&client.address), Some(session::now())], |_| Ok(()))?;
-    REMOVE.write_latest(&[realm, identity, Some((now - lifetime()).into())], |_| Ok(()))
+    if has_old { REMOVE.write_latest(&[realm, identity, Some((now - lifetime()).into())], |_| Ok(())) } else { Ok(()) }
+}
+
+/// Whether any has to go, once one more has come.
+fn has_old(realm: &str, identity: Uuid, since: i64) -> Result<bool> {
+    let (mut count, mut old) = (0, false);
+    throttle::latest().rows(&ADDRESSES, &[Key::Is(realm), Key::IsUuid(identity)], |row| {
+        count += 1;
+        old |= row.number(LAST_LOGIN) <= since;
+        true
+    })?;
+    Ok(old || count >= MOST)
 }
 
 /// Microseconds.

@@ -403,11 +403,11 @@ fn login_succeeded(
     name: Option<&str>,
     identity_id: Option<Uuid>,
     address: Option<&str>,
-    failed_before: bool,
+    failed_before: Option<bool>,
     slot: Option<i32>,
 ) -> std::result::Result<(), ErrorReport> {
     let login = by_name(realm, name, name, identity_id, address)?;
-    login.succeeded(Held { wait: None, failed_before, slot })?;
+    login.succeeded(Held { wait: None, failed_before: failed_before.unwrap_or(false), slot })?;
     Ok(login.identity.map_or(Ok(()), |identity| known::remember(login.realm, identity, login.client.as_ref()))?)
 }
 
