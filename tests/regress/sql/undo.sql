@@ -67,7 +67,9 @@ SELECT status FROM identity.promote_identity('undone', 'forum', '1');
 SELECT stage('forum', $$SELECT n AS id, 'other' || n AS u, NULL AS e, true AS v, md5('p') AS p FROM generate_series(2, 2) n$$);
 DELETE FROM identity.staged_identifiers WHERE original_id = '3';
 DELETE FROM identity.identifiers WHERE key = 'name4';
+SET identity.former_name_grace = 0; -- Or a former name is not given away.
 SELECT count(*) FROM identity.import_identities('undone', '[{"traits": {"username": "name4"}}]');
+RESET identity.former_name_grace;
 UPDATE identity.staged_identities SET state = 'quarantined', rule = 'test_accounts' WHERE original_id = '5';
 SELECT row_id, login, restored, status FROM identity.undo_dedup(:'run', dry_run => true);
 SELECT row_id, login, restored, status FROM identity.undo_dedup(:'run');
