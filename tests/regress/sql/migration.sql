@@ -118,7 +118,7 @@ RESET identity.login_max_failures;
 
 -- All of it is on record, without a password or a name that somebody typed.
 SELECT action, count(*), count(subject) AS subjects FROM identity.audit_events WHERE realm = 'moving' AND action <> 'insert identity.realms' GROUP BY 1 ORDER BY 1;
-SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip';
+SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip' ORDER BY detail::text;
 SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody|my password';
 
 -- Whose username is his address has one account, and one password.
