@@ -2,7 +2,7 @@
 
 use crate::db::expression::{self, Expression};
 use crate::db::sql::{self, Sql, sql};
-use crate::db::{session, spi};
+use crate::db::{query, session, spi};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::Oid;
 use serde::Deserialize;
@@ -231,11 +231,11 @@ pub fn table(oid: Oid) -> Result<Table> {
 
 fn read_table(oid: Oid) -> Result<Table> {
     let args = [oid.into()];
-    let mut table: Table = spi::document::<Option<Table>>(TABLE, &args)?
+    let mut table: Table = query::kept_document::<Option<Table>>(TABLE, &args)?
         .ok_or_else(|| Error::new("42P01", format!("there is no relation with OID {}", oid.to_u32())))?;
-    table.keys = spi::document(KEYS, &args)?;
-    table.checks = spi::document(CHECKS, &args)?;
-    table.foreign_keys = spi::document(FOREIGN_KEYS, &args)?;
+    table.keys = query::kept_document(KEYS, &args)?;
+    table.checks = query::kept_document(CHECKS, &args)?;
+    table.foreign_keys = query::kept_document(FOREIGN_KEYS, &args)?;
     for column in &mut table.columns {
         column.type_sql = expression::type_sql(column.type_oid.into(), column.typmod);
         column.base_sql = expression::type_sql(column.base_oid.into(), -1);

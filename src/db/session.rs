@@ -115,10 +115,33 @@ pub fn lock_for_import(target: pg_sys::Oid, part: u16) {
     }
 }
 
+/// Locks a table as an INSERT does, until the end of the transaction, if the current user may write it. What its catalog says then stays so.
+pub fn lock_for_writing(table: pg_sys::Oid) -> Result<()> {
+    // SAFETY: a look into the catalog, and a heavyweight lock that the transaction's end releases.
+    unsafe {
+        let rights = pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE;
+        let user = pg_sys::GetUserId();
+        let allowed = |mask| mask == pg_sys::AclResult::ACLCHECK_OK;
+        let any = pg_sys::AclMaskHow::ACLMASK_ANY;
+        let mut missing = false;
+        let on_table = pg_sys::pg_class_aclcheck_ext(table, user, rights.into(), &mut missing);
+        if !missing && (allowed(on_table) || allowed(pg_sys::pg_attribute_aclcheck_all(table, user, rights.into(), any))) {
+            pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as i32);
+        }
+    }
+    Ok(())
+}
+
 /// The memory that one operation may use, in bytes.
 pub fn work_mem_bytes() -> usize {
     // SAFETY: a plain read of the server's setting, which is in kilobytes.
     usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(4096) * 1024
+}
+
+/// The memory that work may use which sorts and groups, as a setting: that of an index build, or of a single operation where that is more.
+pub fn most_memory() -> String {
+    // SAFETY: plain reads of the server's settings.
+    unsafe { format!("{}kB", pg_sys::work_mem.max(pg_sys::maintenance_work_mem)) }
 }
 
 /// The transaction, or the subtransaction, in which this is done.

@@ -309,7 +309,7 @@ unsafe fn may_refuse(check: &pg_sys::ConstrCheck, columns: &[i16]) -> bool {
 ///
 /// # Safety
 /// The description is that of a relation that stays open.
-unsafe fn attributes<'a>(columns: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
+pub(super) unsafe fn attributes<'a>(columns: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
     // SAFETY: as the caller promises; there are as many as the description says. From PostgreSQL 18 on they follow the short
     // forms that the executor works with.
     unsafe {

@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{interrupt, progress, session, spi};
+use crate::db::{interrupt, progress, query, session};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
@@ -134,7 +134,7 @@ impl Job<'_> {
         let caller = session::current_role_name()?;
         let c = &outcome.counts;
         session::as_extension_owner(|| {
-            spi::execute_with(
+            query::execute_kept(
                 "INSERT INTO identity.import_runs (run_id, target, realm, source, on_conflict, outcome, run_by, started_at,
                    duration, rows_total, inserted, updated, conflict, duplicate, invalid, suppressed, withheld)
                  VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6, $7,
@@ -239,15 +239,5 @@ pub fn lookups(rows: i64, stored: i64) -> Lookups {
 
 /// Runs work that sorts and groups: it may use as much memory as an index build.
 pub fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)
-}
-
-fn work_mem() -> Result<String> {
-    let value = spi::value::<String>(
-        "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
-         FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m
-         WHERE w.name OPERATOR(pg_catalog.=) 'work_mem' AND m.name OPERATOR(pg_catalog.=) 'maintenance_work_mem'",
-        &[],
-    )?;
-    Ok(value.unwrap_or_else(|| "4MB".to_string()))
+    session::with_settings(&[("work_mem", &session::most_memory()), ("jit", "off")], work)
 }
