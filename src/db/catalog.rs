@@ -308,6 +308,39 @@ pub fn root_constraint(schema: &str, name: &str) -> Result<Option<String>> {
     )
 }
 
+/// A partitioned table: its name, what its rows must keep, and what those of each of its partitions must keep.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Partitioned {
+    pub relname: String,
+    own: Option<String>,
+    partitions: Vec<String>,
+}
+
+impl Partitioned {
+    /// The condition under which there is no partition for a row.
+    pub fn has_no_partition(&self) -> Sql {
+        let own = self.own.as_deref().map_or_else(|| sql!("true"), Sql::verbatim);
+        let partitions = sql::any(self.partitions.iter().map(|rule| sql!("({rule})", rule = Sql::verbatim(rule.as_str()))));
+        sql!("({own}) AND ({partitions}) IS NOT TRUE", own, partitions)
+    }
+}
+
+/// The table and its partitions that are partitioned, and have none for the rest. Their rules are printed for the search path that is set.
+pub fn partitioned(oid: Oid) -> Result<Vec<Partitioned>> {
+    query::kept_document(
+        "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+           'relname', c.relname,
+           'own', pg_catalog.pg_get_partition_constraintdef(c.oid),
+           'partitions', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.pg_get_partition_constraintdef(i.inhrelid)), '[]')
+                          FROM pg_catalog.pg_inherits AS i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid))), '[]')
+         FROM pg_catalog.pg_partition_tree($1) AS t
+         JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.relid
+         JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid OPERATOR(pg_catalog.=) c.oid
+         WHERE p.partdefid OPERATOR(pg_catalog.=) 0",
+        &[oid.into()],
+    )
+}
+
 const TABLE: &str = "
 WITH RECURSIVE base(attnum, type_oid) AS (
   SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped

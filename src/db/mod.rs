@@ -33,3 +33,4 @@ pub mod store;
 pub mod table;
 pub mod temporary;
 pub mod trigger;
+pub mod version;

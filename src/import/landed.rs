@@ -1,9 +1,9 @@
 //! Where rows of the source have gone. Rows that go in one after the other lie one after the other in a page: they are kept as runs.
 
-use std::collections::BTreeMap;
-
-/// A place in a table: the table, the page, the number in the page.
-pub type Place = (u32, u32, u16);
+use crate::db::version::{self, Place};
+use crate::error::Result;
+use crate::import::numbers::NumberSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 #[derive(Debug, Clone, Copy)]
 struct Run {
@@ -17,7 +17,9 @@ struct Run {
 pub struct Landed {
     runs: BTreeMap<Place, Run>,
     last: Option<Place>,
-    rows: super::numbers::NumberSet,
+    rows: NumberSet,
+    /// Where rows are that have been changed since.
+    moved: HashMap<Place, i64>,
 }
 
 impl Landed {
@@ -49,8 +51,33 @@ impl Landed {
         ((first.0, first.1) == (place.0, place.1) && offset < run.len).then(|| run.row + i64::from(offset))
     }
 
+    /// The same of a place to which a trigger may have moved it since. Where this transaction has changed many rows, all are looked at when one is not
+    /// known yet: a trigger that does so has moved most of them.
+    pub fn now_at(&mut self, place: Place) -> Result<Option<i64>> {
+        if let Some(row) = self.at(place).or_else(|| self.moved.get(&place).copied()) {
+            return Ok(Some(row));
+        }
+        if self.runs.is_empty() || !version::is_own(place)? {
+            return Ok(None);
+        }
+        let mut moved = HashMap::new();
+        let tables: BTreeSet<u32> = self.runs.keys().map(|place| place.0).collect();
+        for table in tables {
+            let rows: Vec<(Place, i64)> = self.places().filter(|(place, _)| place.0 == table).collect();
+            let mut numbers = rows.iter().map(|(_, row)| *row);
+            version::latest(table, rows.iter().map(|(place, _)| *place), |before, now| {
+                let row = numbers.next().unwrap_or(0);
+                if before != now {
+                    moved.insert(now, row);
+                }
+            })?;
+        }
+        self.moved = moved;
+        Ok(self.moved.get(&place).copied())
+    }
+
     /// All places, each with the row that lies there.
-    pub fn places(&self) -> impl Iterator<Item = (Place, i64)> {
+    fn places(&self) -> impl Iterator<Item = (Place, i64)> {
         self.runs.iter().flat_map(|(place, run)| {
             (0..run.len).map(|offset| ((place.0, place.1, place.2 + offset), run.row + i64::from(offset)))
         })

@@ -199,6 +199,8 @@ fn prepare<'a>(
         landed: Landed::default(),
         window: None,
         read_to: i64::MAX,
+        written: false,
+        routed: false,
     };
     stage::check_rights(&run)?;
     Ok(run)

@@ -63,6 +63,10 @@ pub struct Run<'a> {
     pub window: Option<Window>,
     /// The number up to which all rows have been read.
     pub read_to: i64,
+    /// Rows have been written.
+    pub written: bool,
+    /// Rows without a partition have been looked for.
+    pub routed: bool,
 }
 
 /// The rows that a run keeps. `None`: there is none of it yet.

@@ -8,7 +8,6 @@ use crate::db::query::Lookups;
 use crate::db::store::Store;
 use crate::db::trigger;
 use crate::error::Result;
-use crate::import::landed::Place;
 use crate::import::plan::Report;
 use crate::import::release::Losses;
 use crate::import::run::{Finding, How, Run, Stumble};
@@ -39,6 +38,8 @@ enum Chunk {
     Unsorted,
     /// Everything up to this row is in, or reported.
     FailedAt(i64),
+    /// It is known of more rows now that they do not go in.
+    Again,
 }
 
 /// Rows of a chunk that are read again and again.
@@ -117,6 +118,7 @@ impl Run<'_> {
                     size = chunk.min(size.saturating_mul(2));
                 }
                 Chunk::Unsorted => size = SORT_FROM / 4,
+                Chunk::Again => {}
                 Chunk::FailedAt(row) => {
                     size = chunk.min(SMALLEST.max(2 * (row - first)));
                     first = row + 1;
@@ -191,13 +193,13 @@ impl Run<'_> {
     /// Writes a chunk. Where a row fails that is not the last one: writes what comes before it, and reports it.
     fn write_chunk(&mut self, kind: Write, range: Range) -> Result<Chunk> {
         let order = self.order(kind, range);
-        if order != Order::Source {
-            return Ok(match self.try_range(kind, range, order)? {
-                Ok(()) => Chunk::Written,
-                Err(_) => Chunk::Unsorted,
-            });
-        }
         let Err(stumble) = self.try_range(kind, range, order)? else { return Ok(Chunk::Written) };
+        if self.find_alike(range.first, &stumble.failure)? {
+            return Ok(Chunk::Again);
+        }
+        if order != Order::Source {
+            return Ok(Chunk::Unsorted);
+        }
         let Some(last) = (range.first..=range.last).rev().find(|row| self.is_wanted(kind, *row)) else {
             return Ok(Chunk::Written);
         };
@@ -210,6 +212,37 @@ impl Run<'_> {
         }
         self.write_range(kind, Range { first: stumble.row, last: stumble.row })?;
         Ok(Chunk::FailedAt(stumble.row))
+    }
+
+    /// Rows for which there is no partition are many where there is one: all from `first` on are found at once. False: nothing of the kind.
+    fn find_alike(&mut self, first: i64, failure: &Failure) -> Result<bool> {
+        let unrouted = failure.sqlstate == "23514" && failure.constraint.is_none() && self.table.kind == "p";
+        if !unrouted || std::mem::replace(&mut self.routed, true) {
+            return Ok(false);
+        }
+        let range = Range { first, last: self.total };
+        let rest = self.read(range, |run, row| !run.is_dead(row) && !run.landed.contains(row));
+        self.stores.part = Some(rest);
+        let mut found = Vec::new();
+        for of in self.catalog_first(|| catalog::partitioned(self.table.oid.into()))? {
+            let sql = self.statements().find_unrouted(&self.rows, &of);
+            // Where a row lacks a value that decides, the executor finds out.
+            found.extend(self.attempt_fetch(&sql, How::default())?.ok());
+        }
+        self.stores.part = None;
+        self.read_to = i64::MAX;
+        let mut rows = Vec::new();
+        for mut problems in found {
+            problems.each(|problem| {
+                rows.push(problem.number(1));
+                Ok(())
+            })?;
+            self.add_problems(problems);
+        }
+        for row in &rows {
+            self.release(*row)?;
+        }
+        Ok(!rows.is_empty())
     }
 
     fn write_range(&mut self, kind: Write, range: Range) -> Result<()> {
@@ -295,6 +328,7 @@ impl Run<'_> {
             Err(stumble) => return Ok(Err(stumble)),
         };
         self.turn.1 = self.turn.1.max(range.last);
+        self.written = true;
         if how.track && order != Order::IndexesLast {
             self.note_landed(placed)?;
             self.settle_losers(kind, range)?;
@@ -350,13 +384,29 @@ impl Run<'_> {
         range: Range,
         work: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        if range.first > 1 || range.last < self.total {
+        let moved = kind == Write::Update && self.written;
+        if range.first > 1 || range.last < self.total || moved {
             let part = self.pick(range, |run, row| run.is_wanted(kind, row));
             self.stores.part = Some(part);
+        }
+        if moved {
+            self.find_targets_again()?;
         }
         let outcome = work(self);
         self.stores.part = None;
         outcome
+    }
+
+    /// What this run has written, with its triggers, may have moved rows that others are to update.
+    fn find_targets_again(&mut self) -> Result<()> {
+        let (Some(position), Some(part)) = (self.match_key, &self.stores.part) else { return Ok(()) };
+        let sql = self.statements().find_again(&self.table.keys[position], &self.rows);
+        let how = How { lookups: self.lookups_of(part.rows())?, ..How::default() };
+        // An expression that fails over a row has failed before.
+        if let Ok(part) = self.attempt_fetch(&sql, how)? {
+            self.stores.part = Some(part);
+        }
+        Ok(())
     }
 
     /// Runs `work` where just these rows stand in for all; in their order.
@@ -592,19 +642,22 @@ impl Run<'_> {
     }
 
     /// Conflicts that have just been found: those with rows that this source has put in are duplicates.
-    fn name_winners(&self, mut found: Store) -> Result<Store> {
+    fn name_winners(&mut self, mut found: Store) -> Result<Store> {
         let (mut tables, mut places, mut rows) = (Vec::new(), Vec::new(), Vec::new());
         let mut met = BTreeSet::new();
+        let landed = &mut self.landed;
         found.each(|problem| {
             let holder = problem.get::<pg_sys::Oid>(11).zip(problem.get::<pg_sys::ItemPointerData>(12));
-            if let Some((table, tid)) = holder {
-                let (block, number) = item_pointer_get_both(tid);
-                let place = (table.to_u32(), block, number);
-                if let Some(row) = self.landed_at(place).filter(|_| met.insert(place)) {
-                    tables.push(table);
-                    places.push(tid);
-                    rows.push(row);
-                }
+            let Some((table, tid)) = holder else { return Ok(()) };
+            let (block, number) = item_pointer_get_both(tid);
+            let place = (table.to_u32(), block, number);
+            if !met.insert(place) {
+                return Ok(());
+            }
+            if let Some(row) = landed.now_at(place)? {
+                tables.push(table);
+                places.push(tid);
+                rows.push(row);
             }
             Ok(())
         })?;
@@ -614,10 +667,6 @@ impl Run<'_> {
         let arguments = [tables.into(), places.into(), rows.into()];
         let instead = Some((relations::PROBLEM, &found));
         self.fetch(&self.statements().name_winners(), How { arguments: &arguments, instead, ..How::default() })
-    }
-
-    fn landed_at(&self, place: Place) -> Option<i64> {
-        self.landed.at(place)
     }
 
     /// Adds problems to the report: all, or only those about a constraint. Returns what they are about.

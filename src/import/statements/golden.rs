@@ -3,7 +3,7 @@
 //! Where a statement is to change, `GOLDEN=write cargo test --lib golden` writes the file anew; what has changed in it is then to be read.
 
 use super::*;
-use crate::db::catalog::{Hash, Name};
+use crate::db::catalog::{Hash, Name, Partitioned};
 use crate::db::expression::{Coercion, Expression};
 use std::path::Path;
 
@@ -187,6 +187,8 @@ impl Golden {
         self.add("probe", [statements.probe(rows)]);
         self.add("find_broken_rules", statements.find_broken_rules(rows));
         self.add("find_missing_references", [statements.find_missing_references(0, rows)]);
+        let partitioned = Partitioned { relname: table.relname.clone(), ..Partitioned::default() };
+        self.add("find_unrouted", [statements.find_unrouted(rows, &partitioned)]);
         self.add("find_parents", statements.find_parents(0, rows));
         self.add("report_orphans", [statements.report_orphans(0, rows)]);
         self.add("create_hashes", [statements.create_hashes(&[0, 1], rows)]);
@@ -222,6 +224,9 @@ impl Golden {
         ];
         let possible = ways.into_iter().filter(|(kind, _)| rows.merged || *kind == Write::Insert);
         self.add("write", possible.map(|(kind, how)| statements.write(rows, kind, how)));
+        if rows.merged {
+            self.add("find_again", [statements.find_again(&statements.table.keys[1], rows)]);
+        }
         self.add("rows_to_fire, same_target", [statements.rows_to_fire(rows), statements.same_target()]);
         let fired = Rows::new(statements.table, &statements.names.fired, BTreeSet::from([1, 2]), false);
         self.add("fill_fired", [statements.fill_fired(&fired)]);

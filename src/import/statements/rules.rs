@@ -1,6 +1,7 @@
 //! Rows that break a rule of their own.
 
 use super::*;
+use crate::db::catalog::Partitioned;
 
 impl Statements<'_> {
     /// Rows that break NOT NULL or CHECK.
@@ -184,6 +185,21 @@ impl Statements<'_> {
         let message = self.foreign_key_message(&self.table.foreign_keys[position])
             + ": no row of the table or earlier in the source is referred to";
         self.report_broken_reference(position, &from, &message)
+    }
+
+    /// Rows for which a partitioned table has no partition.
+    pub fn find_unrouted(&self, rows: &Rows, of: &Partitioned) -> Sql {
+        let problem = Problem {
+            sqlstate: text("23514"),
+            message: text(&format!("no partition of relation \"{}\" found for row", of.relname)),
+            ..Problem::new(self.names.row.clone(), ORD_WRITE, "invalid")
+        };
+        sql!(
+            "SELECT {problem} FROM {rows} AS r WHERE {unrouted}",
+            problem = problem.select(),
+            rows = self.rows_sql(rows),
+            unrouted = of.has_no_partition(),
+        )
     }
 
     /// Evaluates every expression that the checks, keys and generated columns have, so that a row over which one fails

@@ -161,6 +161,30 @@ impl Statements<'_> {
         )
     }
 
+    /// The rows, each with the place where the row of the target is now that it updates: a trigger may have changed it since it was found.
+    pub fn find_again(&self, key: &Key, rows: &Rows) -> Sql {
+        let Names { row, own_oid, own_tid, own_key, .. } = self.names;
+        let present = self.table.columns.iter().filter(|c| rows.present.contains(&c.attnum));
+        sql!(
+            "SELECT s.{row}, h.holder_oid AS {own_oid}, h.holder_tid AS {own_tid}, s.{own_key}, {columns} FROM {relation} AS s
+             LEFT JOIN (SELECT k.rn, t.holder_oid, t.holder_tid FROM {keyed} AS k JOIN {holders} AS t ON {joined}) AS h
+               ON h.rn OPERATOR(pg_catalog.=) s.{row} ORDER BY s.{row}",
+            row,
+            own_oid,
+            own_tid,
+            own_key,
+            columns = comma(present.map(|c| sql!("s.{column}", column = c.sql()))),
+            relation = rows.relation,
+            keyed = self.keyed_row(key, rows),
+            holders = self.holders(key),
+            joined = all(key
+                .parts
+                .iter()
+                .enumerate()
+                .map(|(i, p)| sql!("t.{k} {equal} k.{k}", k = part_name(i), equal = p.operator.operator()))),
+        )
+    }
+
     /// The rows that update the same row of the target as that in `fired`.
     pub fn same_target(&self) -> Sql {
         let Names { row, own_oid, own_tid, rows, fired, .. } = self.names;
