@@ -2,10 +2,13 @@
 
 use crate::db::expression::{self, Expression};
 use crate::db::sql::{self, Sql, sql};
-use crate::db::{query, session, spi};
+use crate::db::{invalidation, query, session, spi};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::Oid;
 use serde::Deserialize;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// The name of an object outside the target: of a collation, an operator class, a referenced table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -227,6 +230,55 @@ pub fn table(oid: Oid) -> Result<Table> {
     let mut table = session::with_system_names(|| read_table(oid))?;
     print_expressions(&mut table);
     Ok(table)
+}
+
+/// What the session keeps of a table: until anything changes in the catalog that it may come from.
+pub struct Known {
+    pub table: Table,
+    /// Statements for which the current user has been found to have the rights.
+    allowed: RefCell<HashSet<String>>,
+}
+
+impl Known {
+    /// Whether a statement is allowed: `check` finds out, once.
+    pub fn allows(&self, statement: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        if !self.allowed.borrow().contains(statement) {
+            check()?;
+            self.allowed.borrow_mut().insert(statement.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// The table, the user, the search path, and settings that change what a user sees.
+type KnownAs = (u32, u32, String, i32, bool);
+
+thread_local! {
+    static KNOWN: RefCell<(u64, HashMap<KnownAs, Rc<Known>>)> = RefCell::new((0, HashMap::new()));
+}
+
+/// So many tables are kept.
+const MOST_KNOWN: usize = 50;
+
+/// As `table`, from memory if it is there. The table is locked: so what others have changed has been heard of.
+pub fn known(oid: Oid, search_path: &str) -> Result<Rc<Known>> {
+    let generation = invalidation::catalog_generation();
+    let (user, role, row_security) = session::sees_as();
+    let key = (oid.to_u32(), user.to_u32(), search_path.to_string(), role, row_security);
+    let found = KNOWN.with_borrow(|(of, known)| known.get(&key).filter(|_| *of == generation).cloned());
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let table = session::with_settings(&[("search_path", search_path)], || table(oid))?;
+    let made = Rc::new(Known { table, allowed: RefCell::default() });
+    KNOWN.with_borrow_mut(|(of, known)| {
+        if *of != generation || known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        *of = generation;
+        known.insert(key, Rc::clone(&made));
+    });
+    Ok(made)
 }
 
 fn read_table(oid: Oid) -> Result<Table> {

@@ -11,6 +11,16 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
+/// Whether other imports into the same target may run at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    Shared,
+    Alone,
+}
+
+/// In this time one who waited for what has been given back wakes up, and takes it.
+const PAUSE: Duration = Duration::from_millis(100);
+
 /// One call of an import function.
 pub struct Job<'a> {
     pub run_id: Uuid,
@@ -88,15 +98,28 @@ impl Outcome {
 
 impl Job<'_> {
     /// Does the work in a subtransaction, keeps it or rolls it back, records the run, and tells its counts or raises.
-    pub fn run(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
+    ///
+    /// If it waits for a session that waits for it, and is told to give way, everything that it has taken is given back, and it is done once
+    /// more: alone, that is with a lock for which other imports are waited for.
+    pub fn run(&self, mut work: impl FnMut(Company) -> Result<Outcome>) -> Result<()> {
         let started = Instant::now();
-        let outcome = attempt::provisional(|| {
+        let outcome = match self.attempt(|| work(Company::Shared)) {
+            Err(error) if plan::blame(&error.sqlstate) == Blame::Deadlock => {
+                interrupt::pause(PAUSE);
+                self.attempt(|| work(Company::Alone))
+            }
+            outcome => outcome,
+        }?;
+        progress::end();
+        self.finish(started, &outcome)
+    }
+
+    fn attempt(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<Outcome> {
+        attempt::provisional(|| {
             let outcome = with_memory(work)?;
             let keep = !self.dry_run && !outcome.aborted;
             Ok((outcome, keep))
-        })?;
-        progress::end();
-        self.finish(started, &outcome)
+        })
     }
 
     fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
@@ -200,7 +223,6 @@ pub fn attempt_rows(
     mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
 ) -> Result<std::result::Result<u64, Failure>> {
     const TRIES: u32 = 4;
-    const PAUSE: Duration = Duration::from_millis(100);
     let mut tries = 0;
     loop {
         tries += 1;

@@ -33,13 +33,13 @@ mod statements;
 mod write;
 
 use crate::access::{self, Level};
-use crate::db::catalog::{self, Table};
+use crate::db::catalog::{self, Known};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::sql::{Sql, literal};
 use crate::db::{argument, expression, session, source};
 use crate::error::{Result, required};
-use job::{Counts, Job, Outcome};
+use job::{Company, Counts, Job, Outcome};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -103,7 +103,8 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     let search_path = session::catalog_first()?;
     // What is known of the table stays true from here on: nobody changes it while it is locked as any INSERT locks it.
     session::lock_for_writing(target)?;
-    let table = session::with_settings(&[("search_path", &search_path)], || catalog::table(target))?;
+    let known = catalog::known(target, &search_path)?;
+    let table = &known.table;
     let job = Job {
         run_id: Uuid::now_v7(),
         function: "import_rows",
@@ -114,30 +115,38 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
         dry_run: request.dry_run,
         arguments: [literal(&table.name).to_string(), literal(&request.source).to_string()],
     };
-    plan::check_target(&table)?;
+    plan::check_target(table)?;
     let query = Sql::verbatim(source::query(&request.source)?);
     result.open();
-    job.run(|| {
-        let run = prepare(target, &table, request, &query, job.run_id, search_path)?;
-        session::lock_for_import(target, 1);
-        run_import(run, &query, job.run_id, &mut result)
+    job.run(|company| {
+        let run = prepare(target, &known, request, &query, job.run_id, &search_path)?;
+        run_import(run, &query, company, job.run_id, &mut result)
     })
 }
 
 /// The whole import, up to its report; the caller keeps it or rolls it back.
-fn run_import(mut run: Run, query: &Sql, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
+fn run_import(
+    mut run: Run,
+    query: &Sql,
+    company: Company,
+    run_id: Uuid,
+    result: &mut ResultSet,
+) -> Result<Outcome> {
     let request = run.request;
     run.read_source(query)?;
     run.convert_source()?;
-    run.merge()?;
-    run.check()?;
+    match company {
+        Company::Shared => session::share_for_import(run.table.oid.into(), 1),
+        Company::Alone => session::lock_for_import(run.table.oid.into(), 1),
+    }
+    run.all_catalog_first(|run| run.merge().and_then(|()| run.check()))?;
     if !exceeds(request, run.progress.problems) {
         run.write(i64::from(CHUNK_ROWS.get()))?;
     }
+    run.enter(Phase::Reporting);
     let counts = count(&run)?;
     let problems = counts.problems();
     let aborted = exceeds(request, problems) || (request.on_conflict.all_or_nothing() && problems > 0);
-    run.enter(Phase::Reporting);
     report(&run, run_id, aborted, result)?;
     let mut outcome = Outcome::new(run.total, counts, aborted);
     if aborted && request.on_conflict == OnConflict::Error {
@@ -156,12 +165,13 @@ fn exceeds(request: &Request, problems: i64) -> bool {
 /// Everything that can be refused before the source is read.
 fn prepare<'a>(
     target: pg_sys::Oid,
-    table: &'a Table,
+    known: &'a Known,
     request: &'a Request,
     query: &Sql,
     run_id: Uuid,
-    search_path: String,
+    search_path: &str,
 ) -> Result<Run<'a>> {
+    let table = &known.table;
     let columns = &stage::describe_source(query)?;
     let taken: BTreeSet<&str> =
         table.columns.iter().map(|c| c.name.as_str()).chain(columns.iter().map(|c| c.name.as_str())).collect();
@@ -185,7 +195,7 @@ fn prepare<'a>(
         total: 0,
         progress: Progress::new(target, run_id),
         sieved: false,
-        search_path,
+        search_path: search_path.to_string(),
         dead: Dead::default(),
         unconverted: false,
         poisoned: NumberSet::default(),
@@ -199,10 +209,11 @@ fn prepare<'a>(
         landed: Landed::default(),
         window: None,
         read_to: i64::MAX,
+        is_catalog_first: false,
         written: false,
         routed: false,
     };
-    stage::check_rights(&run)?;
+    stage::check_rights(&run, known)?;
     Ok(run)
 }
 

@@ -63,6 +63,8 @@ pub struct Run<'a> {
     pub window: Option<Window>,
     /// The number up to which all rows have been read.
     pub read_to: i64,
+    /// The search path is that of its statements now.
+    pub is_catalog_first: bool,
     /// Rows have been written.
     pub written: bool,
     /// Rows without a partition have been looked for.
@@ -179,8 +181,22 @@ impl<'a> Run<'a> {
         self.progress.publish();
     }
 
+    /// As `catalog_first`, for many statements.
+    pub fn all_catalog_first<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let search_path = self.search_path.clone();
+        session::with_settings(&[("search_path", &search_path)], || {
+            self.is_catalog_first = true;
+            let result = work(self);
+            self.is_catalog_first = false;
+            result
+        })
+    }
+
     /// Runs `work` where the names of pg_catalog mean nothing else, and every other name what it means to the caller.
     pub fn catalog_first<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.is_catalog_first {
+            return work();
+        }
         session::with_settings(&[("search_path", &self.search_path)], work)
     }
 

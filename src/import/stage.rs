@@ -1,6 +1,7 @@
 //! From the source to rows in the target's types.
 
 use crate::db::attempt;
+use crate::db::catalog::Known;
 use crate::db::convert::{self, BadValue, Target};
 use crate::db::progress::Phase;
 use crate::db::query::Query;
@@ -15,11 +16,14 @@ use crate::import::statements::{ORD_CONVERSION, Rows, Statements};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Raises what Postgres would raise for the write itself: a missing right, above all. No row is touched.
-pub fn check_rights(run: &Run) -> Result<()> {
+pub fn check_rights(run: &Run, known: &Known) -> Result<()> {
     let (table, statements) = (run.table, run.statements());
-    run.fetch(&statements.explain_insert(), How::default())?;
+    let check = |statement: Sql| {
+        known.allows(&statement, || run.catalog_first(|| Ok(attempt::attempt(&statement).map(|_| ())?)))
+    };
+    check(statements.explain_insert())?;
     if run.request.on_conflict == OnConflict::Update {
-        run.fetch(&statements.explain_update(run.match_key), How::default())?;
+        check(statements.explain_update(run.match_key))?;
         if !table.readable {
             return Err(Error::new("42501", format!("permission denied for table {}", table.relname))
                 .detail("on_conflict => 'update' reads the rows that it updates.")
@@ -27,15 +31,13 @@ pub fn check_rights(run: &Run) -> Result<()> {
         }
     }
     for position in 0..table.keys.len() {
-        run.catalog_first(|| {
-            attempt::attempt(&statements.explain_holders(position)).map_err(|failure| {
-                Error::from(failure)
-                    .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
-                    .hint(format!(
-                        "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
-                        table.name
-                    ))
-            })
+        check(statements.explain_holders(position)).map_err(|error| {
+            error
+                .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
+                .hint(format!(
+                    "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
+                    table.name
+                ))
         })?;
     }
     Ok(())
