@@ -69,8 +69,6 @@ pub struct Column {
     /// The type below all domains, without length: what a value is cast to before it is assigned.
     pub base_oid: u32,
     pub collation_oid: u32,
-    /// Where the column has one of its own.
-    pub collation: Option<Name>,
     /// The caller may change it.
     pub updatable: bool,
     pub not_null: bool,
@@ -98,7 +96,6 @@ pub struct Key {
     pub primary: bool,
     /// Bytes of its index.
     pub size: i64,
-    pub access_method: String,
     pub exclusion: bool,
     /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise: its name for that statement.
     pub deferred: Option<Name>,
@@ -125,7 +122,6 @@ pub struct KeyPart {
     pub label: String,
     /// The operator by which two rows exclude each other.
     pub operator: Name,
-    pub operator_class: Name,
     /// GROUP BY compares as the index does.
     pub groups: bool,
     pub collation: Option<Name>,
@@ -364,8 +360,8 @@ pub fn root_constraint(schema: &str, name: &str) -> Result<Option<String>> {
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct Partitioned {
     pub relname: String,
-    own: Option<String>,
-    partitions: Vec<String>,
+    pub own: Option<String>,
+    pub partitions: Vec<String>,
 }
 
 impl Partitioned {
@@ -438,9 +434,6 @@ SELECT pg_catalog.jsonb_build_object(
       'typmod', a.atttypmod,
       'base_oid', b.type_oid::pg_catalog.int8,
       'collation_oid', a.attcollation::pg_catalog.int8,
-      'collation', (SELECT pg_catalog.jsonb_build_object('schema', cn.nspname, 'name', l.collname)
-                    FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
-                    WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation),
       'updatable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE'),
       'not_null', a.attnotnull,
       'not_null_constraint', (SELECT k.conname FROM pg_catalog.pg_constraint k
@@ -463,7 +456,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', COALESCE(c.conname, ic.relname),
   'primary', i.indisprimary,
   'size', pg_catalog.pg_relation_size(i.indexrelid),
-  'access_method', am.amname,
   'exclusion', i.indisexclusion,
   'deferrable', COALESCE(c.condeferrable, false),
   'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname) END,
@@ -474,7 +466,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'attnum', i.indkey[s.n - 1],
       'label', COALESCE(a.attname, pg_catalog.pg_get_indexdef(i.indexrelid, s.n, false)),
       'operator', pg_catalog.jsonb_build_object('schema', opn.nspname, 'name', op.oprname),
-      'operator_class', pg_catalog.jsonb_build_object('schema', ocn.nspname, 'name', oc.opcname),
       'groups', NOT i.indisexclusion AND EXISTS (
           SELECT FROM pg_catalog.pg_opclass dc
           JOIN pg_catalog.pg_amop da ON da.amopfamily = dc.opcfamily AND da.amopstrategy = 3
@@ -501,7 +492,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     ) ORDER BY s.n)
     FROM pg_catalog.generate_series(1, i.indnkeyatts) s(n)
     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[s.n - 1]
-    JOIN pg_catalog.pg_namespace ocn ON ocn.oid = oc.opcnamespace
     JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.indexrelid AND ia.attnum = s.n
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s.n - 1] AND a.attnum > 0
     JOIN pg_catalog.pg_operator op ON op.oid = COALESCE(c.conexclop[s.n],
@@ -512,7 +502,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
 ) ORDER BY i.indisprimary DESC, i.indexrelid), '[]')
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
-JOIN pg_catalog.pg_am am ON am.oid = ic.relam
 JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace
 LEFT JOIN pg_catalog.pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid AND c.contype IN ('p', 'u', 'x')
 WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indislive

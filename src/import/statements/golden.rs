@@ -40,7 +40,6 @@ fn part(column: &Column, hash: Hash) -> KeyPart {
         attnum: column.attnum,
         label: column.name.clone(),
         operator: equal(),
-        operator_class: name("class"),
         groups: true,
         collation: None,
         nullable: true,
@@ -78,7 +77,6 @@ fn table() -> Table {
     };
     let exclusion = Key {
         name: "x USING gist(r);pwned;--".to_string(),
-        access_method: "gi'st pwned".to_string(),
         exclusion: true,
         ..unique.clone()
     };
@@ -118,7 +116,6 @@ fn table() -> Table {
             other,
             Column {
                 default: Some(literal("\\' pwned")),
-                collation: Some(name("collation")),
                 ..column(5, "\"pwned\"")
             },
         ],
