@@ -98,7 +98,7 @@ pub struct Key {
     pub size: i64,
     pub exclusion: bool,
     /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise: its name for that statement.
-    pub deferred: Option<Name>,
+    pub deferred: Option<Deferred>,
     pub deferrable: bool,
     pub nulls_distinct: bool,
     pub expression_node: Option<String>,
@@ -120,6 +120,7 @@ pub struct KeyPart {
     pub attnum: i16,
     /// What a report calls it: the column's name, or the expression.
     pub label: String,
+    pub type_oid: u32,
     /// The operator by which two rows exclude each other.
     pub operator: Name,
     /// GROUP BY compares as the index does.
@@ -173,7 +174,16 @@ pub struct ForeignKey {
     /// The caller sees what Postgres' own check will see.
     pub checkable: bool,
     /// As of a key.
-    pub deferred: Option<Name>,
+    pub deferred: Option<Deferred>,
+}
+
+/// A constraint that is checked at the end of the transaction, by its name for SET CONSTRAINTS.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Deferred {
+    #[serde(flatten)]
+    pub name: Name,
+    /// Other tables have constraints of that name, of which SET CONSTRAINTS changes the modes too.
+    pub shared: bool,
 }
 
 impl Column {
@@ -186,6 +196,17 @@ impl Key {
     /// Equal keys have equal hashes, and GROUP BY finds them equal.
     pub fn hashable(&self) -> bool {
         !self.exclusion && self.parts.iter().all(|p| p.groups && p.hash.is_some())
+    }
+}
+
+/// The ranges of the server's own over types that have a greatest value.
+const RANGES: [u32; 6] = [3904, 3906, 3908, 3910, 3912, 3926];
+
+impl KeyPart {
+    /// Two rows exclude each other where their ranges overlap.
+    pub fn is_overlap(&self) -> bool {
+        let Name { schema, name } = &self.operator;
+        schema == "pg_catalog" && name == "&&" && RANGES.contains(&self.type_oid)
     }
 }
 
@@ -368,7 +389,8 @@ impl Partitioned {
     /// The condition under which there is no partition for a row.
     pub fn has_no_partition(&self) -> Sql {
         let own = self.own.as_deref().map_or_else(|| sql!("true"), Sql::verbatim);
-        let partitions = sql::any(self.partitions.iter().map(|rule| sql!("({rule})", rule = Sql::verbatim(rule.as_str()))));
+        let partitions =
+            sql::any(self.partitions.iter().map(|rule| sql!("({rule})", rule = Sql::verbatim(rule.as_str()))));
         sql!("({own}) AND ({partitions}) IS NOT TRUE", own, partitions)
     }
 }
@@ -458,12 +480,15 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'size', pg_catalog.pg_relation_size(i.indexrelid),
   'exclusion', i.indisexclusion,
   'deferrable', COALESCE(c.condeferrable, false),
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname, 'shared', EXISTS (
+    SELECT FROM pg_catalog.pg_constraint o WHERE o.conname = c.conname AND o.connamespace = c.connamespace
+      AND o.conrelid <> c.conrelid AND o.conrelid NOT IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.conrelid) p))) END,
   'nulls_distinct', NOT COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::pg_catalog.bool, false),
   'expression_node', i.indexprs::pg_catalog.text,
   'predicate_node', i.indpred::pg_catalog.text,
   'parts', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'attnum', i.indkey[s.n - 1],
+      'type_oid', ia.atttypid::pg_catalog.int8,
       'label', COALESCE(a.attname, pg_catalog.pg_get_indexdef(i.indexrelid, s.n, false)),
       'operator', pg_catalog.jsonb_build_object('schema', opn.nspname, 'name', op.oprname),
       'groups', NOT i.indisexclusion AND EXISTS (
@@ -538,7 +563,9 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
      JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace),
   'full', c.confmatchtype = 'f',
   'to_itself', c.confrelid = c.conrelid,
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', own.nspname, 'name', c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', own.nspname, 'name', c.conname, 'shared', EXISTS (
+    SELECT FROM pg_catalog.pg_constraint o WHERE o.conname = c.conname AND o.connamespace = c.connamespace
+      AND o.conrelid <> c.conrelid AND o.conrelid NOT IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.conrelid) p))) END,
   'checkable', NOT pg_catalog.row_security_active(c.confrelid)
      AND NOT COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::pg_catalog.bool, false)
      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')

@@ -7,6 +7,7 @@
 
 use crate::db::attempt::{self, Failure};
 use crate::db::session;
+use crate::db::sql::Sql;
 use crate::db::store::{Filling, Store};
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
@@ -31,10 +32,13 @@ mod c {
             types: *mut pg_sys::Oid,
             options: c_int,
         ) -> pg_sys::SPIPlanPtr;
-        pub fn SPI_execute_plan_extended(
-            plan: pg_sys::SPIPlanPtr,
-            options: *const pg_sys::SPIExecuteOptions,
-        ) -> c_int;
+        pub fn SPI_execute_plan_extended(plan: pg_sys::SPIPlanPtr, options: *const pg_sys::SPIExecuteOptions) -> c_int;
+        // catalog/pg_inherits.h, which pgrx does not bind.
+        pub fn find_all_inheritors(
+            table: pg_sys::Oid,
+            lock: pg_sys::LOCKMODE,
+            parents: *mut *mut pg_sys::List,
+        ) -> *mut pg_sys::List;
         pub fn SPI_execute(src: *const c_char, read_only: bool, most: std::ffi::c_long) -> c_int;
         pub fn SPI_plan_get_cached_plan(plan: pg_sys::SPIPlanPtr) -> *mut pg_sys::CachedPlan;
     }
@@ -46,8 +50,8 @@ pub struct Query<'q> {
     pub arguments: &'q [DatumWithOid<'q>],
     pub stores: &'q [(&'static str, &'q Store)],
     pub lookups: Lookups,
-    /// A statement that is run right after it, without rows of its own; empty: none.
-    pub then: &'q str,
+    /// What is run right after it, and stands or falls with it.
+    pub then: Option<&'q Checks>,
     /// So many rows belong to the run.
     pub size: i64,
 }
@@ -84,11 +88,21 @@ pub fn execute_kept(sql: &str, arguments: &[DatumWithOid]) -> Result<u64> {
 
 /// A statement that is run in every run, and sees no stores.
 fn kept<'q>(sql: &'q str, arguments: &'q [DatumWithOid<'q>]) -> Query<'q> {
-    Query { sql, arguments, stores: &[], lookups: &[], then: "", size: 1 }
+    Query { sql, arguments, stores: &[], lookups: &[], then: None, size: 1 }
 }
 
 /// What became of a statement: an error of its own is a value where it is caught.
 type Outcome = Result<std::result::Result<u64, Failure>>;
+
+/// Constraints of a table that would be checked at the end of the transaction, to be checked with a statement. Where all of them are checked at once
+/// by the transaction's own will nothing is left to check, and nothing is changed.
+pub struct Checks {
+    pub table: pg_sys::Oid,
+    /// Checks, and defers again.
+    pub now: Vec<Sql>,
+    /// Checks that are taken back, with the change of modes that they take. The constraint is checked once more at the end.
+    pub aside: Vec<Sql>,
+}
 
 /// Runs of more rows than this plan each statement for itself.
 const MOST_KEPT_FOR: i64 = 20_000;
@@ -147,10 +161,7 @@ impl Query<'_> {
         }))
     }
 
-    fn connected(
-        &self,
-        work: impl FnOnce(&Prepared) -> Outcome,
-    ) -> Outcome {
+    fn connected(&self, work: impl FnOnce(&Prepared) -> Outcome) -> Outcome {
         Spi::connect_mut(|_| {
             let class = class(self.size);
             for (name, store) in self.stores {
@@ -184,12 +195,7 @@ impl Query<'_> {
     }
 
     /// `caught`: in a subtransaction that the caller rolls back on an error of the statement.
-    fn execute(
-        &self,
-        prepared: &Prepared,
-        receiver: *mut pg_sys::DestReceiver,
-        caught: bool,
-    ) -> Outcome {
+    fn execute(&self, prepared: &Prepared, receiver: *mut pg_sys::DestReceiver, caught: bool) -> Outcome {
         let text = CString::new(self.sql).expect("SQL text has no NUL byte");
         let types: Vec<pg_sys::Oid> = self.arguments.iter().map(DatumWithOid::oid).collect();
         let call = |work: &mut dyn FnMut() -> c_int| -> std::result::Result<c_int, Failure> {
@@ -248,10 +254,16 @@ impl Query<'_> {
                 return Err(Error::new("42601", format!("a statement that cannot be run here (SPI status {status})")));
             }
             let rows = pg_sys::SPI_processed;
-            if !self.then.is_empty() {
-                let then = CString::new(self.then).expect("SQL text has no NUL byte");
-                let text = then.as_ptr();
-                if let Err(failure) = call(&mut || c::SPI_execute(text, false, 0)) {
+            if let Some(checks) = self.then.filter(|checks| is_pending(checks.table)) {
+                let check = |sql: &Sql| {
+                    let text = CString::new(&**sql).expect("SQL text has no NUL byte");
+                    let text = text.as_ptr();
+                    call(&mut || c::SPI_execute(text, false, 0)).map(|_| ())
+                };
+                let now = checks.now.iter().try_for_each(check);
+                let aside =
+                    || checks.aside.iter().try_for_each(|sql| attempt::in_subtransaction(|| check(sql), |_| false));
+                if let Err(failure) = now.and_then(|()| aside()) {
                     return Ok(Err(failure));
                 }
             }
@@ -309,6 +321,15 @@ fn keep(key: Key, plan: pg_sys::SPIPlanPtr) {
             unsafe { pg_sys::SPI_freeplan(former) };
         }
     });
+}
+
+/// Whether something is left to be checked of a table, or of a partition, at the end of the transaction.
+pub fn is_pending(table: pg_sys::Oid) -> bool {
+    // SAFETY: looks into the queue of events; the list is one of OIDs.
+    unsafe {
+        let tables = pg_sys::ffi::pg_guard_ffi_boundary(|| c::find_all_inheritors(table, 0, null_mut()));
+        (0..(*tables).length as usize).any(|i| pg_sys::AfterTriggerPendingOnRel((*(*tables).elements.add(i)).oid_value))
+    }
 }
 
 /// Lets the statements of this connection see a store.

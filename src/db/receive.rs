@@ -44,8 +44,11 @@ pub unsafe fn run_into(to: &Store, query: &str, arguments: &[DatumWithOid]) -> R
         // connection.
         let status = unsafe {
             let receiver = receiver(to);
-            let options =
-                pg_sys::SPIExecuteOptions { params: attempt::parameters(arguments), dest: receiver, ..Default::default() };
+            let options = pg_sys::SPIExecuteOptions {
+                params: attempt::parameters(arguments),
+                dest: receiver,
+                ..Default::default()
+            };
             pg_sys::SPI_execute_extended(query.as_ptr(), &options)
         };
         if status < 0 {

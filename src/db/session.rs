@@ -145,8 +145,8 @@ pub fn lock_for_writing(table: pg_sys::Oid) -> Result<()> {
         let allowed = |mask| mask == pg_sys::AclResult::ACLCHECK_OK;
         let any = pg_sys::AclMaskHow::ACLMASK_ANY;
         let mut missing = false;
-        let on_table = pg_sys::pg_class_aclcheck_ext(table, user, rights.into(), &mut missing);
-        if !missing && (allowed(on_table) || allowed(pg_sys::pg_attribute_aclcheck_all(table, user, rights.into(), any))) {
+        let on_table = pg_sys::pg_class_aclcheck_ext(table, user, rights, &mut missing);
+        if !missing && (allowed(on_table) || allowed(pg_sys::pg_attribute_aclcheck_all(table, user, rights, any))) {
             pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as i32);
         }
     }

@@ -340,7 +340,9 @@ impl Run<'_> {
     fn probe(&mut self, mut part: Store) -> Result<()> {
         while !part.is_empty() {
             self.stores.part = Some(part);
-            let Err(stumble) = self.attempt(&self.statements().probe(&self.rows), How::default())? else { return Ok(()) };
+            let Err(stumble) = self.attempt(&self.statements().probe(&self.rows), How::default())? else {
+                return Ok(());
+            };
             if stumble.row == 0 || !self.poisoned.insert(stumble.row) {
                 return Err(stumble.failure.into());
             }

@@ -40,13 +40,13 @@ use crate::db::sql::{Sql, literal};
 use crate::db::{argument, expression, session, source};
 use crate::error::{Result, required};
 use job::{Company, Counts, Job, Outcome};
+use landed::Landed;
+use mark::Dead;
+use numbers::NumberSet;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use plan::{OnConflict, Report, Request};
-use landed::Landed;
-use mark::Dead;
-use numbers::NumberSet;
 use run::{How, Run, Stores};
 use statements::{Names, Rows, Write};
 use std::collections::BTreeSet;
@@ -125,13 +125,7 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
 }
 
 /// The whole import, up to its report; the caller keeps it or rolls it back.
-fn run_import(
-    mut run: Run,
-    query: &Sql,
-    company: Company,
-    run_id: Uuid,
-    result: &mut ResultSet,
-) -> Result<Outcome> {
+fn run_import(mut run: Run, query: &Sql, company: Company, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
     let request = run.request;
     run.read_source(query)?;
     run.convert_source()?;
@@ -201,7 +195,7 @@ fn prepare<'a>(
         poisoned: NumberSet::default(),
         updates: NumberSet::default(),
         in_order: false,
-        deferred: Vec::new(),
+        deferred: None,
         turn: (Write::Insert, 0),
         again: BTreeSet::new(),
         contested: false,

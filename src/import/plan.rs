@@ -355,12 +355,8 @@ mod tests {
     }
 
     fn source(names: &[(&str, u32)]) -> Vec<Described> {
-        let column = |&(name, type_oid): &(&str, u32)| Described {
-            name: name.into(),
-            type_oid,
-            typmod: -1,
-            collation_oid: 0,
-        };
+        let column =
+            |&(name, type_oid): &(&str, u32)| Described { name: name.into(), type_oid, typmod: -1, collation_oid: 0 };
         names.iter().map(column).collect()
     }
 

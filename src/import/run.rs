@@ -1,9 +1,9 @@
 //! One run of an import: what it knows, what it keeps, and how it runs its statements.
 
 use crate::db::attempt::Failure;
-use crate::db::catalog::{Name, Table};
+use crate::db::catalog::Table;
 use crate::db::progress::{Phase, Progress};
-use crate::db::query::{Lookups, Query};
+use crate::db::query::{Checks, Lookups, Query};
 use crate::db::session;
 use crate::db::sql::Sql;
 use crate::db::store::Store;
@@ -48,7 +48,7 @@ pub struct Run<'a> {
     /// Inserts and updates must take turns as their rows do.
     pub in_order: bool,
     /// Constraints that would be checked at the end of the transaction, to be checked with each chunk.
-    pub deferred: Vec<Name>,
+    pub deferred: Option<Checks>,
     /// How far the writing is: the kind of the rows in hand, and the last row whose turn is over.
     pub turn: (Write, i64),
     /// Rows whose turn is over, and that may go in after all: the row to which they lost did not.
@@ -163,8 +163,8 @@ pub struct Stumble {
 pub struct How<'h> {
     pub arguments: &'h [DatumWithOid<'h>],
     pub lookups: Lookups,
-    /// A statement that is run right after it, and stands or falls with it.
-    pub then: Option<&'h Sql>,
+    /// What is checked right after it, and stands or falls with it.
+    pub then: Option<&'h Checks>,
     /// Under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a statement every name is qualified.
     pub as_caller: bool,
     /// In the place of the store of this name.
@@ -211,7 +211,7 @@ impl<'a> Run<'a> {
             arguments: how.arguments,
             stores: &stores,
             lookups: how.lookups,
-            then: how.then.map_or("", |then| then),
+            then: how.then,
             size: self.total,
         };
         if how.as_caller { work(&query) } else { self.catalog_first(|| work(&query)) }

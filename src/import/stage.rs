@@ -32,12 +32,9 @@ pub fn check_rights(run: &Run, known: &Known) -> Result<()> {
     }
     for position in 0..table.keys.len() {
         check(statements.explain_holders(position)).map_err(|error| {
-            error
-                .detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.")
-                .hint(format!(
-                    "GRANT SELECT ON {} TO the importing role, for the table or for these columns.",
-                    table.name
-                ))
+            error.detail("An import looks up who holds a key: it reads the key's columns, and the primary key's.").hint(
+                format!("GRANT SELECT ON {} TO the importing role, for the table or for these columns.", table.name),
+            )
         })?;
     }
     Ok(())
@@ -46,7 +43,7 @@ pub fn check_rights(run: &Run, known: &Known) -> Result<()> {
 /// The columns of the source, of which no row is read.
 pub fn describe_source(source: &Sql) -> Result<Vec<Described>> {
     let sql = Statements::describe_source(source);
-    let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: "", size: i64::MAX };
+    let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, size: i64::MAX };
     let mut store = Store::new();
     query.fill(&mut store, &mut |_| {})?;
     let columns = store.description().into_iter();
@@ -65,7 +62,7 @@ impl Run<'_> {
     pub fn read_source(&mut self, source: &Sql) -> Result<()> {
         self.enter(Phase::Reading);
         let sql = Statements::read_source(&self.names, source);
-        let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: "", size: i64::MAX };
+        let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, size: i64::MAX };
         // A parallel or synchronized scan would return a table's rows in another order each time.
         let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
         session::with_settings(&ordered, || query.fill(&mut self.stores.raw, &mut |_| {}))?;
@@ -91,7 +88,7 @@ impl Run<'_> {
         let targets: Vec<Target> = self.assignments.iter().map(|a| target(a, &given)).collect();
         let mut bad = Vec::new();
         convert::convert(&mut self.stores.raw, &mut rows, &targets, |value| {
-                if plan::blame(&value.failure.sqlstate) != Blame::Row {
+            if plan::blame(&value.failure.sqlstate) != Blame::Row {
                 return Err(value.failure.into());
             }
             bad.push(value);

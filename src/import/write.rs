@@ -2,9 +2,10 @@
 
 use crate::db::attempt::{self, Failure};
 use crate::db::bulk;
-use crate::db::catalog::{self, Key, Name};
+use crate::db::catalog::{self, Key};
 use crate::db::progress::Phase;
-use crate::db::query::Lookups;
+use crate::db::query::{self, Checks, Lookups};
+use crate::db::sql::sql;
 use crate::db::store::Store;
 use crate::db::trigger;
 use crate::error::Result;
@@ -92,17 +93,26 @@ impl Run<'_> {
 
     /// Deferred keys and foreign keys, so far as they can be checked now: not those that something else in the caller's
     /// transaction has left open.
-    fn deferred_constraints(&self) -> Result<Vec<Name>> {
-        let keys = self.table.keys.iter().filter_map(|k| k.deferred.clone());
-        let references = self.table.foreign_keys.iter().filter_map(|f| f.deferred.clone());
-        let mut met = Vec::new();
-        for name in keys.chain(references) {
-            let check = Statements::check_now(std::slice::from_ref(&name));
-            if self.attempt(&check, How { as_caller: true, ..How::default() })?.is_ok() {
-                met.push(name);
+    fn deferred_constraints(&self) -> Result<Option<Checks>> {
+        let keys = self.table.keys.iter().filter_map(|k| k.deferred.as_ref());
+        let references = self.table.foreign_keys.iter().filter_map(|f| f.deferred.as_ref());
+        let table = self.table.oid.into();
+        let open = query::is_pending(table);
+        let mut checks = Checks { table, now: Vec::new(), aside: Vec::new() };
+        for constraint in keys.chain(references) {
+            let mut check = Checks { table, now: Vec::new(), aside: Vec::new() };
+            if constraint.shared {
+                check.aside.push(Statements::check_aside(&constraint.name));
+            } else {
+                check.now.extend(Statements::check_now(&constraint.name));
+            }
+            let how = How { as_caller: true, then: Some(&check), ..How::default() };
+            if !open || self.attempt(&sql!("SELECT 1"), how)?.is_ok() {
+                checks.now.append(&mut check.now);
+                checks.aside.append(&mut check.aside);
             }
         }
-        Ok(met)
+        Ok((!checks.now.is_empty() || !checks.aside.is_empty()).then_some(checks))
     }
 
     /// Goes through the rows in source order. After a failure the chunks are as small as the rows between two failures,
@@ -289,7 +299,7 @@ impl Run<'_> {
             && !self.unforeseen()
             && !calls
             && table.keys.iter().all(at_once)
-            && self.deferred.is_empty()
+            && self.deferred.is_none()
             && !self.reports_all()
             && (!self.contested
                 || self.losses.is_none() && !table.before_update && table.keys.iter().all(|key| self.is_foreseen(key)))
@@ -339,8 +349,7 @@ impl Run<'_> {
     /// Writes the rows that stand in for all; returns those that went in, where that is to be known.
     fn write_part(&self, kind: Write, how: WriteOptions) -> Result<std::result::Result<Store, Stumble>> {
         let lookups = if kind == Write::Update { ROW_BY_ROW } else { &[] };
-        let check = Statements::check_now(&self.deferred);
-        let then = (!self.deferred.is_empty()).then_some(&check);
+        let then = self.deferred.as_ref();
         let write = self.statements().write(&self.rows, kind, how);
         self.attempt_fetch(&write, How { lookups, then, as_caller: true, ..How::default() })
     }
@@ -358,9 +367,7 @@ impl Run<'_> {
         let place = self.table.readable && !self.table.row_security;
         let key = place && self.reports_all();
         match kind {
-            Write::Update => {
-                WriteOptions { track: true, place, match_key: self.match_key, ..WriteOptions::default() }
-            }
+            Write::Update => WriteOptions { track: true, place, match_key: self.match_key, ..WriteOptions::default() },
             Write::Insert => {
                 let unforeseen = self.unforeseen();
                 let deferrable = self.table.keys.iter().any(|k| k.deferrable);
@@ -378,12 +385,7 @@ impl Run<'_> {
     // ---- rows that stand in for all -----------------------------------------------------------------------------
 
     /// Runs `work` where the clean rows of one kind in a range stand in for all rows.
-    fn with_part<T>(
-        &mut self,
-        kind: Write,
-        range: Range,
-        work: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    fn with_part<T>(&mut self, kind: Write, range: Range, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let moved = kind == Write::Update && self.written;
         if range.first > 1 || range.last < self.total || moved {
             let part = self.pick(range, |run, row| run.is_wanted(kind, row));
@@ -445,7 +447,11 @@ impl Run<'_> {
         self.read_to = range.last;
         let mut part = rows.like();
         rows.copy_to(range.last, &mut part, |row| row >= range.first && wanted(self, row));
-        if as_they_came { self.stores.raw = rows } else { self.stores.rows = Some(rows) }
+        if as_they_came {
+            self.stores.raw = rows
+        } else {
+            self.stores.rows = Some(rows)
+        }
         part
     }
 
@@ -708,7 +714,8 @@ impl Run<'_> {
         let (numbers, texts): (Vec<i64>, Vec<Option<String>>) = fired.into_iter().unzip();
         let count = numbers.len() as i64;
         let sql = self.statements().fill_fired(&rows);
-        self.stores.fired = Some(self.fetch(&sql, How { arguments: &[numbers.into(), texts.into()], ..How::default() })?);
+        self.stores.fired =
+            Some(self.fetch(&sql, How { arguments: &[numbers.into(), texts.into()], ..How::default() })?);
         let found = self.look_again(&rows, count, true)?;
         self.stores.fired = None;
         for problems in found {
@@ -720,7 +727,7 @@ impl Run<'_> {
 
     /// What the triggers make of rows, in their order; `None` where a trigger raises: then the row's own error is all
     /// there is to say.
-    fn fire(&mut self, losers: &[i64]) -> Result<Option<Vec<(i64, Option<String>)>>> {
+    fn fire(&mut self, losers: &[i64]) -> Result<Option<Fired>> {
         let sql = self.statements().rows_to_fire(&self.rows);
         let mut shown = self.with_rows(losers, |run| run.fetch(&sql, How::default()))?;
         let mut fired = Vec::new();
@@ -734,6 +741,9 @@ impl Run<'_> {
         Ok(outcome.is_ok().then_some(fired))
     }
 }
+
+/// Rows as the triggers leave them, as texts; `None`: dropped.
+type Fired = Vec<(i64, Option<String>)>;
 
 /// What has been told of rows: row, constraint, columns.
 #[derive(Default)]

@@ -333,7 +333,7 @@ class Runner:
             self.apply_settings()
             for statement in Judge(self.case).statements():
                 self.run_sql(statement)
-            self.run_sql("RESET ROLE; RESET ALL")
+            self.run_sql("RESET ROLE; RESET ALL; SET CONSTRAINTS ALL IMMEDIATE")
             verdicts = self.read_verdicts()
             wanted = self.contents()
         finally:

@@ -181,11 +181,10 @@ SELECT 1001 AS ord, w.rn, 0 AS kind, w.number OPERATOR(pg_catalog.+)
 \pwned'", s."""pwned""" FROM "pg_identity_rows" AS s) AS r) AS r WHERE ("@pwned $1" IS NOT NULL)) AS s WHERE (s.k1 IS NULL OR s.k2 IS NULL)) AS k) AS w
              WHERE w.members OPERATOR(pg_catalog.>) 1
 ==== find_contests
-WITH pair AS (SELECT s.rn, e.rn AS earlier FROM (SELECT r."?row?" AS rn, (("größe
+WITH keyed AS MATERIALIZED (SELECT * FROM (SELECT r."?row?" AS rn, (("größe
 \pwned'") COLLATE "s'"";pwned"."collation pwned';--") AS k1, ("s'"";pwned"."function pwned';--"("@pwned $1")) AS k2 FROM (SELECT r.*, ("@pwned $1" <> 'it''s pwned') AS "{pwned}" FROM (SELECT s."?row?", s."a, pwned", s."@pwned $1", s."größe
-\pwned'", s."""pwned""" FROM "pg_identity_rows" AS s) AS r) AS r WHERE ("@pwned $1" IS NOT NULL)) AS s JOIN (SELECT r."?row?" AS rn, (("größe
-\pwned'") COLLATE "s'"";pwned"."collation pwned';--") AS k1, ("s'"";pwned"."function pwned';--"("@pwned $1")) AS k2 FROM (SELECT r.*, ("@pwned $1" <> 'it''s pwned') AS "{pwned}" FROM (SELECT s."?row?", s."a, pwned", s."@pwned $1", s."größe
-\pwned'", s."""pwned""" FROM "pg_identity_rows" AS s) AS r) AS r WHERE ("@pwned $1" IS NOT NULL)) AS e
+\pwned'", s."""pwned""" FROM "pg_identity_rows" AS s) AS r) AS r WHERE ("@pwned $1" IS NOT NULL)) AS k),
+             pair AS (SELECT s.rn, e.rn AS earlier FROM keyed AS s JOIN keyed AS e
                ON e.k1 OPERATOR("s'"";pwned".=) s.k1 AND e.k2 OPERATOR("s'"";pwned".=) s.k2 AND e.rn OPERATOR(pg_catalog.<) s.rn)
              SELECT 1002 AS ord, p.rn, 1 AS kind, p.earlier AS ref FROM pair AS p
              UNION ALL SELECT DISTINCT 1002, p.earlier, 3, 0::pg_catalog.int8 FROM pair AS p
@@ -322,7 +321,8 @@ SELECT p.rn, p.ord, CASE WHEN w.rn IS NULL THEN p.status ELSE 'duplicate' END AS
                ON w.oid OPERATOR(pg_catalog.=) p.holder_oid AND w.tid OPERATOR(pg_catalog.=) p.holder_tid
              WHERE (w.rn OPERATOR(pg_catalog.>) p.rn) IS NOT TRUE
 ==== check_now
-SET CONSTRAINTS "s'"";pwned"."primary pwned';--" IMMEDIATE;
+SET CONSTRAINTS "s'"";pwned"."primary pwned';--" IMMEDIATE
+==== check_now
 SET CONSTRAINTS "s'"";pwned"."primary pwned';--" DEFERRED
 ==== write
 INSERT INTO "s'"";pwned"."t USING gist(r);pwned;--" AS t ("a, pwned", "@pwned $1", "größe
@@ -381,7 +381,8 @@ SELECT p.rn, p.ord, CASE WHEN w.rn IS NULL THEN p.status ELSE 'duplicate' END AS
                ON w.oid OPERATOR(pg_catalog.=) p.holder_oid AND w.tid OPERATOR(pg_catalog.=) p.holder_tid
              WHERE (w.rn OPERATOR(pg_catalog.>) p.rn) IS NOT TRUE
 ==== check_now
-SET CONSTRAINTS "s'"";pwned"."primary pwned';--" IMMEDIATE;
+SET CONSTRAINTS "s'"";pwned"."primary pwned';--" IMMEDIATE
+==== check_now
 SET CONSTRAINTS "s'"";pwned"."primary pwned';--" DEFERRED
 ==== count_by_status
 SELECT w.status, pg_catalog.count(*) AS n FROM (

@@ -10,9 +10,9 @@ impl Statements<'_> {
         if key.nulls_distinct || key.exclusion || nullable.is_empty() {
             return None;
         }
-        let bits = nullable.iter().map(|&i| {
-            sql!("CASE WHEN s.{k} IS NULL THEN {bit} ELSE 0 END", k = part_name(i), bit = 1_i64 << i)
-        });
+        let bits = nullable
+            .iter()
+            .map(|&i| sql!("CASE WHEN s.{k} IS NULL THEN {bit} ELSE 0 END", k = part_name(i), bit = 1_i64 << i));
         let pattern = bits.reduce(|a, b| sql!("{a} OPERATOR(pg_catalog.|) {b}", a, b)).unwrap_or_default();
         Some(sql!(
             "SELECT DISTINCT ({pattern})::pg_catalog.int8 AS nulls FROM {keyed} AS s",
@@ -156,7 +156,8 @@ impl Statements<'_> {
         )
     }
 
-    /// An exclusion constraint's operators are no equality: which earlier rows exclude a row.
+    /// An exclusion constraint's operators are no equality: which earlier rows exclude a row. Ranges are first divided into those that hang together,
+    /// so that not every row is compared with every other.
     fn find_rivals(&self, position: usize, rows: &Rows) -> Sql {
         let key = &self.table.keys[position];
         let joined = all(key
@@ -164,12 +165,22 @@ impl Statements<'_> {
             .iter()
             .enumerate()
             .map(|(i, p)| sql!("e.{k} {excludes} s.{k}", k = part_name(i), excludes = p.operator.operator())));
+        let ranges = key.parts.iter().position(KeyPart::is_overlap);
+        let keyed = self.keyed_row(key, rows);
+        let (keyed, joined) = match ranges {
+            Some(position) => (
+                islands(&keyed, &part_name(position)),
+                sql!("e.island OPERATOR(pg_catalog.=) s.island AND {joined}", joined),
+            ),
+            None => (keyed, joined),
+        };
         sql!(
-            "WITH pair AS (SELECT s.rn, e.rn AS earlier FROM {keyed} AS s JOIN {keyed} AS e
+            "WITH keyed AS MATERIALIZED (SELECT * FROM {keyed} AS k),
+             pair AS (SELECT s.rn, e.rn AS earlier FROM keyed AS s JOIN keyed AS e
                ON {joined} AND e.rn OPERATOR(pg_catalog.<) s.rn)
              SELECT {ord} AS ord, p.rn, {rival} AS kind, p.earlier AS ref FROM pair AS p
              UNION ALL SELECT DISTINCT {ord}, p.earlier, {present}, 0::pg_catalog.int8 FROM pair AS p",
-            keyed = self.keyed_row(key, rows),
+            keyed,
             joined,
             ord = key_ord(position),
             rival = KIND_RIVAL,
@@ -307,4 +318,19 @@ impl Statements<'_> {
             ord = key_ord(position),
         )
     }
+}
+
+/// The rows of `keyed`, each with the number of the ranges that hang together with its own: one begins where all before have ended.
+fn islands(keyed: &Sql, range: &Sql) -> Sql {
+    sql!(
+        "(SELECT f.*, pg_catalog.sum(f.begins) OVER (ORDER BY f.{range} USING OPERATOR(pg_catalog.<), f.rn) AS island
+          FROM (SELECT k.*, CASE WHEN pg_catalog.bool_or(pg_catalog.upper_inf(k.{range})) OVER before IS NOT TRUE
+                  AND (pg_catalog.max(pg_catalog.upper(k.{range})) OVER before OPERATOR(pg_catalog.<) pg_catalog.lower(k.{range})
+                    OR pg_catalog.max(pg_catalog.upper(k.{range})) OVER before OPERATOR(pg_catalog.=) pg_catalog.lower(k.{range})
+                      AND NOT pg_catalog.bool_or(pg_catalog.upper_inc(k.{range})) OVER before) THEN 1 ELSE 0 END AS begins
+                FROM {keyed} AS k WHERE NOT pg_catalog.isempty(k.{range})
+                WINDOW before AS (ORDER BY k.{range} USING OPERATOR(pg_catalog.<), k.rn ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) AS f)",
+        range,
+        keyed,
+    )
 }

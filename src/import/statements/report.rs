@@ -94,10 +94,7 @@ impl Statements<'_> {
             message: text("a BEFORE trigger dropped the row"),
             ..Problem::new(sql!("u.rn"), ORD_WRITE, "suppressed")
         };
-        sql!(
-            "SELECT {problem} FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS u (rn)",
-            problem = problem.select()
-        )
+        sql!("SELECT {problem} FROM pg_catalog.unnest($1::pg_catalog.int8[]) AS u (rn)", problem = problem.select())
     }
 
     /// Problems just found, in `problem`, of which the holder ($1 table, $2 place) is the row that a row ($3) of this source has become: an earlier

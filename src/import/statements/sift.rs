@@ -18,12 +18,7 @@ impl Statements<'_> {
                 position,
             )
         }));
-        sql!(
-            "SELECT r.{row} AS rn{hashes} FROM {rows} AS r",
-            row = self.names.row,
-            hashes,
-            rows = self.rows_sql(rows),
-        )
+        sql!("SELECT r.{row} AS rn{hashes} FROM {rows} AS r", row = self.names.row, hashes, rows = self.rows_sql(rows),)
     }
 
     /// Fills the sieve of a key with the source's hashes, and notes those that come twice.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::db::catalog::Name;
-use crate::db::sql::script;
 
 /// Of so many rows one is marked, where it is for the progress alone.
 const MARK_EVERY: i64 = 100;
@@ -57,7 +56,12 @@ impl Statements<'_> {
         let Names { row, own_tid, .. } = self.names;
         let always = self.assignments.iter().any(|a| a.column.identity == "a");
         let new = if rows.merged { sql!(" AND s.{own_tid} IS NULL", own_tid) } else { sql!("") };
-        let clean = sql!("{relation} AS s WHERE identity_internal.import_take(s.{row}){new}", relation = rows.relation, row, new);
+        let clean = sql!(
+            "{relation} AS s WHERE identity_internal.import_take(s.{row}){new}",
+            relation = rows.relation,
+            row,
+            new
+        );
         let from = match how.order {
             Order::Source | Order::IndexesLast => clean,
             Order::Key(position) => sql!(
@@ -209,9 +213,13 @@ impl Statements<'_> {
         )
     }
 
-    /// Checks deferred constraints now, and defers them again.
-    pub fn check_now(constraints: &[Name]) -> Sql {
-        let names = comma(constraints.iter().map(Name::sql));
-        script([sql!("SET CONSTRAINTS {names} IMMEDIATE", names), sql!("SET CONSTRAINTS {names} DEFERRED", names)])
+    /// Checks a deferred constraint now, and defers it again.
+    pub fn check_now(constraint: &Name) -> [Sql; 2] {
+        [Self::check_aside(constraint), sql!("SET CONSTRAINTS {name} DEFERRED", name = constraint.sql())]
+    }
+
+    /// Checks it, and leaves it so.
+    pub fn check_aside(constraint: &Name) -> Sql {
+        sql!("SET CONSTRAINTS {name} IMMEDIATE", name = constraint.sql())
     }
 }
