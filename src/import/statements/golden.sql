@@ -245,7 +245,7 @@ SELECT  s.rn AS rn, 1002 AS ord, 'conflict'::pg_catalog.text AS status, 'x USING
                    AND s.own_tid OPERATOR(pg_catalog.=) t.holder_tid)) 
 ==== find_waits
 WITH held AS MATERIALIZED (
-               SELECT p.rn, p.ord, m."?row?" AS holder, pg_catalog.dense_rank() OVER (ORDER BY p.ord, p.holder_oid, p.holder_tid, m."?row?") AS number
+               SELECT p.rn, p.ord, m."?row?" AS holder, pg_catalog.dense_rank() OVER (ORDER BY p.ord, p.holder_oid, p.holder_tid) AS number
                FROM "pg_identity_problem" AS p JOIN "pg_identity_rows" AS m
                ON m."?oid" OPERATOR(pg_catalog.=) p.holder_oid AND m."?tid" OPERATOR(pg_catalog.=) p.holder_tid WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.ord OPERATOR(pg_catalog.=) ANY (ARRAY[1000, 1001, 1002]))
              SELECT DISTINCT h.ord, h.rn, 5 AS kind, h.number AS ref FROM held AS h
@@ -271,9 +271,9 @@ SELECT c.rn, p.rn IS NOT NULL AS dead, c.kind, c.ord, c.ref
 ==== without_freed, without_withdrawn, with_one_holder
 SELECT p.* FROM "pg_identity_problem" AS p LEFT JOIN "pg_identity_losers" AS f
                ON f.rn OPERATOR(pg_catalog.=) p.rn AND f.ord OPERATOR(pg_catalog.=) p.ord AND p.status OPERATOR(pg_catalog.=) 'conflict'
-             LEFT JOIN "pg_identity_rows" AS m
+             LEFT JOIN (SELECT DISTINCT u."?oid", u."?tid" FROM "pg_identity_rows" AS u WHERE u."?tid" IS NOT NULL) AS m
                ON m."?oid" OPERATOR(pg_catalog.=) p.holder_oid AND m."?tid" OPERATOR(pg_catalog.=) p.holder_tid
-             WHERE f.rn IS NULL OR m."?row?" IS NULL
+             WHERE f.rn IS NULL OR m."?tid" IS NULL
 ==== without_freed, without_withdrawn, with_one_holder
 SELECT p.* FROM "pg_identity_problem" AS p WHERE NOT EXISTS (
                SELECT FROM "pg_identity_losers" AS w WHERE w.rn OPERATOR(pg_catalog.=) p.rn AND w.ord OPERATOR(pg_catalog.=) p.ord

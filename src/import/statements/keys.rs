@@ -195,7 +195,7 @@ impl Statements<'_> {
         let keys = || (0..self.table.keys.len()).map(key_ord);
         sql!(
             "WITH held AS MATERIALIZED (
-               SELECT p.rn, p.ord, m.{row} AS holder, pg_catalog.dense_rank() OVER (ORDER BY p.ord, p.holder_oid, p.holder_tid, m.{row}) AS number
+               SELECT p.rn, p.ord, m.{row} AS holder, pg_catalog.dense_rank() OVER (ORDER BY p.ord, p.holder_oid, p.holder_tid) AS number
                FROM {pairs} WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.ord OPERATOR(pg_catalog.=) ANY (ARRAY[{keys}]))
              SELECT DISTINCT h.ord, h.rn, {wait} AS kind, h.number AS ref FROM held AS h
              UNION ALL
@@ -259,19 +259,18 @@ impl Statements<'_> {
 
     /// `problem` without the conflicts of `losers` whose holders have given up their keys.
     pub fn without_freed(&self, rows: &Rows) -> Sql {
-        let Names { own_oid, own_tid, problem, losers, row, .. } = self.names;
+        let Names { own_oid, own_tid, problem, losers, .. } = self.names;
         sql!(
             "SELECT p.* FROM {problem} AS p LEFT JOIN {losers} AS f
                ON f.rn OPERATOR(pg_catalog.=) p.rn AND f.ord OPERATOR(pg_catalog.=) p.ord AND p.status OPERATOR(pg_catalog.=) 'conflict'
-             LEFT JOIN {relation} AS m
+             LEFT JOIN (SELECT DISTINCT u.{own_oid}, u.{own_tid} FROM {relation} AS u WHERE u.{own_tid} IS NOT NULL) AS m
                ON m.{own_oid} OPERATOR(pg_catalog.=) p.holder_oid AND m.{own_tid} OPERATOR(pg_catalog.=) p.holder_tid
-             WHERE f.rn IS NULL OR m.{row} IS NULL",
+             WHERE f.rn IS NULL OR m.{own_tid} IS NULL",
             problem,
             losers,
             relation = rows.relation,
             own_oid,
             own_tid,
-            row,
         )
     }
 
