@@ -120,6 +120,11 @@ LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_at_wrapper';
 COMMENT ON FUNCTION identity_internal.import_mark(bigint, tid) IS 'Internal: as import_mark(bigint, int), after the row of the target has been found';
 
+CREATE FUNCTION identity_internal.import_take(row_number bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
+AS 'MODULE_PATHNAME', 'import_take_wrapper';
+COMMENT ON FUNCTION identity_internal.import_take(bigint) IS 'Internal: whether a source row is to go in; if so, notes that the executor has it in hand';
+
 CREATE FUNCTION identity_internal.import_current() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_current_wrapper';

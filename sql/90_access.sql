@@ -51,6 +51,7 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, int)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, tid)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_take(bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_current()'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_add(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_holds(integer, bigint)'),
