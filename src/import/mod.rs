@@ -117,7 +117,7 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     };
     plan::check_target(table)?;
     let query = Sql::verbatim(source::query(&request.source)?);
-    check_may_write(target, &table, request.on_conflict)?;
+    check_may_write(target, table, request.on_conflict)?;
     result.open();
     job.run(|company| {
         let run = prepare(target, &known, request, &query, job.run_id, &search_path)?;
