@@ -37,7 +37,7 @@ use crate::db::catalog::{self, Known};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::sql::{Sql, literal};
-use crate::db::{argument, expression, session, source};
+use crate::db::{argument, expression, session, source, store};
 use crate::error::{Result, required};
 use job::{Company, Counts, Job, Outcome};
 use landed::Landed;
@@ -119,6 +119,8 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     let query = Sql::verbatim(source::query(&request.source)?);
     result.open();
     job.run(|company| {
+        // Rows are kept until this work ends, in whatever subtransaction they come.
+        let _owner = store::own_stores();
         let run = prepare(target, &known, request, &query, job.run_id, &search_path)?;
         run_import(run, &query, company, job.run_id, &mut result)
     })
@@ -204,6 +206,7 @@ fn prepare<'a>(
         window: None,
         read_to: i64::MAX,
         is_catalog_first: false,
+        level: 0,
         written: false,
         routed: false,
     };
