@@ -74,28 +74,64 @@ impl Arguments {
 
 /// Runs `work` in a subtransaction, and keeps what it wrote where `keep` says so of what it returned. It must not unwind.
 pub(super) fn in_subtransaction<T>(work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
+    in_subtransaction_as(false, work, keep)
+}
+
+/// The same; where it is kept, `open` leaves the subtransaction open, for `close_to` or the subtransaction around it. Another session that waits
+/// for a row of an open subtransaction can go on when it is rolled back. Once it is closed that session waits until the whole transaction ends.
+pub(super) fn in_subtransaction_as<T>(open: bool, work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
     // SAFETY: the calls pair up as PL/pgSQL's do: begin, then release or roll back, restoring the memory context and the
-    // resource owner that were current before.
+    // resource owner that were current before. An open subtransaction keeps its own resource owner.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
+        let level = nest_level();
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::CurrentMemoryContext = context;
         let outcome = work();
-        if keep(&outcome) {
-            pg_sys::ReleaseCurrentSubTransaction();
-        } else {
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        let keep = keep(&outcome);
+        if !(keep && open) {
+            close_to(level, keep);
+            pg_sys::CurrentResourceOwner = owner;
+        }
+        outcome
+    }
+}
+
+/// How many transactions and subtransactions are open, one in the other.
+pub fn nest_level() -> i32 {
+    // SAFETY: a plain read of the transaction's state.
+    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+}
+
+/// Closes the subtransactions that have been opened since the transaction was at this level: keeps what they wrote, or rolls it back.
+pub fn close_to(level: i32, keep: bool) {
+    // SAFETY: they are subtransactions of this code's own, each begun after the one around it.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        while nest_level() > level {
+            if keep {
+                pg_sys::ReleaseCurrentSubTransaction();
+            } else {
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
         }
         pg_sys::CurrentMemoryContext = context;
-        pg_sys::CurrentResourceOwner = owner;
-        outcome
     }
 }
 
 /// As `attempt`, for work of several steps. Of the tables and columns that an error names nothing is kept.
 pub fn attempt_work(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
-    match in_subtransaction(|| catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok(_)))) {
+    attempt_work_as(false, work)
+}
+
+/// The same, in a subtransaction that is left open where it succeeds.
+pub fn attempt_work_open(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    attempt_work_as(true, work)
+}
+
+fn attempt_work_as(open: bool, work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    match in_subtransaction_as(open, || catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok(_)))) {
         Ok(result) => result.map_err(Failure::from),
         // An error of Postgres comes here as a panic of pgrx, its error state already cleared.
         Err(raised) => match raised.downcast::<CaughtError>() {

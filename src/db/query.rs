@@ -52,6 +52,8 @@ pub struct Query<'q> {
     pub lookups: Lookups,
     /// What is run right after it, and stands or falls with it.
     pub then: Option<&'q Checks>,
+    /// Where it is attempted: its subtransaction is left open (`attempt::close_to`).
+    pub open: bool,
     /// So many rows belong to the run.
     pub size: i64,
 }
@@ -88,7 +90,7 @@ pub fn execute_kept(sql: &str, arguments: &[DatumWithOid]) -> Result<u64> {
 
 /// A statement that is run in every run, and sees no stores.
 fn kept<'q>(sql: &'q str, arguments: &'q [DatumWithOid<'q>]) -> Query<'q> {
-    Query { sql, arguments, stores: &[], lookups: &[], then: None, size: 1 }
+    Query { sql, arguments, stores: &[], lookups: &[], then: None, open: false, size: 1 }
 }
 
 /// What became of a statement: an error of its own is a value where it is caught.
@@ -150,14 +152,14 @@ impl Query<'_> {
 
     /// As `run`, in a subtransaction; an error comes back as a value.
     pub fn attempt(&self) -> std::result::Result<u64, Failure> {
-        flat(self.connected(|to| in_subtransaction(|| self.execute(to, null_mut(), true))))
+        flat(self.connected(|to| in_subtransaction(self.open, || self.execute(to, null_mut(), true))))
     }
 
     /// As `fill`, in a subtransaction. The store was made outside of it, and keeps what came before the error.
     pub fn attempt_fill(&self, store: &mut Store, note: &mut dyn FnMut(i64)) -> std::result::Result<u64, Failure> {
         flat(self.connected(|to| {
             let mut filling = Filling::new(store, note);
-            in_subtransaction(|| self.execute(to, filling.receiver(), true))
+            in_subtransaction(self.open, || self.execute(to, filling.receiver(), true))
         }))
     }
 
@@ -272,8 +274,8 @@ impl Query<'_> {
     }
 }
 
-fn in_subtransaction(work: impl FnOnce() -> Outcome) -> Outcome {
-    attempt::in_subtransaction(work, |outcome| matches!(outcome, Ok(Ok(_))))
+fn in_subtransaction(open: bool, work: impl FnOnce() -> Outcome) -> Outcome {
+    attempt::in_subtransaction_as(open, work, |outcome| matches!(outcome, Ok(Ok(_))))
 }
 
 fn flat(outcome: Outcome) -> std::result::Result<u64, Failure> {

@@ -9,6 +9,7 @@ use crate::error::Result;
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
+use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int};
 use std::ptr::null_mut;
 
@@ -39,6 +40,24 @@ mod c {
 /// So many rows are read between two looks for a cancel.
 const BATCH: usize = 1000;
 
+thread_local! {
+    static OWNER: Cell<pg_sys::ResourceOwner> = const { Cell::new(null_mut()) };
+}
+
+/// Stores that are made as long as this lives belong to the subtransaction in which it was made, not to one within that.
+pub struct Owner(pg_sys::ResourceOwner);
+
+pub fn own_stores() -> Owner {
+    // SAFETY: a plain read of the transaction's state.
+    Owner(OWNER.replace(unsafe { pg_sys::CurrentResourceOwner }))
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        OWNER.set(self.0);
+    }
+}
+
 pub struct Store {
     memory: Option<PgMemoryContexts>,
     pub(super) state: *mut pg_sys::Tuplestorestate,
@@ -56,8 +75,16 @@ impl Store {
     /// An empty one. Its columns are those of what fills it.
     pub fn new() -> Self {
         let mut memory = PgMemoryContexts::new("pg_identity store");
-        // SAFETY: it lives in a context of its own, which `drop` frees.
-        let state = unsafe { memory.switch_to(|_| pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem)) };
+        // SAFETY: it lives in a context of its own, which `drop` frees; its owner outlives it.
+        let state = unsafe {
+            let current = pg_sys::CurrentResourceOwner;
+            if !OWNER.get().is_null() {
+                pg_sys::CurrentResourceOwner = OWNER.get();
+            }
+            let state = memory.switch_to(|_| pg_sys::tuplestore_begin_heap(false, false, pg_sys::work_mem));
+            pg_sys::CurrentResourceOwner = current;
+            state
+        };
         Store {
             memory: Some(memory),
             state,

@@ -18,6 +18,9 @@ pub enum Company {
     Alone,
 }
 
+/// So often work is done again after a deadlock.
+const TRIES: u32 = 3;
+
 /// In this time one who waited for what has been given back wakes up, and takes it.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -99,17 +102,21 @@ impl Outcome {
 impl Job<'_> {
     /// Does the work in a subtransaction, keeps it or rolls it back, records the run, and tells its counts or raises.
     ///
-    /// If it waits for a session that waits for it, and is told to give way, everything that it has taken is given back, and it is done once
-    /// more: alone, that is with a lock for which other imports are waited for.
+    /// If it waits for a session that waits for it, and is told to give way, everything that it has taken is given back, and it is done
+    /// again: alone, that is with a lock for which other imports are waited for.
     pub fn run(&self, mut work: impl FnMut(Company) -> Result<Outcome>) -> Result<()> {
         let started = Instant::now();
-        let (outcome, first_event) = match self.attempt(|| work(Company::Shared)) {
-            Err(error) if plan::blame(&error.sqlstate) == Blame::Deadlock => {
-                interrupt::pause(PAUSE);
-                self.attempt(|| work(Company::Alone))
+        let mut outcome = self.attempt(|| work(Company::Shared));
+        for tries in 1..=TRIES {
+            match &outcome {
+                Err(error) if plan::blame(&error.sqlstate) == Blame::Deadlock => {
+                    interrupt::pause(PAUSE * tries);
+                    outcome = self.attempt(|| work(Company::Alone));
+                }
+                _ => break,
             }
-            outcome => outcome,
-        }?;
+        }
+        let (outcome, first_event) = outcome?;
         progress::end();
         self.finish(started, &outcome, first_event)
     }
@@ -225,7 +232,7 @@ pub fn check_session(function: &str, dry_run: bool) -> Result<()> {
 pub fn attempt_rows(
     mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
 ) -> Result<std::result::Result<u64, Failure>> {
-    const TRIES: u32 = 4;
+    const TRIES: u32 = 2;
     let mut tries = 0;
     loop {
         tries += 1;

@@ -37,7 +37,7 @@ use crate::db::catalog::{self, Known};
 use crate::db::progress::{Phase, Progress};
 use crate::db::returns::ResultSet;
 use crate::db::sql::{Sql, literal};
-use crate::db::{argument, expression, session, source, spi};
+use crate::db::{argument, expression, session, source, spi, store};
 use crate::error::{Error, Result, required};
 use job::{Company, Counts, Job, Outcome};
 use landed::Landed;
@@ -120,6 +120,8 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     check_may_write(target, table, request.on_conflict)?;
     result.open();
     job.run(|company| {
+        // Rows are kept until this work ends, in whatever subtransaction they come.
+        let _owner = store::own_stores();
         let run = prepare(target, &known, request, &query, job.run_id, &search_path)?;
         run_import(run, &query, company, job.run_id, &mut result)
     })
@@ -219,6 +221,7 @@ fn prepare<'a>(
         window: None,
         read_to: i64::MAX,
         is_catalog_first: false,
+        level: 0,
         written: false,
         routed: false,
     };

@@ -65,6 +65,8 @@ pub struct Run<'a> {
     pub read_to: i64,
     /// The search path is that of its statements now.
     pub is_catalog_first: bool,
+    /// The level of the transaction to which the writing goes back.
+    pub level: i32,
     /// Rows have been written.
     pub written: bool,
     /// Rows without a partition have been looked for.
@@ -165,6 +167,8 @@ pub struct How<'h> {
     pub lookups: Lookups,
     /// What is checked right after it, and stands or falls with it.
     pub then: Option<&'h Checks>,
+    /// What it writes stays in a subtransaction of its own that is left open.
+    pub open: bool,
     /// Under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a statement every name is qualified.
     pub as_caller: bool,
     /// In the place of the store of this name.
@@ -212,6 +216,7 @@ impl<'a> Run<'a> {
             stores: &stores,
             lookups: how.lookups,
             then: how.then,
+            open: how.open,
             size: self.total,
         };
         if how.as_caller { work(&query) } else { self.catalog_first(|| work(&query)) }

@@ -43,7 +43,7 @@ pub fn check_rights(run: &Run, known: &Known) -> Result<()> {
 /// The columns of the source, of which no row is read.
 pub fn describe_source(source: &Sql) -> Result<Vec<Described>> {
     let sql = Statements::describe_source(source);
-    let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, size: i64::MAX };
+    let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
     let mut store = Store::new();
     query.fill(&mut store, &mut |_| {})?;
     let columns = store.description().into_iter();
@@ -62,7 +62,8 @@ impl Run<'_> {
     pub fn read_source(&mut self, source: &Sql) -> Result<()> {
         self.enter(Phase::Reading);
         let sql = Statements::read_source(&self.names, source);
-        let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, size: i64::MAX };
+        let query =
+            Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
         // A parallel or synchronized scan would return a table's rows in another order each time.
         let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
         session::with_settings(&ordered, || query.fill(&mut self.stores.raw, &mut |_| {}))?;

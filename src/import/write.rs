@@ -31,6 +31,9 @@ const ROW_BY_ROW: Lookups = &[("enable_hashjoin", "off"), ("enable_mergejoin", "
 /// Rows whose triggers are fired again at a time.
 const EXPLAINED: usize = 10_000;
 
+/// So many statements' subtransactions are left open.
+const MOST_OPEN: i32 = 100;
+
 /// What became of a chunk.
 enum Chunk {
     /// Its rows are in, or reported.
@@ -50,9 +53,21 @@ pub struct Window {
 }
 
 impl Run<'_> {
+    /// What has been written stays open until all is: a session that waits for a key of it goes on if this run gives it back.
     pub fn write(&mut self, chunk: i64) -> Result<()> {
         self.enter(Phase::Writing);
         self.deferred = self.deferred_constraints()?;
+        self.level = attempt::nest_level();
+        let written = self.write_rows(chunk);
+        attempt::close_to(self.level, written.is_ok());
+        written?;
+        self.window = None;
+        self.withdraw()?;
+        self.tell_problems();
+        Ok(())
+    }
+
+    fn write_rows(&mut self, chunk: i64) -> Result<()> {
         let all = Range { first: 1, last: self.total };
         if self.in_order {
             let mut first = 1;
@@ -66,9 +81,6 @@ impl Run<'_> {
             }
             self.write_span(Write::Insert, all, chunk)?;
         }
-        self.window = None;
-        self.withdraw()?;
-        self.tell_problems();
         Ok(())
     }
 
@@ -339,6 +351,9 @@ impl Run<'_> {
         };
         self.turn.1 = self.turn.1.max(range.last);
         self.written = true;
+        if attempt::nest_level() - self.level >= MOST_OPEN {
+            attempt::close_to(self.level, true);
+        }
         if how.track && order != Order::IndexesLast {
             self.note_landed(placed)?;
             self.settle_losers(kind, range)?;
@@ -351,15 +366,16 @@ impl Run<'_> {
         let lookups = if kind == Write::Update { ROW_BY_ROW } else { &[] };
         let then = self.deferred.as_ref();
         let write = self.statements().write(&self.rows, kind, how);
-        self.attempt_fetch(&write, How { lookups, then, as_caller: true, ..How::default() })
+        self.attempt_fetch(&write, How { lookups, then, as_caller: true, open: true, ..How::default() })
     }
 
     fn insert_indexes_last(&self) -> Result<std::result::Result<Store, Stumble>> {
         let how = WriteOptions { order: Order::IndexesLast, ..WriteOptions::default() };
         let write = self.statements().write(&self.rows, Write::Insert, how);
         let stores = self.stores.all();
-        let outcome = self
-            .attempt_to(|| Ok(attempt::attempt_work(|| bulk::insert(&write, &stores)).map_err(Failure::of_one_way)))?;
+        let outcome = self.attempt_to(|| {
+            Ok(attempt::attempt_work_open(|| bulk::insert(&write, &stores)).map_err(Failure::of_one_way))
+        })?;
         Ok(outcome.map(|_| Store::new()))
     }
 
