@@ -20,7 +20,7 @@ BEGIN;
 DO $$ BEGIN FOR i IN 1 .. 3 LOOP PERFORM identity.import_rows('people', format('SELECT ''u%s'' AS name', i)); END LOOP; END $$;
 SELECT count(*) AS locks FROM pg_locks WHERE pid = pg_backend_pid() \gset
 DO $$ BEGIN FOR i IN 4 .. 1000 LOOP PERFORM identity.import_rows('people', format('SELECT ''u%s'' AS name', i)); END LOOP; END $$;
-SELECT count(*) - :locks AS more_locks FROM pg_locks WHERE pid = pg_backend_pid();
+SELECT count(*) - :locks < 100 AS few_more_locks FROM pg_locks WHERE pid = pg_backend_pid();
 SELECT count(*) FROM people;
 PREPARE TRANSACTION 'imported';
 SELECT count(*) FROM people;
