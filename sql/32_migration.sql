@@ -1,4 +1,4 @@
--- Migration at the first login: who a name is, whether the password is his, and his way from the layer into the main tables.
+-- Migration at the first login: who a name is, whether the password is right, and the user's way from the layer into the main tables.
 
 ALTER TABLE identity.realms ADD COLUMN password_scheme text COLLATE "C"
     CHECK (password_scheme OPERATOR(pg_catalog.=) 'argon2id');
@@ -60,7 +60,7 @@ AS $$
     main AS MATERIALIZED (
         SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
     staged AS MATERIALIZED (
-        -- His username may be his address too.
+        -- A user's username may be the address too.
         SELECT DISTINCT ON (n.site_id, n.original_id) n.site_id, n.original_id, n.kind, s.password_hash, s.active
         FROM asked AS a
         JOIN identity.staged_identifiers AS n ON n.realm = $1 AND n.key = a.key AND n.logs_in
@@ -245,7 +245,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity_internal.promote_staged(text, int, text, text, text) IS
-'Internal: identity.promote_identity(). proved: the hash that his password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
+'Internal: identity.promote_identity(). proved: the hash that the password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
 
 CREATE FUNCTION identity_internal.promote_identity(realm text, site text, original_id text)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
@@ -268,8 +268,8 @@ RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, e
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
-'Makes a staged user an identity of the main tables, with his login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
-status: promoted; promoted before, linked (identity_id is the one he has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
+'Makes a staged user an identity of the main tables, with the user''s login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
+status: promoted; promoted before, linked (identity_id is the identity that the user has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
 Errors: 42704 no such realm, site or user.';
 
 CREATE FUNCTION identity_internal.current_login(realm text, identity_id uuid) RETURNS text
@@ -441,6 +441,6 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
-verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, password_too_long (more than 4096 bytes; nothing is verified), ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
+verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the new name, where the login was by a former one. reason, for the application and not for the user: unknown_login, wrong_password, password_too_long (more than 4096 bytes; nothing is verified), ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
 A wrong password never falls through to another person. An unknown login makes the work of a password of the realm: which, is drawn for each name by a secret of the realm. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
 Errors: 42704 no such realm, 22023 a context of another form.';

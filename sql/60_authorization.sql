@@ -175,7 +175,7 @@ LANGUAGE c STABLE PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'check_permission_wrapper';
 COMMENT ON FUNCTION identity.check_permission(text, text, text, text, text, jsonb) IS
 'May the subject do this?
-subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may he create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
+subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may this subject create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
 Never NULL, and no error for what is unknown: false. 54000: the context has more than 1 MB, or the question comes to more than there is memory for. A committed grant or revoke counts from the next call on, in every session and in the middle of a transaction.';
 
 CREATE FUNCTION identity.check_permissions(
@@ -202,7 +202,7 @@ RETURNS TABLE (resource text, permitted boolean)
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'permitted_resources_wrapper';
 COMMENT ON FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb) IS
-'What the subject may do this on: the answer for the type first (resource NULL), then every resource for which a permission of his says something, directly or through a container, with its answer. A resource that is not listed has the answer of the type.
+'What the subject may do this on: the answer for the type first (resource NULL), then every resource for which a permission of the subject says something, directly or through a container, with its answer. A resource that is not listed has the answer of the type.
 after: the last resource of the page before. max_rows: the size of a page, 1 to 100000. A page costs the same wherever it stands.
 Errors: 22023 max_rows out of range.';
 
@@ -713,5 +713,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity.add_keycloak_types(text) IS
-'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts him; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
+'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts the user; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
 Errors: 42704 no such realm.';

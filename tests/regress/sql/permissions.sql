@@ -11,7 +11,7 @@ SELECT resource_type, scope, by_type, by_scope, fallback FROM identity.implied_s
 SELECT identity.add_resource_type('acme', 'invoices', '{view,pay}'), identity.add_resource_type('acme', 'invoices', '{view,cancel}');
 SELECT scopes FROM identity.resource_types WHERE name = 'invoices';
 
--- Type-level: may he create clients? Through nested groups and composite roles.
+-- Type-level: may the subject create clients? Through nested groups and composite roles.
 SELECT identity.grant_permission('acme', 'role:client-admin', 'clients', '{create,view}');
 SELECT identity.grant_permission('acme', 'role:client-admin', 'clients', '{create,view,manage}');
 SELECT identity.add_member('acme', 'user:1', 'group:/eu/sales'), identity.add_member('acme', 'group:/eu/sales', 'group:/eu'),
