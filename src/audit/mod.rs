@@ -12,7 +12,7 @@ mod show;
 mod write;
 
 use crate::db::transition::{Operation, Statement};
-use crate::db::{json, scan, session, spi};
+use crate::db::{json, reserve, scan, session, spi};
 use crate::error::{Result, required};
 use pgrx::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -77,6 +77,8 @@ pub fn recorded<T>(table: &CStr, work: impl FnOnce() -> Result<T>) -> Result<T> 
 /// See the comment on `identity_internal.record_changes` in `sql/15_audit.sql`.
 #[pg_extern(sql = false)]
 fn record_changes(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), ErrorReport> {
+    // A statement written by hand has asked for no level.
+    reserve::hold()?;
     // SAFETY: this is the call that is being served.
     let statement = unsafe { Statement::of(fcinfo)? };
     let here = || (statement.relation, session::trigger_depth() - 1, session::subtransaction());
