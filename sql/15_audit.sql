@@ -217,6 +217,18 @@ $$;
 COMMENT ON FUNCTION identity_internal.check_audited(text) IS
 'Internal: raises where there is no such realm and no event of one. '''' stands for the database itself';
 
+CREATE FUNCTION identity_internal.check_past(before timestamptz, hint text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF before IS NULL OR before > clock_timestamp() THEN
+        RAISE EXCEPTION 'before is no time in the past'
+            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('before is %s.', COALESCE(before::text, 'NULL')), HINT = hint;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.check_past(timestamptz, text) IS 'Internal: raises 22023 where before is NULL or in the future';
+
 CREATE FUNCTION identity_internal.audit_checkpoint(realm text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -402,11 +414,7 @@ DECLARE
     events bigint;
 BEGIN
     PERFORM identity_internal.check_audited(realm);
-    IF before IS NULL OR before > clock_timestamp() THEN
-        RAISE EXCEPTION 'before is no time in the past'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('before is %s.', COALESCE(before::text, 'NULL')),
-                  HINT = 'Give the time up to which events are to be removed: now() - interval ''1 year''.';
-    END IF;
+    PERFORM identity_internal.check_past(before, 'Give the time up to which events are to be removed: now() - interval ''1 year''.');
     WITH kept AS (
         SELECT e.lane, min(e.seq) AS seq FROM identity.audit_events AS e
         WHERE e.realm = expire_audit.realm AND e.at >= before GROUP BY e.lane),
@@ -435,11 +443,7 @@ DECLARE
     erased bigint;
 BEGIN
     PERFORM identity_internal.check_audited(realm);
-    IF before IS NULL OR before > clock_timestamp() THEN
-        RAISE EXCEPTION 'before is no time in the past'
-            USING ERRCODE = 'invalid_parameter_value', DETAIL = format('before is %s.', COALESCE(before::text, 'NULL')),
-                  HINT = 'Give the time up to which values are to be erased: now() - interval ''90 days''.';
-    END IF;
+    PERFORM identity_internal.check_past(before, 'Give the time up to which values are to be erased: now() - interval ''90 days''.');
     LOCK TABLE identity.audit_values IN SHARE UPDATE EXCLUSIVE MODE;
     WITH gone AS (
         DELETE FROM identity.audit_values AS v USING identity.audit_events AS e
