@@ -353,7 +353,7 @@ fn write_chunk(to: &mut Option<Appender>, realm: &str, (lane, seq): (i32, i64), 
     };
     match to {
         Some(to) => to.add(values),
-        None => ADD.write_latest(&values(), |_| Ok(()))?,
+        None => ADD.write_latest(&values())?,
     }
     Ok(())
 }

@@ -137,7 +137,7 @@ fn open_lane(realm: &str, lane: i32) -> Result<()> {
     let head = Head::default().row(realm, lane);
     match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.needs_insert()) {
         Some(heads) => heads.insert(&head)?,
-        None => OPEN_LANE.write_latest(&head, |_| Ok(()))?,
+        None => OPEN_LANE.write_latest(&head)?,
     }
     if realm.is_empty() {
         let mut lanes = Vec::new();
@@ -189,7 +189,7 @@ fn advance_by_statement(entry: &Entry) -> Result<Head> {
         found = find(entry.realm, entry.lane)?;
     }
     let head = found.map_or_else(Head::default, |(_, head)| head).next(entry);
-    MOVE_ON.write_latest(&head.row(entry.realm, entry.lane), |_| Ok(()))?;
+    MOVE_ON.write_latest(&head.row(entry.realm, entry.lane))?;
     Ok(head)
 }
 
@@ -275,7 +275,7 @@ fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()>
     ];
     match Table::open(&EVENTS_TABLE)?.filter(|events| !events.needs_insert()) {
         Some(events) => events.insert(&values),
-        None => ADD.write_latest(&values, |_| Ok(())),
+        None => ADD.write_latest(&values),
     }
 }
 

@@ -83,8 +83,8 @@ pub fn remember(realm: &str, identity: Uuid, client: Option<&Client>) -> Result<
     }
     let has_old = has_old(realm, identity, now - lifetime())?;
     let (realm, identity) = (plan::text(realm), identity.into_datum());
-    ADD.write_latest(&[realm, identity, plan::text(&client.address), Some(session::now())], |_| Ok(()))?;
-    if has_old { REMOVE.write_latest(&[realm, identity, Some((now - lifetime()).into())], |_| Ok(())) } else { Ok(()) }
+    ADD.write_latest(&[realm, identity, plan::text(&client.address), Some(session::now())])?;
+    if has_old { REMOVE.write_latest(&[realm, identity, Some((now - lifetime()).into())]) } else { Ok(()) }
 }
 
 /// Whether any has to go, once one more has come.

@@ -321,8 +321,8 @@ impl<'a> Login<'a> {
             slots.push(slot.unwrap_or(NO_SLOT));
         }
         let rows = [plan::text(self.realm), kinds.into_datum(), keys.into_datum(), slots.into_datum(), timestamp(now)];
-        ADD.write_latest(&rows, |_| Ok(()))?;
-        REMOVE_OLD.write_latest(&[timestamp(now - window()), timestamp(now - factor_window())], |_| Ok(()))
+        ADD.write_latest(&rows)?;
+        REMOVE_OLD.write_latest(&[timestamp(now - window()), timestamp(now - factor_window())])
     }
 
     /// Under what a failure is counted. Each is a row, also where the name is nobody's: it takes as long.
@@ -355,7 +355,7 @@ impl<'a> Login<'a> {
         if held.failed_before {
             let key = self.key(kind);
             let rows = [plan::text(self.realm), plan::text(kind.name()), key.as_deref().and_then(plan::text)];
-            FORGET.write_latest(&rows, |_| Ok(()))?;
+            FORGET.write_latest(&rows)?;
         }
         self.leave(kind, held.slot);
         Ok(())
