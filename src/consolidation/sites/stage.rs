@@ -7,7 +7,7 @@ use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, Found};
 use crate::db::returns::ResultSet;
 use crate::db::spi;
-use crate::db::spool::Spool;
+use crate::db::store::Store;
 use crate::db::temporary::Held;
 use crate::db::{attempt, json, session, source};
 use crate::error::Result;
@@ -79,7 +79,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn stage(&self, source: Spool, result: &mut ResultSet) -> Result<()> {
+    fn stage(&self, source: Store, result: &mut ResultSet) -> Result<()> {
         spi::execute(statements::CREATE)?;
         let mut held = Held::new(&statements::STAGING)?;
         let total = self.load(source)?;
@@ -121,13 +121,13 @@ impl Run<'_> {
     }
 
     /// Converts the source's rows, a batch at a time.
-    fn load(&self, mut source: Spool) -> Result<i64> {
+    fn load(&self, mut source: Store) -> Result<i64> {
         let (mut row, mut more) = (0, true);
         while more {
             let mut batch = Batch::default();
             let (before, mut bytes) = (row, 0);
             more = false;
-            while let Some(text) = source.next() {
+            while let Some(text) = source.next_text()? {
                 let text = text.unwrap_or_default();
                 row += 1;
                 bytes += text.len();
