@@ -30,7 +30,6 @@ pub mod sql;
 pub mod statement;
 pub mod store;
 pub mod table;
-pub mod temporary;
 pub mod transition;
 pub mod trigger;
 pub mod version;

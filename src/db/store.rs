@@ -213,12 +213,6 @@ impl Store {
         }
     }
 
-    /// The text in the first column of the next row; none at the end. To be begun with `rewind`.
-    pub fn next_text(&mut self) -> Result<Option<Option<String>>> {
-        pgrx::check_for_interrupts!();
-        if self.advance() { StoredRow(self.slot).text(1).map(Some) } else { Ok(None) }
-    }
-
     /// Hands over its rows from the first on.
     pub fn each(&mut self, mut each: impl FnMut(&StoredRow) -> Result<()>) -> Result<()> {
         self.rewind();
