@@ -158,6 +158,7 @@ CREATE TABLE identity.addresses (
     verified boolean NOT NULL DEFAULT false,
     status text COLLATE "C" NOT NULL DEFAULT 'pending'
         CHECK (status OPERATOR(pg_catalog.=) ANY ('{pending,sent,completed}'::pg_catalog.text[])),
+    verified_at timestamptz,
     PRIMARY KEY (realm, role, via, key),
     FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
 );
@@ -172,6 +173,7 @@ COMMENT ON COLUMN identity.addresses.value IS 'As it was written';
 COMMENT ON COLUMN identity.addresses.identity_id IS 'The identity that it belongs to';
 COMMENT ON COLUMN identity.addresses.verified IS 'The identity has proved that it is its own';
 COMMENT ON COLUMN identity.addresses.status IS 'Of the verification: pending, sent or completed';
+COMMENT ON COLUMN identity.addresses.verified_at IS 'When the identity proved it, as far as it is known';
 
 CREATE VIEW identity.identities_view WITH (security_barrier) AS
 SELECT i.realm, i.id, i.external_id, i.state, n.username, n.email, n.phone, n.identifiers, i.schema_id, i.traits, i.metadata_public,

@@ -29,6 +29,14 @@ pub struct Claim {
     /// Of an address. One that comes from a trait has no status of its own.
     pub verified: bool,
     pub status: Option<&'static str>,
+    pub verified_at: Option<String>,
+}
+
+impl Claim {
+    fn new(space: Space, value: &str, key: String, path: &str) -> Self {
+        let (value, path) = (value.to_string(), path.to_string());
+        Claim { space, value, key, path, verified: false, status: None, verified_at: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -196,8 +204,7 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
 
 fn claim_ids(reader: &mut Reader, identity: &mut Identity, path: &str) {
     let mut claim = |space, value: String, field: &str| {
-        let (key, path) = (value.clone(), child(path, field));
-        identity.claims.push(Claim { space, value, key, path, verified: false, status: None });
+        identity.claims.push(Claim::new(space, &value, value.clone(), &child(path, field)));
     };
     if let Some(id) = identity.id {
         claim(Space::Id, id.to_string(), "id");
@@ -297,7 +304,7 @@ fn claim(reader: &mut Reader, space: Space, kind: Kind, value: &str, path: &str,
         return false;
     }
     let key = identifier::key(kind, value);
-    claims.push(Claim { space, value: value.into(), key, path: path.into(), verified: false, status: None });
+    claims.push(Claim::new(space, value, key, path));
     true
 }
 
@@ -321,16 +328,22 @@ fn read_addresses(reader: &mut Reader, body: &Map<String, Value>, path: &str, id
     }
 }
 
+/// What addresses have in Kratos, and in whatever is made from its types.
+const VERIFIABLE: [&str; 8] =
+    ["id", "value", "verified", "via", "status", "verified_at", "created_at", "updated_at"];
+const RECOVERY: [&str; 6] = ["id", "value", "via", "break_glass_for_organization", "created_at", "updated_at"];
+
 fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bool, claims: &mut Vec<Claim>) {
     let Some(object) = reader.object(address, path) else { return };
-    let known: &[&str] = if verifiable { &["value", "via", "verified", "status"] } else { &["value", "via"] };
-    reader.only(object, path, known);
+    reader.only(object, path, if verifiable { &VERIFIABLE } else { &RECOVERY });
+    check_unkept(reader, object, path);
     let value = reader.required(object, "value", path);
     let via = reader.choice(object, "via", path, &["email", "sms"]);
     if via.is_none() && object.get("via").is_none_or(Value::is_null) {
         reader.fault(child(path, "via"), MISSING_VALUE, "is missing: email or sms");
     }
     let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
+    let verified_at = if verifiable { reader.time(object, "verified_at", path) } else { None };
     let status =
         if verifiable { reader.choice(object, "status", path, &["pending", "sent", "completed"]) } else { None };
     let (Some(value), Some(via)) = (value, via.and_then(Via::parse)) else { return };
@@ -339,8 +352,17 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
         && let Some(claim) = claims.last_mut()
     {
         claim.verified = verified;
+        claim.verified_at = verified_at;
         claim.status = status.or(Some(if verified { "completed" } else { "pending" }));
     }
+}
+
+/// What an address has only in Kratos' own tables.
+fn check_unkept(reader: &mut Reader, address: &Map<String, Value>, path: &str) {
+    reader.uuid(address, "id", path);
+    reader.uuid(address, "break_glass_for_organization", path);
+    reader.time(address, "created_at", path);
+    reader.time(address, "updated_at", path);
 }
 
 /// An identity that names a key twice holds it once: as the kind that says most of it, an address as it came first.

@@ -350,6 +350,7 @@ struct Claims {
     path: Texts,
     verified: Vec<bool>,
     status: Texts,
+    verified_at: Texts,
 }
 
 impl Claims {
@@ -372,6 +373,7 @@ impl Claims {
         self.path.push(Some(claim.path));
         self.verified.push(claim.verified);
         self.status.push(claim.status.map(str::to_string));
+        self.verified_at.push(claim.verified_at);
     }
 
     fn arguments(self) -> Vec<DatumWithOid<'static>> {
@@ -387,6 +389,7 @@ impl Claims {
             self.path.into(),
             self.verified.into(),
             self.status.into(),
+            self.verified_at.into(),
         ]
     }
 }

@@ -66,7 +66,7 @@ impl Statements {
                has_verifiable bool, has_recovery bool) ON COMMIT DROP;
              CREATE TEMPORARY TABLE {claim} (
                rn int8, ord int4, space text COLLATE \"C\", role text COLLATE \"C\", via text COLLATE \"C\", kind text COLLATE \"C\",
-               key text COLLATE \"C\", value text COLLATE \"C\", path text, verified bool, status text) ON COMMIT DROP;
+               key text COLLATE \"C\", value text COLLATE \"C\", path text, verified bool, status text, verified_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE {problem} (
                rn int8, ord int4, status text, kind text, value text, existing uuid, winner int8, path text, sqlstate text,
                message text) ON COMMIT DROP;
@@ -108,9 +108,11 @@ impl Statements {
 
     pub fn add_claims(&self) -> Sql {
         sql!(
-            "INSERT INTO {claim} (rn, ord, space, role, via, kind, key, value, path, verified, status)
-             SELECT b.* FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),
-               unnest($9), unnest($10), unnest($11)) AS b",
+            "INSERT INTO {claim} (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)
+             SELECT b.rn, b.ord, b.space, b.role, b.via, b.kind, b.key, b.value, b.path, b.verified, b.status, b.verified_at::timestamptz
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+               unnest($10), unnest($11), unnest($12))
+               AS b (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)",
             claim = self.claim
         )
     }
@@ -163,7 +165,7 @@ impl Statements {
              INSERT INTO {claim} (rn, ord, space, kind, key, value)
              SELECT i.rn, -1, 'id', 'id', i.target, i.target FROM {item} AS i
              WHERE i.given_id IS NULL AND i.target IN (SELECT o.given_id FROM {item} AS o);
-             UPDATE {claim} AS c SET verified = a.verified, status = a.status
+             UPDATE {claim} AS c SET verified = a.verified, status = a.status, verified_at = a.verified_at
              FROM {item} AS i, identity.addresses AS a
              WHERE c.space = 'address' AND c.status IS NULL AND i.rn = c.rn
                AND a.realm = $1 AND a.role = c.role AND a.via = c.via AND a.key = c.key AND a.identity_id = i.target",
@@ -397,8 +399,8 @@ impl Statements {
                 clean
             ),
             sql!(
-                "INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
-                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending')
+                "INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status, verified_at)
+                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending'), c.verified_at
                  FROM {claim} AS c JOIN {clean} AS i ON i.rn = c.rn WHERE c.space = 'address' ORDER BY c.role, c.via, c.key",
                 claim = self.claim,
                 clean
