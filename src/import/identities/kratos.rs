@@ -4,7 +4,7 @@
 use crate::db::json;
 use crate::identifier::{self, Kind};
 use crate::import::identities::credentials::{self, Credentials};
-use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
+use crate::import::identities::reader::{Fault, INVALID_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
 use crate::import::identities::schema::{Schema, Schemas, Step, Via};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -338,10 +338,9 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
     reader.only(object, path, if verifiable { &VERIFIABLE } else { &RECOVERY });
     check_unkept(reader, object, path);
     let value = reader.required(object, "value", path);
-    let via = reader.choice(object, "via", path, &["email", "sms"]);
-    if via.is_none() && object.get("via").is_none_or(Value::is_null) {
-        reader.fault(child(path, "via"), MISSING_VALUE, "is missing: email or sms");
-    }
+    let before = reader.faults.len();
+    // One that is absent or empty is an e-mail address, as in Kratos.
+    let via = reader.choice(object, "via", path, &["email", "sms"]).or((reader.faults.len() == before).then_some("email"));
     let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
     let verified_at = if verifiable { reader.time(object, "verified_at", path) } else { None };
     let status =

@@ -16,6 +16,12 @@ SELECT row_number, status, path, message FROM identity.import_identities('acme',
    "recovery_addresses": [{"id": "00000000-0000-0000-0000-000000000000", "value": "bob@example.com", "via": "email",
      "created_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"}]}]');
 SELECT * FROM shown;
+-- An address without a channel, or with an empty one, is an e-mail address.
+SELECT row_number, status, path, message FROM identity.import_identities('acme', '[
+  {"traits": {"username": "cid"}, "verifiable_addresses": [{"value": "cid@example.com", "via": "", "verified": true}, {"value": "cid2@example.com"}],
+   "recovery_addresses": [{"value": "Cid@Example.com", "via": ""}, {"value": "cid2@example.com", "via": null}]},
+  {"traits": {"username": "x"}, "verifiable_addresses": [{"value": "+49 30 123456", "via": ""}], "recovery_addresses": [{"value": "x@example.com", "via": "owl"}, {"value": "x@example.com", "via": 7}]}]');
+SELECT * FROM shown WHERE key LIKE 'cid%';
 -- Values that Kratos refuses, each by its path.
 SELECT row_number, status, path, sqlstate, message FROM identity.import_identities('acme', '[
   {"traits": {"username": "x"},
