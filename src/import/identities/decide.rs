@@ -28,7 +28,6 @@ impl Run<'_> {
         self.execute(&statements.forget_decision())?;
         if self.updates() {
             self.look_up(&statements.find_targets())?;
-            self.look_up(&statements.find_nameless())?;
         }
         self.look_up(&statements.find_conflicts())?;
         self.execute(&statements.find_rivals())?;

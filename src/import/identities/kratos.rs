@@ -104,6 +104,8 @@ pub struct Item {
     pub identity: Identity,
     /// Empty: it is valid, as far as a document tells.
     pub faults: Vec<Fault>,
+    /// What whoever imports it should know if it goes in.
+    pub warnings: Vec<String>,
 }
 
 const FIELDS: [&str; 11] = [
@@ -149,6 +151,7 @@ pub fn read(text: &str, path: &str, shape: Shape, known: Known) -> Option<Item> 
         item = read_item(&mut reader, &document, path, shape, known)?;
     }
     item.faults = reader.faults;
+    item.warnings = reader.warnings;
     Some(item)
 }
 
@@ -359,7 +362,9 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
 /// What an address has only in Kratos' own tables.
 fn check_unkept(reader: &mut Reader, address: &Map<String, Value>, path: &str) {
     reader.uuid(address, "id", path);
-    reader.uuid(address, "break_glass_for_organization", path);
+    if reader.uuid(address, "break_glass_for_organization", path).is_some() {
+        reader.warn("break_glass_for_organization of a recovery address is not kept");
+    }
     reader.time(address, "created_at", path);
     reader.time(address, "updated_at", path);
 }

@@ -164,10 +164,11 @@ impl Run<'_> {
         self.total += batch.items.rn.len() as i64;
         self.progress.rows_total = self.total;
         self.progress.publish();
-        let Batch { items, claims, faults } = batch;
+        let Batch { items, claims, faults, warned, warnings } = batch;
         self.store(|| {
             spi::execute_built(&self.statements.add_items(), || items.arguments())?;
             spi::execute_built(&self.statements.add_claims(), || claims.arguments())?;
+            spi::execute_built(&self.statements.add_warnings(), || vec![warned.into(), warnings.into()])?;
             spi::execute_built(&self.statements.add_faults(), || faults.arguments())
         })?;
         Ok(())
@@ -230,18 +231,15 @@ struct Batch {
     items: Items,
     claims: Claims,
     faults: Faults,
+    warned: Vec<i64>,
+    warnings: Texts,
 }
 
 impl Batch {
     fn push(&mut self, row: i64, mut item: Item, run: &Run) -> Result<()> {
         let nameless = !item.identity.has_identifier() && item.faults.is_empty();
         if nameless && !run.updates() {
-            item.faults.push(Fault {
-                path: item.identity.path.clone(),
-                sqlstate: MISSING_VALUE,
-                message: "the identity has no identifier".to_string(),
-                identifier: None,
-            });
+            item.warnings.push("the identity has no identifier".to_string());
         }
         if item.faults.is_empty()
             && let Some(credentials) = &mut item.identity.credentials
@@ -251,6 +249,10 @@ impl Batch {
         }
         for (i, claim) in item.identity.claims.drain(..).enumerate() {
             self.claims.push(row, i as i32, claim);
+        }
+        for warning in item.warnings {
+            self.warned.push(row);
+            self.warnings.push(Some(warning));
         }
         for fault in item.faults {
             self.faults.push(row, fault);

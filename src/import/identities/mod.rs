@@ -182,6 +182,9 @@ impl Run<'_> {
         let mut parts = vec![self.statements.report_problems()];
         if !aborted {
             self.look_up(&self.statements.find_warnings())?;
+            if self.updates() {
+                self.look_up(&self.statements.find_nameless())?;
+            }
             // With the problems alone come the warnings, which are nobody's problem yet.
             parts.push(self.statements.report_fine(self.request.report == Report::All));
         }

@@ -29,6 +29,7 @@ const TOO_COMPLEX: &str = "54001";
 #[derive(Debug, Default)]
 pub struct Reader {
     pub faults: Vec<Fault>,
+    pub warnings: Vec<String>,
 }
 
 /// The path of a member.
@@ -39,6 +40,14 @@ pub fn child(path: &str, name: &str) -> String {
 impl Reader {
     pub fn fault(&mut self, path: impl Into<String>, sqlstate: &'static str, message: impl Into<String>) {
         self.faults.push(Fault { path: path.into(), sqlstate, message: message.into(), identifier: None });
+    }
+
+    /// As a fault, a warning shows no value; one that is given twice is said once.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// A document, of which Postgres can keep every value.

@@ -127,6 +127,14 @@ impl Statements {
         )
     }
 
+    pub fn add_warnings(&self) -> Sql {
+        sql!(
+            "INSERT INTO {warning} (rn, warning)
+             SELECT b.rn, b.warning FROM ROWS FROM (unnest($1), unnest($2)) AS b (rn, warning)",
+            warning = self.warning
+        )
+    }
+
     pub fn analyze(&self) -> Sql {
         sql!(
             "ANALYZE {item} (rn, id, target, given_id, external_id), {claim} (rn, ord, space, role, via, kind, key), {problem} (rn)",
@@ -174,21 +182,20 @@ impl Statements {
         )
     }
 
-    /// In mode update, where a document names no identifier: one must be left.
+    /// In mode update, after the items are written: those whose documents name no identifier, and that have none.
     pub fn find_nameless(&self) -> Sql {
         sql!(
-            "INSERT INTO {problem} (rn, ord, status, path, sqlstate, message)
-             SELECT i.rn, -2, 'invalid', i.path, '22004', 'the identity has no identifier'
+            "INSERT INTO {warning} (rn, warning)
+             SELECT i.rn, 'the identity has no identifier'
              FROM {item} AS i
              WHERE NOT EXISTS (SELECT FROM {claim} AS c WHERE c.rn = i.rn AND c.space = 'identifier')
                AND NOT EXISTS (
-                 SELECT FROM identity.identifiers AS h
-                 WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NULL ELSE i.traits IS NULL END)
+                 SELECT FROM identity.identifiers AS h WHERE h.realm = $1 AND h.identity_id = COALESCE(i.target, i.id))
                AND NOT EXISTS (SELECT FROM {problem} AS p WHERE p.rn = i.rn)",
             item = self.item,
             claim = self.claim,
-            problem = self.problem
+            problem = self.problem,
+            warning = self.warning
         )
     }
 
@@ -565,7 +572,8 @@ impl Statements {
         sql!(
             "SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM {item} AS i {join} {warning} AS w ON w.rn = i.rn
+             FROM {item} AS i
+             {join} (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM {warning} AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM {problem} AS p WHERE p.rn = i.rn)",
             item = self.item,
             join = if everything { sql!("LEFT JOIN") } else { sql!("JOIN") },
@@ -599,8 +607,9 @@ mod tests {
         let mut golden = Golden::default();
         golden.add("constants", [STORED, SCHEMAS, KEPT_SCHEMAS]);
         for (s, mode) in [(Statements::new(7, false), "insert"), (Statements::new(8, true), "update")] {
-            let add = [s.create(), s.add_items(), s.add_claims(), s.add_faults(), s.analyze(), s.index_rows()];
+            let add = [s.create(), s.add_items(), s.add_claims(), s.add_faults(), s.add_warnings()];
             golden.add(&format!("{mode}: load"), add);
+            golden.add(&format!("{mode}: load"), [s.analyze(), s.index_rows()]);
             golden.add(&format!("{mode}: find"), [s.forget_decision(), s.find_targets(), s.find_nameless()]);
             golden.add(&format!("{mode}: find"), [s.find_conflicts(), s.find_rivals(), s.find_freed()]);
             golden.add(

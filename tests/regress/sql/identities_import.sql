@@ -75,6 +75,10 @@ SELECT c.type, c.config FROM identity.credentials c JOIN identity.identities_vie
 SELECT n, status, identifier, warning FROM told('acme', U&'[{"traits": {"username": "\0430dmin"}}, {"traits": {"username": "admin"}}, {"traits": {"username": "b0b"}}, {"traits": {"username": "zoe"}}]');
 SELECT n, status, warning FROM told('acme', U&'[{"traits": {"username": "b\043Eb"}}, {"traits": {"username": "yan"}}]', report => 'problems');
 
+-- So do those who have no name to log in with.
+SELECT n, status, warning FROM told('acme', '[{"traits": {"name": "nobody"}}, {}, {"external_id": "e7"}, {"traits": {"username": "nobody"}}, {"traits": {}, "recovery_addresses": [{"value": "nobody@example.com"}]}]', report => 'problems');
+SELECT count(*) FROM identity.identities_view WHERE identifiers IS NULL AND traits <> '{"name": "Lea"}';
+
 -- Modes.
 SELECT n, status FROM told('acme', '[{"traits": {"username": "mode-1"}}, {"traits": {"username": "bob"}}]', 'abort');
 SELECT n, status FROM told('acme', '[{"traits": {"username": "mode-1"}}]', 'abort');

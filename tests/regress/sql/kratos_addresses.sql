@@ -16,6 +16,10 @@ SELECT row_number, status, path, message FROM identity.import_identities('acme',
    "recovery_addresses": [{"id": "00000000-0000-0000-0000-000000000000", "value": "bob@example.com", "via": "email",
      "created_at": "0001-01-01T00:00:00Z", "updated_at": "0001-01-01T00:00:00Z"}]}]');
 SELECT * FROM shown;
+-- What is not kept is told.
+SELECT row_number, status, warning FROM identity.import_identities('acme', '[
+  {"traits": {"username": "dan"}, "recovery_addresses": [{"value": "dan@example.com", "via": "email", "break_glass_for_organization": "2f0dc9bb-3c19-4a0b-9a51-4cf1a1a0a003"},
+     {"value": "dan2@example.com", "via": "email", "break_glass_for_organization": "2f0dc9bb-3c19-4a0b-9a51-4cf1a1a0a003"}]}]', report => 'problems');
 -- An address without a channel, or with an empty one, is an e-mail address.
 SELECT row_number, status, path, message FROM identity.import_identities('acme', '[
   {"traits": {"username": "cid"}, "verifiable_addresses": [{"value": "cid@example.com", "via": "", "verified": true}, {"value": "cid2@example.com"}],
