@@ -67,7 +67,7 @@ CREATE TABLE identity.identifiers (
     realm text COLLATE "C" NOT NULL,
     key text COLLATE "C" NOT NULL CHECK (key OPERATOR(pg_catalog.<>) ''),
     kind text COLLATE "C" NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY ('{username,email,phone,oidc,saml}'::pg_catalog.text[])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY ('{username,email,phone,oidc,saml,passkey}'::pg_catalog.text[])),
     value text COLLATE "C" NOT NULL,
     identity_id uuid NOT NULL,
     unicode_version text COLLATE "C" NOT NULL DEFAULT identity.unicode_version(),
@@ -83,7 +83,7 @@ SELECT pg_catalog.pg_extension_config_dump('identity.identifiers', '');
 COMMENT ON TABLE identity.identifiers IS 'The names that identities log in with. One key space a realm for all kinds: a username that is somebody''s e-mail address is a conflict';
 COMMENT ON COLUMN identity.identifiers.realm IS 'The realm';
 COMMENT ON COLUMN identity.identifiers.key IS 'What is compared, by byte: identity.normalize_identifier(kind, value). Leave it out, and it is made; another key is refused';
-COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject)';
+COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject), or passkey (passkey:user handle in base64)';
 COMMENT ON COLUMN identity.identifiers.value IS 'As it was written';
 COMMENT ON COLUMN identity.identifiers.identity_id IS 'The identity that holds it';
 COMMENT ON COLUMN identity.identifiers.unicode_version IS 'The Unicode version by which the key was made; it is written with the key, whatever is given';

@@ -60,7 +60,7 @@ fn read_config(
         "saml" => read_providers(reader, Kind::Saml, config, path, claims),
         "totp" => read_totp(reader, config, path),
         "lookup_secret" => read_codes(reader, config, path),
-        _ => read_authenticators(reader, config, path),
+        _ => read_authenticators(reader, kind, config, path, claims),
     }
 }
 
@@ -113,8 +113,13 @@ fn read_providers(
     for (i, provider) in providers.iter().enumerate() {
         let path = format!("{path}/{i}");
         let Some(object) = reader.object(provider, &path) else { continue };
-        reader.only(object, &path, &["subject", "provider", "organization", "use_auto_link"]);
-        reader.text(object, "organization", &path);
+        let known: &[&str] = match kind {
+            Kind::Oidc => &["subject", "provider", "organization", "use_auto_link"],
+            _ => &["subject", "provider", "organization"],
+        };
+        reader.only(object, &path, known);
+        reader.uuid(object, "organization", &path);
+        reader.boolean(object, "use_auto_link", &path);
         let subject = reader.required(object, "subject", &path);
         let provider = reader.required(object, "provider", &path);
         if let (Some(subject), Some(provider)) = (subject, provider) {
@@ -142,27 +147,104 @@ fn read_codes(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> O
         let Some(object) = reader.object(code, &path) else { continue };
         reader.only(object, &path, &["code", "used_at"]);
         reader.required(object, "code", &path);
+        reader.time(object, "used_at", &path);
     }
     Some(json!({"codes": codes}))
 }
 
-/// WebAuthn and passkeys: each has at least its id and public key; what else it has is kept as it is.
-fn read_authenticators(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> Option<Value> {
+/// What an authenticator has in Kratos.
+const AUTHENTICATOR: [&str; 10] = [
+    "id",
+    "public_key",
+    "attestation_type",
+    "authenticator",
+    "display_name",
+    "added_at",
+    "is_passwordless",
+    "flags",
+    "transport",
+    "attestation",
+];
+const FLAGS: [&str; 4] = ["user_present", "user_verified", "backup_eligible", "backup_state"];
+const ATTESTATION: [&str; 5] =
+    ["client_dataJSON", "client_data_hash", "authenticator_data", "public_key_algorithm", "object"];
+
+/// WebAuthn and passkeys. They are kept as they are. A passkey logs in by its user handle, so nobody else has it.
+fn read_authenticators(
+    reader: &mut Reader,
+    kind: &str,
+    config: &Map<String, Value>,
+    path: &str,
+    claims: &mut Vec<Claim>,
+) -> Option<Value> {
     reader.only(config, path, &["credentials", "user_handle"]);
-    reader.text(config, "user_handle", path);
-    for (i, authenticator) in reader.array(config, "credentials", path)?.iter().enumerate() {
+    let before = reader.faults.len();
+    let handle = reader.base64(config, "user_handle", path);
+    let authenticators = reader.array(config, "credentials", path);
+    for (i, authenticator) in authenticators.into_iter().flatten().enumerate() {
         let path = format!("{path}/credentials/{i}");
-        let Some(object) = reader.object(authenticator, &path) else { continue };
-        for field in ["id", "public_key"] {
-            if !object.get(field).is_some_and(|v| v.as_str().is_some_and(is_base64)) {
-                reader.fault(child(&path, field), WRONG_TYPE, "is missing, or not base64");
+        if let Some(object) = reader.object(authenticator, &path) {
+            check_authenticator(reader, object, &path);
+        }
+    }
+    if kind == "passkey" {
+        let fine = reader.faults.len() == before;
+        if fine && authenticators.is_none_or(Vec::is_empty) {
+            reader.fault(child(path, "credentials"), MISSING_VALUE, "is missing or empty: nobody could log in");
+        }
+        match handle {
+            Some(handle) => {
+                let name = format!("passkey:{handle}");
+                claim_identifier(reader, Kind::Passkey, &name, &child(path, "user_handle"), claims);
             }
+            None if fine => reader.fault(
+                child(path, "user_handle"),
+                MISSING_VALUE,
+                "is missing or empty: nobody could log in",
+            ),
+            None => {}
         }
     }
     Some(Value::Object(config.clone()))
 }
 
-fn is_base64(text: &str) -> bool {
-    let digit = |b: u8| b.is_ascii_alphanumeric() || b"+/-_".contains(&b);
-    !text.is_empty() && text.trim_end_matches('=').bytes().all(digit)
+fn check_authenticator(reader: &mut Reader, authenticator: &Map<String, Value>, path: &str) {
+    reader.only(authenticator, path, &AUTHENTICATOR);
+    for field in ["id", "public_key"] {
+        let before = reader.faults.len();
+        if reader.base64(authenticator, field, path).is_none() && reader.faults.len() == before {
+            reader.fault(child(path, field), MISSING_VALUE, "is missing or empty");
+        }
+    }
+    reader.text(authenticator, "attestation_type", path);
+    reader.text(authenticator, "display_name", path);
+    reader.time(authenticator, "added_at", path);
+    reader.boolean(authenticator, "is_passwordless", path);
+    for (i, transport) in reader.array(authenticator, "transport", path).into_iter().flatten().enumerate() {
+        if !transport.is_string() {
+            reader.fault(format!("{path}/transport/{i}"), WRONG_TYPE, "is not a text");
+        }
+    }
+    if let Some(device) = reader.member(authenticator, "authenticator", path) {
+        let path = child(path, "authenticator");
+        reader.only(device, &path, &["aaguid", "sign_count", "clone_warning"]);
+        reader.base64(device, "aaguid", &path);
+        reader.whole::<u32>(device, "sign_count", &path);
+        reader.boolean(device, "clone_warning", &path);
+    }
+    if let Some(flags) = reader.member(authenticator, "flags", path) {
+        let path = child(path, "flags");
+        reader.only(flags, &path, &FLAGS);
+        for flag in FLAGS {
+            reader.boolean(flags, flag, &path);
+        }
+    }
+    if let Some(attestation) = reader.member(authenticator, "attestation", path) {
+        let path = child(path, "attestation");
+        reader.only(attestation, &path, &ATTESTATION);
+        reader.whole::<i64>(attestation, "public_key_algorithm", &path);
+        for field in ["client_dataJSON", "client_data_hash", "authenticator_data", "object"] {
+            reader.base64(attestation, field, &path);
+        }
+    }
 }

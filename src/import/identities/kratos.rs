@@ -376,7 +376,8 @@ fn settle_claims(claims: &mut Vec<Claim>) {
         Space::Identifier(Kind::Phone) => 1,
         Space::Identifier(Kind::Oidc) => 2,
         Space::Identifier(Kind::Saml) => 3,
-        _ => 4,
+        Space::Identifier(Kind::Passkey) => 4,
+        _ => 5,
     };
     claims.sort_by_key(rank);
     let mut seen = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! Reading JSON that people wrote: each value that is not as it should be becomes a fault with its path. No SQL is run here.
 
 use crate::db::json;
+use base64ct::{Base64, Encoding};
 use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -158,6 +159,20 @@ impl Reader {
         boolean
     }
 
+    /// A member that is an object; none where it is absent or null.
+    pub fn member<'v>(&mut self, object: &'v Map<String, Value>, name: &str, path: &str) -> Option<&'v Map<String, Value>> {
+        let value = object.get(name).filter(|v| !v.is_null())?;
+        self.object(value, &child(path, name))
+    }
+
+    /// A whole number of a few bits.
+    pub fn whole<T: TryFrom<i64>>(&mut self, object: &Map<String, Value>, name: &str, path: &str) {
+        let value = object.get(name).filter(|v| !v.is_null());
+        if value.is_some_and(|value| value.as_i64().and_then(|number| T::try_from(number).ok()).is_none()) {
+            self.fault(child(path, name), WRONG_TYPE, "is not a whole number that fits");
+        }
+    }
+
     pub fn uuid(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<Uuid> {
         let text = self.text(object, name, path).filter(|text| !text.is_empty())?;
         let uuid = Uuid::parse_str(text).ok();
@@ -176,6 +191,16 @@ impl Reader {
             self.fault(child(path, name), INVALID_TIME, "is not a date and time of RFC 3339");
         }
         time.filter(|time| time != GO_ZERO)
+    }
+
+    /// A text that stands for bytes; none where it is absent or empty.
+    pub fn base64<'v>(&mut self, object: &'v Map<String, Value>, name: &str, path: &str) -> Option<&'v str> {
+        let text = self.text(object, name, path).filter(|text| !text.is_empty())?;
+        let fine = Base64::decode_vec(text).is_ok();
+        if !fine {
+            self.fault(child(path, name), WRONG_TYPE, "is not base64 (of the standard alphabet, with padding)");
+        }
+        fine.then_some(text)
     }
 
     /// A text that is one of a few; `default` where it is absent or empty.

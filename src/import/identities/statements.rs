@@ -306,7 +306,7 @@ impl Statements {
                LEFT JOIN identity.identifiers AS h ON h.realm = $1 AND c.space = 'identifier' AND h.key = c.key
                WHERE p.status = 'conflict'
                  AND CASE c.space
-                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
+                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
                        WHEN 'address' THEN CASE c.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
                        WHEN 'external_id' THEN s.external_id IS NOT NULL
                        ELSE false END
@@ -447,7 +447,7 @@ impl Statements {
             sql!(
                 "DELETE FROM identity.identifiers AS h USING {clean} AS i
                  WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END",
+                   AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END",
                 clean
             ),
             sql!(

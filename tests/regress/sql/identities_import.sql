@@ -68,7 +68,7 @@ SELECT n, status FROM told('acme', '[{"traits": {"username": "all"}, "credential
   "totp": {"config": {"totp_url": "otpauth://totp/acme:all?secret=ABC"}},
   "lookup_secret": {"config": {"codes": [{"code": "abc", "used_at": "2024-01-01T00:00:00Z"}]}},
   "webauthn": {"config": {"credentials": [{"id": "AQ==", "public_key": "Ag==", "display_name": "key"}], "user_handle": "AQ=="}},
-  "passkey": {"config": {"credentials": [], "user_handle": "AQ=="}}}}]');
+  "passkey": {"config": {"credentials": [{"id": "AQ==", "public_key": "Ag=="}], "user_handle": "AQ=="}}}}]');
 SELECT c.type, c.config FROM identity.credentials c JOIN identity.identities_view v ON v.id = c.identity_id WHERE v.username = 'all' ORDER BY 1;
 
 -- Names that look alike go in, with a warning.
