@@ -132,16 +132,26 @@ fn read_providers(
 fn read_totp(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> Option<Value> {
     reader.only(config, path, &["totp_url"]);
     let url = reader.required(config, "totp_url", path)?;
-    if !url.starts_with("otpauth://totp/") || !url.contains("secret=") {
-        reader.fault(child(path, "totp_url"), INVALID_VALUE, "is not of the form otpauth://totp/...?secret=...");
+    // The second form is in use with Kratos, which takes any.
+    let known = ["otpauth://totp/", "totp://"].iter().any(|start| url.starts_with(start));
+    if !known || !url.contains("secret=") {
+        let what = "is not of the form otpauth://totp/...?secret=... or totp://...?secret=...";
+        reader.fault(child(path, "totp_url"), INVALID_VALUE, what);
     }
     Some(json!({"totp_url": url}))
 }
 
 fn read_codes(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> Option<Value> {
-    reader.only(config, path, &["codes"]);
-    let codes = reader.array(config, "codes", path)?;
-    let path = child(path, "codes");
+    reader.only(config, path, &["codes", "recovery_codes"]);
+    let given = |name: &&str| config.get(*name).is_some_and(|v| !v.is_null());
+    let mut names = ["codes", "recovery_codes"].into_iter().filter(given);
+    // The second is the name in Kratos' own tables.
+    let name = names.next().unwrap_or("codes");
+    if names.next().is_some() {
+        reader.fault(path, INVALID_VALUE, "only one of codes and recovery_codes can be given");
+    }
+    let codes = reader.array(config, name, path)?;
+    let path = child(path, name);
     for (i, code) in codes.iter().enumerate() {
         let path = format!("{path}/{i}");
         let Some(object) = reader.object(code, &path) else { continue };

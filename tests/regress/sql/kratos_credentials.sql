@@ -25,6 +25,10 @@ SELECT path, code, message FROM told('{"webauthn": {"config": {"user_handle": "_
   "lookup_secret": {"config": {"codes": [{"code": "a", "used_at": "yesterday"}, {"code": "b", "used_at": null}]}},
   "oidc": {"config": {"providers": [{"provider": "google", "subject": "1", "organization": "acme", "use_auto_link": "yes"}]}},
   "saml": {"config": {"providers": [{"provider": "okta", "subject": "1", "use_auto_link": true}]}}}');
+-- Names that Kratos has beside those of its import.
+SELECT status, path, message FROM told('{"totp": {"config": {"totp_url": "totp://example.com?secret=ABC"}}, "lookup_secret": {"config": {"recovery_codes": [{"code": "a"}]}}}', 'eve');
+SELECT c.type, c.config FROM identity.credentials AS c JOIN identity.identities AS i ON i.id = c.identity_id WHERE i.traits ->> 'username' = 'eve' ORDER BY 1;
+SELECT path, code, message FROM told('{"totp": {"config": {"totp_url": "totp://example.com"}}, "lookup_secret": {"config": {"recovery_codes": [{"code": ""}], "codes": []}}}');
 -- An update with other credentials gives up the handle.
 UPDATE identity.identities SET external_id = traits ->> 'username';
 SELECT status, message FROM identity.import_identities('acme', '[{"external_id": "ann", "credentials": {}}, {"traits": {"username": "dan"},
