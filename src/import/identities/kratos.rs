@@ -108,7 +108,11 @@ pub struct Item {
     pub warnings: Vec<String>,
 }
 
-const FIELDS: [&str; 11] = [
+/// Of Ory Network, where identities are kept. It has no effect elsewhere.
+const REGIONS: [&str; 8] =
+    ["eu-central", "asia-northeast", "us-east", "us-west", "eu", "asia", "us", "global"];
+
+const FIELDS: [&str; 12] = [
     "id",
     "schema_id",
     "traits",
@@ -120,6 +124,7 @@ const FIELDS: [&str; 11] = [
     "verifiable_addresses",
     "recovery_addresses",
     "credentials",
+    "region",
 ];
 
 /// What is known of identity schemas before a document is read.
@@ -179,6 +184,7 @@ fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, kn
 
 fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, known: Known) -> Identity {
     reader.only(body, path, &FIELDS);
+    reader.choice(body, "region", path, &REGIONS);
     let mut identity = Identity {
         path: path.to_string(),
         id: reader.uuid(body, "id", path),

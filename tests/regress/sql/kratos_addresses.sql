@@ -31,6 +31,8 @@ SELECT row_number, status, path, sqlstate, message FROM identity.import_identiti
   {"traits": {"username": "x"},
    "verifiable_addresses": [{"id": "7", "value": "x@example.com", "via": "email", "verified_at": "yesterday", "created_at": 7, "updated_at": "2015-02-29T00:00:00Z", "seen_at": null}],
    "recovery_addresses": [{"value": "x@example.com", "via": "email", "verified_at": null, "break_glass_for_organization": "acme"}]}]');
+-- A region of Ory Network has no effect; one that there is not is an error of its identity.
+SELECT row_number, status, path, message FROM identity.import_identities('acme', '[{"traits": {"username": "fay"}, "region": "eu-central"}, {"traits": {"username": "gus"}, "region": "mars"}]');
 -- An update keeps when an address of the traits was verified, and takes what a document says.
 SELECT identity.set_identity_schema('acme', 'default', '{"properties": {"traits": {"properties": {"email": {"format": "email",
   "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}, "verification": {"via": "email"}}}}}}}');
