@@ -46,6 +46,7 @@ CREATE TABLE identity.identities (
     organization_id uuid,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    state_changed_at timestamptz,
     PRIMARY KEY (realm, id)
 );
 CREATE UNIQUE INDEX identities_external_id_key ON identity.identities (realm, external_id) WHERE external_id IS NOT NULL;
@@ -60,8 +61,9 @@ COMMENT ON COLUMN identity.identities.traits IS 'What the identity says of itsel
 COMMENT ON COLUMN identity.identities.metadata_public IS 'What the application keeps of it, and the identity may see';
 COMMENT ON COLUMN identity.identities.metadata_admin IS 'What only administrators may see';
 COMMENT ON COLUMN identity.identities.organization_id IS 'The organization that the identity came with from elsewhere, for reference';
-COMMENT ON COLUMN identity.identities.created_at IS 'When it was written first';
-COMMENT ON COLUMN identity.identities.updated_at IS 'When it was written last';
+COMMENT ON COLUMN identity.identities.created_at IS 'When it was made: what its document says, or else when it was written first';
+COMMENT ON COLUMN identity.identities.updated_at IS 'When it was changed last: what its document says, or else when it was written last';
+COMMENT ON COLUMN identity.identities.state_changed_at IS 'When an import changed its state, or what its document says; NULL where neither did';
 
 CREATE TABLE identity.identifiers (
     realm text COLLATE "C" NOT NULL,

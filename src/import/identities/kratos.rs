@@ -89,6 +89,9 @@ pub struct Identity {
     pub claims: Vec<Claim>,
     pub has_verifiable: bool,
     pub has_recovery: bool,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+    pub state_changed_at: Option<String>,
 }
 
 impl Identity {
@@ -112,7 +115,7 @@ pub struct Item {
 const REGIONS: [&str; 8] =
     ["eu-central", "asia-northeast", "us-east", "us-west", "eu", "asia", "us", "global"];
 
-const FIELDS: [&str; 12] = [
+const FIELDS: [&str; 15] = [
     "id",
     "schema_id",
     "traits",
@@ -125,6 +128,9 @@ const FIELDS: [&str; 12] = [
     "recovery_addresses",
     "credentials",
     "region",
+    "created_at",
+    "updated_at",
+    "state_changed_at",
 ];
 
 /// What is known of identity schemas before a document is read.
@@ -194,6 +200,9 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
         metadata_public: body.get("metadata_public").cloned(),
         metadata_admin: body.get("metadata_admin").cloned(),
         organization_id: reader.uuid(body, "organization_id", path),
+        created_at: reader.time(body, "created_at", path),
+        updated_at: reader.time(body, "updated_at", path),
+        state_changed_at: reader.time(body, "state_changed_at", path),
         ..Identity::default()
     };
     claim_ids(reader, &mut identity, path);

@@ -295,6 +295,9 @@ struct Items {
     credentials: Texts,
     has_verifiable: Vec<bool>,
     has_recovery: Vec<bool>,
+    created_at: Texts,
+    updated_at: Texts,
+    state_changed_at: Texts,
 }
 
 impl Items {
@@ -316,6 +319,9 @@ impl Items {
         self.credentials.push(text(identity.credentials.map(|c| Value::Object(c.configs))));
         self.has_verifiable.push(identity.has_verifiable);
         self.has_recovery.push(identity.has_recovery);
+        self.created_at.push(identity.created_at);
+        self.updated_at.push(identity.updated_at);
+        self.state_changed_at.push(identity.state_changed_at);
     }
 
     fn arguments(self) -> Vec<DatumWithOid<'static>> {
@@ -335,6 +341,9 @@ impl Items {
             self.credentials.into(),
             self.has_verifiable.into(),
             self.has_recovery.into(),
+            self.created_at.into(),
+            self.updated_at.into(),
+            self.state_changed_at.into(),
         ]
     }
 }

@@ -63,7 +63,8 @@ impl Statements {
             "CREATE TEMPORARY TABLE {item} (
                rn int8, patch_id text, path text, given_id uuid, id uuid, target uuid, external_id text COLLATE \"C\", schema_id text, state text,
                traits jsonb, metadata_public jsonb, metadata_admin jsonb, organization_id uuid, credentials jsonb,
-               has_verifiable bool, has_recovery bool) ON COMMIT DROP;
+               has_verifiable bool, has_recovery bool, created_at timestamptz, updated_at timestamptz,
+               state_changed_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE {claim} (
                rn int8, ord int4, space text COLLATE \"C\", role text COLLATE \"C\", via text COLLATE \"C\", kind text COLLATE \"C\",
                key text COLLATE \"C\", value text COLLATE \"C\", path text, verified bool, status text, verified_at timestamptz) ON COMMIT DROP;
@@ -94,14 +95,14 @@ impl Statements {
     pub fn add_items(&self) -> Sql {
         sql!(
             "INSERT INTO {item} (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin,
-               organization_id, credentials, has_verifiable, has_recovery)
+               organization_id, credentials, has_verifiable, has_recovery, created_at, updated_at, state_changed_at)
              SELECT b.rn, b.patch_id, b.path, b.given_id::uuid, b.id::uuid, b.external_id, b.schema_id, b.state, b.traits::jsonb,
                b.metadata_public::jsonb, b.metadata_admin::jsonb, b.organization_id::uuid, b.credentials::jsonb, b.has_verifiable,
-               b.has_recovery
+               b.has_recovery, b.created_at::timestamptz, b.updated_at::timestamptz, b.state_changed_at::timestamptz
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15))
+               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18))
                AS b (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
-                     credentials, has_verifiable, has_recovery)",
+                     credentials, has_verifiable, has_recovery, created_at, updated_at, state_changed_at)",
             item = self.item
         )
     }
@@ -385,9 +386,11 @@ impl Statements {
         let clean = self.clean(first, last);
         script([
             sql!(
-                "INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id)
+                "INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
+                   created_at, updated_at, state_changed_at)
                  SELECT $1, i.id, i.external_id, COALESCE(i.schema_id, 'default'), COALESCE(i.state, 'active'), COALESCE(i.traits, '{{}}'),
-                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id
+                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id,
+                   COALESCE(i.created_at, now()), COALESCE(i.updated_at, now()), i.state_changed_at
                  FROM {clean} AS i WHERE i.target IS NULL ORDER BY i.id",
                 clean
             ),
@@ -440,7 +443,9 @@ impl Statements {
                    state = COALESCE(i.state, t.state), traits = COALESCE(i.traits, t.traits),
                    metadata_public = CASE WHEN i.metadata_public IS NULL THEN t.metadata_public ELSE NULLIF(i.metadata_public, 'null') END,
                    metadata_admin = CASE WHEN i.metadata_admin IS NULL THEN t.metadata_admin ELSE NULLIF(i.metadata_admin, 'null') END,
-                   organization_id = COALESCE(i.organization_id, t.organization_id), updated_at = now()
+                   organization_id = COALESCE(i.organization_id, t.organization_id), created_at = COALESCE(i.created_at, t.created_at),
+                   updated_at = COALESCE(i.updated_at, now()),
+                   state_changed_at = COALESCE(i.state_changed_at, CASE WHEN i.state COLLATE \"C\" <> t.state THEN now() ELSE t.state_changed_at END)
                  FROM {clean} AS i WHERE t.realm = $1 AND t.id = i.target",
                 clean
             ),
