@@ -136,7 +136,7 @@ CREATE TABLE identity.credentials (
     realm text COLLATE "C" NOT NULL,
     identity_id uuid NOT NULL,
     type text COLLATE "C" NOT NULL CHECK (type OPERATOR(pg_catalog.=) ANY
-        ('{password,oidc,saml,totp,lookup_secret,webauthn,passkey}'::pg_catalog.text[])),
+        ('{password,oidc,saml,totp,lookup_secret,webauthn,passkey,code,deviceauthn}'::pg_catalog.text[])),
     config jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(config) OPERATOR(pg_catalog.=) 'object'),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (realm, identity_id, type),
@@ -146,9 +146,9 @@ SELECT pg_catalog.pg_extension_config_dump('identity.credentials', '');
 COMMENT ON TABLE identity.credentials IS 'What identities prove themselves with. Secret: only the access level admin reads it';
 COMMENT ON COLUMN identity.credentials.realm IS 'The realm';
 COMMENT ON COLUMN identity.credentials.identity_id IS 'The identity';
-COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn or passkey';
+COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn, passkey, code or deviceauthn';
 COMMENT ON COLUMN identity.credentials.config IS 'As in Ory Kratos; for a password {"hashed_password": ...}, never the password';
-COMMENT ON COLUMN identity.credentials.created_at IS 'When it was written';
+COMMENT ON COLUMN identity.credentials.created_at IS 'When it was made: what its document says, or else when it was written';
 
 CREATE TABLE identity.addresses (
     realm text COLLATE "C" NOT NULL,

@@ -1,16 +1,21 @@
 //! The credentials of an identity, as Ory Kratos imports them. No SQL is run here.
 
-use crate::identifier::Kind;
+use crate::identifier::{self, Kind};
 use crate::import::identities::kratos::{Claim, claim_identifier};
 use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, Reader, WRONG_TYPE, child};
 use crate::password;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// Checked credentials: what the store keeps.
 #[derive(Default)]
 pub struct Credentials {
     /// By type, as the store keeps them.
     pub configs: Map<String, Value>,
+    /// When they were made, as far as the document says.
+    created_at: BTreeMap<&'static str, String>,
+    /// The login names of the document, if it says them here, each with its path.
+    pub names: Option<Vec<(String, String)>>,
     /// A password in plain text, to be hashed before it is kept.
     pub password: Option<Password>,
 }
@@ -21,51 +26,154 @@ pub struct Password {
     pub path: String,
 }
 
-const TYPES: [&str; 7] = ["password", "oidc", "saml", "totp", "lookup_secret", "webauthn", "passkey"];
+impl Credentials {
+    /// By type, each with its config and when it was made.
+    pub fn into_json(self) -> Value {
+        let Credentials { configs, created_at, .. } = self;
+        let entry = |(kind, config): (String, Value)| {
+            let created_at = created_at.get(kind.as_str());
+            (kind, json!({"config": config, "created_at": created_at}))
+        };
+        configs.into_iter().map(entry).collect()
+    }
+}
 
-/// Reads `credentials`; the names that they log in with become claims.
-pub fn read(reader: &mut Reader, value: &Value, path: &str, claims: &mut Vec<Claim>) -> Option<Credentials> {
-    let object = reader.object(value, path)?;
+const TYPES: [&str; 9] =
+    ["password", "oidc", "saml", "totp", "lookup_secret", "webauthn", "passkey", "code", "deviceauthn"];
+/// What a credential has beside its config in Kratos' tables and answers.
+const STORED: [&str; 5] = ["type", "identifiers", "version", "created_at", "updated_at"];
+
+/// A credential of a document: its type, and whether it is as Kratos has it in its tables, and not as it is imported there.
+#[derive(Clone, Copy)]
+struct Form {
+    kind: &'static str,
+    stored: bool,
+}
+
+/// Reads `credentials`; the names that they log in with become claims. None: nothing is said of credentials, but perhaps of names.
+pub fn read(
+    reader: &mut Reader,
+    value: &Value,
+    path: &str,
+    claims: &mut Vec<Claim>,
+) -> (Option<Credentials>, Option<Vec<(String, String)>>) {
+    let Some(object) = reader.object(value, path) else { return (None, None) };
     reader.only(object, path, &TYPES);
-    let mut credentials = Credentials::default();
+    let (mut credentials, mut without_config) = (Credentials::default(), false);
     for kind in TYPES {
         let Some(value) = object.get(kind).filter(|v| !v.is_null()) else { continue };
         let path = child(path, kind);
         let Some(credential) = reader.object(value, &path) else { continue };
-        reader.only(credential, &path, &["config"]);
-        let Some(config) = credential.get("config") else {
-            reader.fault(child(&path, "config"), MISSING_VALUE, "is missing");
-            continue;
-        };
-        let path = child(&path, "config");
-        let Some(config) = reader.object(config, &path) else { continue };
-        if let Some(kept) = read_config(reader, kind, config, &path, &mut credentials, claims) {
-            credentials.configs.insert(kind.to_string(), kept);
+        let form = Form { kind, stored: STORED.iter().any(|name| credential.contains_key(*name)) };
+        read_stored(reader, form, credential, &path, &mut credentials, claims);
+        match credential.get("config").filter(|config| !form.stored || !config.is_null()) {
+            Some(config) => {
+                let path = child(&path, "config");
+                let Some(config) = reader.object(config, &path) else { continue };
+                if let Some(kept) = read_config(reader, form, config, &path, &mut credentials, claims) {
+                    credentials.configs.insert(kind.to_string(), kept);
+                }
+            }
+            None if form.stored => {
+                without_config = true;
+                reader.warn(format!("the credential {kind} is not kept: it has no config"));
+            }
+            None => reader.fault(child(&path, "config"), MISSING_VALUE, "is missing"),
         }
     }
-    Some(credentials)
+    let names = credentials.names.take();
+    // Who asks Kratos for an identity without its secrets does not ask here to delete them.
+    let says_nothing = without_config && credentials.configs.is_empty() && credentials.password.is_none();
+    ((!says_nothing).then_some(credentials), names)
+}
+
+/// What a credential has beside its config.
+fn read_stored(
+    reader: &mut Reader,
+    form: Form,
+    credential: &Map<String, Value>,
+    path: &str,
+    credentials: &mut Credentials,
+    claims: &mut Vec<Claim>,
+) {
+    let Form { kind, .. } = form;
+    let known: Vec<&str> = ["config"].into_iter().chain(STORED).collect();
+    reader.only(credential, path, &known);
+    if reader.text(credential, "type", path).is_some_and(|name| name != kind) {
+        reader.fault(child(path, "type"), INVALID_VALUE, format!("is not {kind}"));
+    }
+    reader.whole::<i64>(credential, "version", path);
+    reader.time(credential, "updated_at", path);
+    if let Some(created_at) = reader.time(credential, "created_at", path) {
+        credentials.created_at.insert(kind, created_at);
+    }
+    if credential.contains_key("identifiers") {
+        let identifiers = reader.array(credential, "identifiers", path).map_or(&[][..], Vec::as_slice);
+        read_identifiers(reader, kind, identifiers, &child(path, "identifiers"), credentials, claims);
+    }
+}
+
+/// The identifiers of TOTP and lookup codes are the identity's id; that of a passkey is its user handle, which is in its config.
+fn read_identifiers(
+    reader: &mut Reader,
+    kind: &str,
+    identifiers: &[Value],
+    path: &str,
+    credentials: &mut Credentials,
+    claims: &mut Vec<Claim>,
+) {
+    let names = matches!(kind, "password" | "webauthn" | "code").then(|| credentials.names.get_or_insert_default());
+    let mut names = names;
+    for (i, value) in identifiers.iter().enumerate() {
+        let path = format!("{path}/{i}");
+        let Some(text) = value.as_str() else {
+            reader.fault(path, WRONG_TYPE, "is not a text");
+            continue;
+        };
+        match (&mut names, kind) {
+            (Some(names), _) => names.push((text.to_string(), path)),
+            (None, "oidc") => drop(claim_identifier(reader, Kind::Oidc, text, &path, claims)),
+            (None, "saml") => drop(claim_identifier(reader, Kind::Saml, text, &path, claims)),
+            _ => {}
+        }
+    }
+}
+
+/// The kind of a login name of which nothing is known but itself.
+pub fn kind_of(name: &str) -> Kind {
+    let is = |kind| identifier::check(kind, name).is_ok();
+    if name.contains('@') && is(Kind::Email) {
+        Kind::Email
+    } else if name.trim_start().starts_with('+') && is(Kind::Phone) {
+        Kind::Phone
+    } else {
+        Kind::Username
+    }
 }
 
 fn read_config(
     reader: &mut Reader,
-    kind: &str,
+    form: Form,
     config: &Map<String, Value>,
     path: &str,
     credentials: &mut Credentials,
     claims: &mut Vec<Claim>,
 ) -> Option<Value> {
-    match kind {
-        "password" => read_password(reader, config, path, credentials),
-        "oidc" => read_providers(reader, Kind::Oidc, config, path, claims),
-        "saml" => read_providers(reader, Kind::Saml, config, path, claims),
+    match form.kind {
+        "password" => read_password(reader, form, config, path, credentials),
+        "oidc" => read_providers(reader, form, Kind::Oidc, config, path, claims),
+        "saml" => read_providers(reader, form, Kind::Saml, config, path, claims),
         "totp" => read_totp(reader, config, path),
         "lookup_secret" => read_codes(reader, config, path),
-        _ => read_authenticators(reader, kind, config, path, claims),
+        "webauthn" | "passkey" => read_authenticators(reader, form, config, path, claims),
+        // Codes are sent to addresses; of devices Kratos says no more.
+        _ => Some(Value::Object(config.clone())),
     }
 }
 
 fn read_password(
     reader: &mut Reader,
+    form: Form,
     config: &Map<String, Value>,
     path: &str,
     credentials: &mut Credentials,
@@ -87,6 +195,8 @@ fn read_password(
             None
         }
         (None, None, true) => Some(json!({"use_password_migration_hook": true})),
+        // Kratos has one for each identity that has a name for it.
+        (None, None, false) if form.stored => None,
         (None, None, false) => {
             let what = "one of hashed_password, password and use_password_migration_hook must be given";
             reader.fault(path, MISSING_VALUE, what);
@@ -100,8 +210,12 @@ fn read_password(
     }
 }
 
+/// Of a user of one moment, and secret. Kratos imports none.
+const TOKENS: [&str; 3] = ["initial_id_token", "initial_access_token", "initial_refresh_token"];
+
 fn read_providers(
     reader: &mut Reader,
+    form: Form,
     kind: Kind,
     config: &Map<String, Value>,
     path: &str,
@@ -110,14 +224,14 @@ fn read_providers(
     reader.only(config, path, &["providers"]);
     let providers = reader.array(config, "providers", path)?;
     let path = child(path, "providers");
+    let mut kept = Vec::new();
     for (i, provider) in providers.iter().enumerate() {
         let path = format!("{path}/{i}");
         let Some(object) = reader.object(provider, &path) else { continue };
-        let known: &[&str] = match kind {
-            Kind::Oidc => &["subject", "provider", "organization", "use_auto_link"],
-            _ => &["subject", "provider", "organization"],
-        };
-        reader.only(object, &path, known);
+        let links = kind == Kind::Oidc || form.stored;
+        let known = ["subject", "provider", "organization"].into_iter().chain(TOKENS);
+        let known: Vec<&str> = known.chain(links.then_some("use_auto_link")).collect();
+        reader.only(object, &path, &known);
         reader.uuid(object, "organization", &path);
         reader.boolean(object, "use_auto_link", &path);
         let subject = reader.required(object, "subject", &path);
@@ -125,8 +239,20 @@ fn read_providers(
         if let (Some(subject), Some(provider)) = (subject, provider) {
             claim_identifier(reader, kind, &format!("{provider}:{subject}"), &child(&path, "subject"), claims);
         }
+        kept.push(without_tokens(reader, object, &path));
     }
-    Some(json!({"providers": providers}))
+    Some(json!({"providers": kept}))
+}
+
+fn without_tokens(reader: &mut Reader, provider: &Map<String, Value>, path: &str) -> Map<String, Value> {
+    let mut kept = provider.clone();
+    for name in TOKENS {
+        if reader.text(provider, name, path).is_some_and(|token| !token.is_empty()) {
+            reader.warn("tokens of providers are not kept");
+        }
+        kept.remove(name);
+    }
+    kept
 }
 
 fn read_totp(reader: &mut Reader, config: &Map<String, Value>, path: &str) -> Option<Value> {
@@ -182,7 +308,7 @@ const ATTESTATION: [&str; 5] =
 /// WebAuthn and passkeys. They are kept as they are. A passkey logs in by its user handle, so nobody else has it.
 fn read_authenticators(
     reader: &mut Reader,
-    kind: &str,
+    form: Form,
     config: &Map<String, Value>,
     path: &str,
     claims: &mut Vec<Claim>,
@@ -197,22 +323,19 @@ fn read_authenticators(
             check_authenticator(reader, object, &path);
         }
     }
-    if kind == "passkey" {
+    if form.kind == "passkey" {
         let fine = reader.faults.len() == before;
-        if fine && authenticators.is_none_or(Vec::is_empty) {
-            reader.fault(child(path, "credentials"), MISSING_VALUE, "is missing or empty: nobody could log in");
+        if let Some(handle) = handle {
+            let name = format!("passkey:{handle}");
+            claim_identifier(reader, Kind::Passkey, &name, &child(path, "user_handle"), claims);
         }
-        match handle {
-            Some(handle) => {
-                let name = format!("passkey:{handle}");
-                claim_identifier(reader, Kind::Passkey, &name, &child(path, "user_handle"), claims);
+        let missing = [("user_handle", handle.is_none()), ("credentials", authenticators.is_none_or(Vec::is_empty))];
+        for (name, _) in missing.into_iter().filter(|(_, missing)| *missing && fine) {
+            if form.stored {
+                reader.warn(format!("the passkey cannot log in: it has no {name}"));
+            } else {
+                reader.fault(child(path, name), MISSING_VALUE, "is missing or empty: nobody could log in");
             }
-            None if fine => reader.fault(
-                child(path, "user_handle"),
-                MISSING_VALUE,
-                "is missing or empty: nobody could log in",
-            ),
-            None => {}
         }
     }
     Some(Value::Object(config.clone()))

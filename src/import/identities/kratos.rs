@@ -89,6 +89,8 @@ pub struct Identity {
     pub claims: Vec<Claim>,
     pub has_verifiable: bool,
     pub has_recovery: bool,
+    /// Whether the document says the names of which its traits have some.
+    pub has_names: bool,
     pub created_at: Option<String>,
     pub updated_at: Option<String>,
     pub state_changed_at: Option<String>,
@@ -112,10 +114,9 @@ pub struct Item {
 }
 
 /// Of Ory Network, where identities are kept. It has no effect elsewhere.
-const REGIONS: [&str; 8] =
-    ["eu-central", "asia-northeast", "us-east", "us-west", "eu", "asia", "us", "global"];
+const REGIONS: [&str; 8] = ["eu-central", "asia-northeast", "us-east", "us-west", "eu", "asia", "us", "global"];
 
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "id",
     "schema_id",
     "traits",
@@ -131,6 +132,8 @@ const FIELDS: [&str; 15] = [
     "created_at",
     "updated_at",
     "state_changed_at",
+    // Where Kratos serves the identity's schema.
+    "schema_url",
 ];
 
 /// What is known of identity schemas before a document is read.
@@ -191,6 +194,7 @@ fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, kn
 fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, known: Known) -> Identity {
     reader.only(body, path, &FIELDS);
     reader.choice(body, "region", path, &REGIONS);
+    reader.text(body, "schema_url", path);
     let mut identity = Identity {
         path: path.to_string(),
         id: reader.uuid(body, "id", path),
@@ -206,18 +210,29 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
         ..Identity::default()
     };
     claim_ids(reader, &mut identity, path);
+    let mut names = None;
     if let Some(value) = body.get("credentials").filter(|v| !v.is_null()) {
         let path = child(path, "credentials");
-        identity.credentials = credentials::read(reader, value, &path, &mut identity.claims);
+        (identity.credentials, names) = credentials::read(reader, value, &path, &mut identity.claims);
     }
     read_addresses(reader, body, path, &mut identity);
     let schema = known.schemas.get(identity.schema_id.as_deref().or(known.kept));
     if schema.is_none() {
         reader.fault(child(path, "schema_id"), INVALID_VALUE, "the realm has no identity schema of this name");
     }
-    read_traits(reader, body, path, schema, &mut identity);
+    let keys = names.as_deref().map(keys_of);
+    read_traits(reader, body, path, schema, keys.as_ref(), &mut identity);
+    identity.has_names = names.is_some() || identity.traits.is_some();
+    for (name, path) in names.unwrap_or_default() {
+        claim_identifier(reader, credentials::kind_of(&name), &name, &path, &mut identity.claims);
+    }
     settle_claims(&mut identity.claims);
     identity
+}
+
+/// What login names are compared by.
+fn keys_of(names: &[(String, String)]) -> BTreeSet<String> {
+    names.iter().map(|(name, _)| identifier::key(credentials::kind_of(name), name)).collect()
 }
 
 fn claim_ids(reader: &mut Reader, identity: &mut Identity, path: &str) {
@@ -239,11 +254,13 @@ fn too_long(bytes: usize) -> String {
     format!("is longer than {} bytes: {bytes}", identifier::LENGTH_MAX)
 }
 
+/// Where the document has names, with these keys, a trait is no other one.
 fn read_traits(
     reader: &mut Reader,
     body: &Map<String, Value>,
     path: &str,
     schema: Option<&Schema>,
+    names: Option<&BTreeSet<String>>,
     identity: &mut Identity,
 ) {
     let Some(traits) = body.get("traits").filter(|v| !v.is_null()) else { return };
@@ -257,7 +274,8 @@ fn read_traits(
         for (path, value) in values(traits, &role.path, &path) {
             let Some(text) = trait_text(reader, value, &path) else { continue };
             // What is wrong with it as an identifier is not said again of the address.
-            if let Some(kind) = role.identifier
+            let named = |kind: &Kind| names.is_none_or(|keys| keys.contains(&identifier::key(*kind, text)));
+            if let Some(kind) = role.identifier.filter(named)
                 && !claim_identifier(reader, kind, text, &path, &mut identity.claims)
             {
                 continue;
@@ -347,8 +365,7 @@ fn read_addresses(reader: &mut Reader, body: &Map<String, Value>, path: &str, id
 }
 
 /// What addresses have in Kratos, and in whatever is made from its types.
-const VERIFIABLE: [&str; 8] =
-    ["id", "value", "verified", "via", "status", "verified_at", "created_at", "updated_at"];
+const VERIFIABLE: [&str; 8] = ["id", "value", "verified", "via", "status", "verified_at", "created_at", "updated_at"];
 const RECOVERY: [&str; 6] = ["id", "value", "via", "break_glass_for_organization", "created_at", "updated_at"];
 
 fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bool, claims: &mut Vec<Claim>) {
@@ -358,7 +375,8 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
     let value = reader.required(object, "value", path);
     let before = reader.faults.len();
     // One that is absent or empty is an e-mail address, as in Kratos.
-    let via = reader.choice(object, "via", path, &["email", "sms"]).or((reader.faults.len() == before).then_some("email"));
+    let via =
+        reader.choice(object, "via", path, &["email", "sms"]).or((reader.faults.len() == before).then_some("email"));
     let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
     let verified_at = if verifiable { reader.time(object, "verified_at", path) } else { None };
     let status =

@@ -295,6 +295,7 @@ struct Items {
     credentials: Texts,
     has_verifiable: Vec<bool>,
     has_recovery: Vec<bool>,
+    has_names: Vec<bool>,
     created_at: Texts,
     updated_at: Texts,
     state_changed_at: Texts,
@@ -316,9 +317,10 @@ impl Items {
         self.metadata_public.push(text(identity.metadata_public));
         self.metadata_admin.push(text(identity.metadata_admin));
         self.organization_id.push(identity.organization_id.map(|id| id.to_string()));
-        self.credentials.push(text(identity.credentials.map(|c| Value::Object(c.configs))));
+        self.credentials.push(text(identity.credentials.map(Credentials::into_json)));
         self.has_verifiable.push(identity.has_verifiable);
         self.has_recovery.push(identity.has_recovery);
+        self.has_names.push(identity.has_names);
         self.created_at.push(identity.created_at);
         self.updated_at.push(identity.updated_at);
         self.state_changed_at.push(identity.state_changed_at);
@@ -341,6 +343,7 @@ impl Items {
             self.credentials.into(),
             self.has_verifiable.into(),
             self.has_recovery.into(),
+            self.has_names.into(),
             self.created_at.into(),
             self.updated_at.into(),
             self.state_changed_at.into(),

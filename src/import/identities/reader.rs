@@ -160,7 +160,12 @@ impl Reader {
     }
 
     /// A member that is an object; none where it is absent or null.
-    pub fn member<'v>(&mut self, object: &'v Map<String, Value>, name: &str, path: &str) -> Option<&'v Map<String, Value>> {
+    pub fn member<'v>(
+        &mut self,
+        object: &'v Map<String, Value>,
+        name: &str,
+        path: &str,
+    ) -> Option<&'v Map<String, Value>> {
         let value = object.get(name).filter(|v| !v.is_null())?;
         self.object(value, &child(path, name))
     }
@@ -290,7 +295,9 @@ mod tests {
             assert_eq!(read(text), (Some(time.to_string()), None), "{text}");
         }
         assert_eq!(read("0001-01-01T00:00:00Z"), (None, None));
-        for text in ["yesterday", "", "2015-03-04", "2015-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "12015-01-01T00:00:00"] {
+        for text in
+            ["yesterday", "", "2015-03-04", "2015-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "12015-01-01T00:00:00"]
+        {
             assert_eq!(read(text), (None, Some(INVALID_TIME)), "{text}");
         }
     }

@@ -15,10 +15,11 @@ CROSS JOIN LATERAL (
 CREATE TEMPORARY TABLE "pg_temp"."pg_identity_item_7" (
                rn int8, patch_id text, path text, given_id uuid, id uuid, target uuid, external_id text COLLATE "C", schema_id text, state text,
                traits jsonb, metadata_public jsonb, metadata_admin jsonb, organization_id uuid, credentials jsonb,
-               has_verifiable bool, has_recovery bool) ON COMMIT DROP;
+               has_verifiable bool, has_recovery bool, has_names bool, created_at timestamptz, updated_at timestamptz,
+               state_changed_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_claim_7" (
                rn int8, ord int4, space text COLLATE "C", role text COLLATE "C", via text COLLATE "C", kind text COLLATE "C",
-               key text COLLATE "C", value text COLLATE "C", path text, verified bool, status text) ON COMMIT DROP;
+               key text COLLATE "C", value text COLLATE "C", path text, verified bool, status text, verified_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_problem_7" (
                rn int8, ord int4, status text, kind text, value text, existing uuid, winner int8, path text, sqlstate text,
                message text) ON COMMIT DROP;
@@ -26,23 +27,28 @@ CREATE TEMPORARY TABLE "pg_temp"."pg_identity_item_7" (
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_warning_7" (rn int8, warning text) ON COMMIT DROP
 ==== insert: load
 INSERT INTO "pg_temp"."pg_identity_item_7" (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin,
-               organization_id, credentials, has_verifiable, has_recovery)
+               organization_id, credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)
              SELECT b.rn, b.patch_id, b.path, b.given_id::uuid, b.id::uuid, b.external_id, b.schema_id, b.state, b.traits::jsonb,
                b.metadata_public::jsonb, b.metadata_admin::jsonb, b.organization_id::uuid, b.credentials::jsonb, b.has_verifiable,
-               b.has_recovery
+               b.has_recovery, b.has_names, b.created_at::timestamptz, b.updated_at::timestamptz, b.state_changed_at::timestamptz
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15))
+               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19))
                AS b (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
-                     credentials, has_verifiable, has_recovery)
+                     credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)
 ==== insert: load
-INSERT INTO "pg_temp"."pg_identity_claim_7" (rn, ord, space, role, via, kind, key, value, path, verified, status)
-             SELECT b.* FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),
-               unnest($9), unnest($10), unnest($11)) AS b
+INSERT INTO "pg_temp"."pg_identity_claim_7" (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)
+             SELECT b.rn, b.ord, b.space, b.role, b.via, b.kind, b.key, b.value, b.path, b.verified, b.status, b.verified_at::timestamptz
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+               unnest($10), unnest($11), unnest($12))
+               AS b (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)
 ==== insert: load
 INSERT INTO "pg_temp"."pg_identity_problem_7" (rn, ord, status, kind, value, path, sqlstate, message)
              SELECT b.rn, b.ord, 'invalid', b.kind, b.value, b.path, b.sqlstate, b.message
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7))
                AS b (rn, ord, kind, value, path, sqlstate, message)
+==== insert: load
+INSERT INTO "pg_temp"."pg_identity_warning_7" (rn, warning)
+             SELECT b.rn, b.warning FROM ROWS FROM (unnest($1), unnest($2)) AS b (rn, warning)
 ==== insert: load
 ANALYZE "pg_temp"."pg_identity_item_7" (rn, id, target, given_id, external_id), "pg_temp"."pg_identity_claim_7" (rn, ord, space, role, via, kind, key), "pg_temp"."pg_identity_problem_7" (rn)
 ==== insert: load
@@ -66,19 +72,17 @@ DELETE FROM "pg_temp"."pg_identity_claim_7" WHERE ord = -1;
              INSERT INTO "pg_temp"."pg_identity_claim_7" (rn, ord, space, kind, key, value)
              SELECT i.rn, -1, 'id', 'id', i.target, i.target FROM "pg_temp"."pg_identity_item_7" AS i
              WHERE i.given_id IS NULL AND i.target IN (SELECT o.given_id FROM "pg_temp"."pg_identity_item_7" AS o);
-             UPDATE "pg_temp"."pg_identity_claim_7" AS c SET verified = a.verified, status = a.status
+             UPDATE "pg_temp"."pg_identity_claim_7" AS c SET verified = a.verified, status = a.status, verified_at = a.verified_at
              FROM "pg_temp"."pg_identity_item_7" AS i, identity.addresses AS a
              WHERE c.space = 'address' AND c.status IS NULL AND i.rn = c.rn
                AND a.realm = $1 AND a.role = c.role AND a.via = c.via AND a.key = c.key AND a.identity_id = i.target
 ==== insert: find
-INSERT INTO "pg_temp"."pg_identity_problem_7" (rn, ord, status, path, sqlstate, message)
-             SELECT i.rn, -2, 'invalid', i.path, '22004', 'the identity has no identifier'
+INSERT INTO "pg_temp"."pg_identity_warning_7" (rn, warning)
+             SELECT i.rn, 'the identity has no identifier'
              FROM "pg_temp"."pg_identity_item_7" AS i
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_claim_7" AS c WHERE c.rn = i.rn AND c.space = 'identifier')
                AND NOT EXISTS (
-                 SELECT FROM identity.identifiers AS h
-                 WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NULL ELSE i.traits IS NULL END)
+                 SELECT FROM identity.identifiers AS h WHERE h.realm = $1 AND h.identity_id = COALESCE(i.target, i.id))
                AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)
 ==== insert: find
 INSERT INTO "pg_temp"."pg_identity_problem_7" (rn, ord, status, kind, value, existing, path, sqlstate, message)
@@ -148,7 +152,7 @@ WITH wait AS (
                LEFT JOIN identity.identifiers AS h ON h.realm = $1 AND c.space = 'identifier' AND h.key = c.key
                WHERE p.status = 'conflict'
                  AND CASE c.space
-                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
+                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END
                        WHEN 'address' THEN CASE c.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
                        WHEN 'external_id' THEN s.external_id IS NOT NULL
                        ELSE false END
@@ -193,13 +197,15 @@ UPDATE identity.identities AS t
                    state = COALESCE(i.state, t.state), traits = COALESCE(i.traits, t.traits),
                    metadata_public = CASE WHEN i.metadata_public IS NULL THEN t.metadata_public ELSE NULLIF(i.metadata_public, 'null') END,
                    metadata_admin = CASE WHEN i.metadata_admin IS NULL THEN t.metadata_admin ELSE NULLIF(i.metadata_admin, 'null') END,
-                   organization_id = COALESCE(i.organization_id, t.organization_id), updated_at = now()
+                   organization_id = COALESCE(i.organization_id, t.organization_id), created_at = COALESCE(i.created_at, t.created_at),
+                   updated_at = COALESCE(i.updated_at, now()),
+                   state_changed_at = COALESCE(i.state_changed_at, CASE WHEN i.state COLLATE "C" <> t.state THEN now() ELSE t.state_changed_at END)
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i WHERE t.realm = $1 AND t.id = i.target;
 DELETE FROM identity.identifiers AS h USING (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i
                  WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END;
+                   AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.has_names END;
 DELETE FROM identity.credentials AS s USING (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i
                  WHERE s.realm = $1 AND s.identity_id = i.target AND i.credentials IS NOT NULL;
@@ -208,21 +214,23 @@ DELETE FROM identity.addresses AS a USING (SELECT i.* FROM "pg_temp"."pg_identit
                  WHERE a.realm = $1 AND a.identity_id = i.target
                    AND CASE a.role WHEN 'verifiable' THEN i.has_verifiable ELSE i.has_recovery END
 ==== insert: write
-INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id)
+INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
+                   created_at, updated_at, state_changed_at)
                  SELECT $1, i.id, i.external_id, COALESCE(i.schema_id, 'default'), COALESCE(i.state, 'active'), COALESCE(i.traits, '{}'),
-                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id
+                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id,
+                   COALESCE(i.created_at, now()), COALESCE(i.updated_at, now()), i.state_changed_at
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i WHERE i.target IS NULL ORDER BY i.id;
 INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
                  SELECT $1, c.key, c.kind, c.value, COALESCE(i.target, i.id)
                  FROM "pg_temp"."pg_identity_claim_7" AS c JOIN (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i ON i.rn = c.rn WHERE c.space = 'identifier'  ORDER BY c.key;
-INSERT INTO identity.credentials (realm, identity_id, type, config)
-                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value
+INSERT INTO identity.credentials (realm, identity_id, type, config, created_at)
+                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value -> 'config', COALESCE((e.value ->> 'created_at')::timestamptz, now())
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i CROSS JOIN jsonb_each(i.credentials) AS e WHERE i.credentials IS NOT NULL ORDER BY 2, 3;
-INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
-                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending')
+INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status, verified_at)
+                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending'), c.verified_at
                  FROM "pg_temp"."pg_identity_claim_7" AS c JOIN (SELECT i.* FROM "pg_temp"."pg_identity_item_7" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS i ON i.rn = c.rn WHERE c.space = 'address' ORDER BY c.role, c.via, c.key
 ==== insert: refusal
@@ -274,7 +282,8 @@ SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, 
                NULL::text AS warning, i.patch_id
              FROM "pg_temp"."pg_identity_problem_7" AS p LEFT JOIN "pg_temp"."pg_identity_item_7" AS i ON i.rn = p.rn UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_7" AS i LEFT JOIN "pg_temp"."pg_identity_warning_7" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_7" AS i
+             LEFT JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_7" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS r ORDER BY r.rn, r.ord, r.kind, r.value
 ==== insert: report
 SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, r.winner, r.path, r.sqlstate, r.message, r.warning
@@ -282,10 +291,12 @@ SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, 
                NULL::text AS warning, i.patch_id
              FROM "pg_temp"."pg_identity_problem_7" AS p LEFT JOIN "pg_temp"."pg_identity_item_7" AS i ON i.rn = p.rn UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_7" AS i LEFT JOIN "pg_temp"."pg_identity_warning_7" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_7" AS i
+             LEFT JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_7" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn) UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_7" AS i JOIN "pg_temp"."pg_identity_warning_7" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_7" AS i
+             JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_7" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_7" AS p WHERE p.rn = i.rn)) AS r ORDER BY r.rn, r.ord, r.kind, r.value
 ==== insert: report
 DROP TABLE "pg_temp"."pg_identity_item_7", "pg_temp"."pg_identity_claim_7", "pg_temp"."pg_identity_problem_7", "pg_temp"."pg_identity_contest_7", "pg_temp"."pg_identity_warning_7"
@@ -293,10 +304,11 @@ DROP TABLE "pg_temp"."pg_identity_item_7", "pg_temp"."pg_identity_claim_7", "pg_
 CREATE TEMPORARY TABLE "pg_temp"."pg_identity_item_8" (
                rn int8, patch_id text, path text, given_id uuid, id uuid, target uuid, external_id text COLLATE "C", schema_id text, state text,
                traits jsonb, metadata_public jsonb, metadata_admin jsonb, organization_id uuid, credentials jsonb,
-               has_verifiable bool, has_recovery bool) ON COMMIT DROP;
+               has_verifiable bool, has_recovery bool, has_names bool, created_at timestamptz, updated_at timestamptz,
+               state_changed_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_claim_8" (
                rn int8, ord int4, space text COLLATE "C", role text COLLATE "C", via text COLLATE "C", kind text COLLATE "C",
-               key text COLLATE "C", value text COLLATE "C", path text, verified bool, status text) ON COMMIT DROP;
+               key text COLLATE "C", value text COLLATE "C", path text, verified bool, status text, verified_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_problem_8" (
                rn int8, ord int4, status text, kind text, value text, existing uuid, winner int8, path text, sqlstate text,
                message text) ON COMMIT DROP;
@@ -304,23 +316,28 @@ CREATE TEMPORARY TABLE "pg_temp"."pg_identity_item_8" (
              CREATE TEMPORARY TABLE "pg_temp"."pg_identity_warning_8" (rn int8, warning text) ON COMMIT DROP
 ==== update: load
 INSERT INTO "pg_temp"."pg_identity_item_8" (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin,
-               organization_id, credentials, has_verifiable, has_recovery)
+               organization_id, credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)
              SELECT b.rn, b.patch_id, b.path, b.given_id::uuid, b.id::uuid, b.external_id, b.schema_id, b.state, b.traits::jsonb,
                b.metadata_public::jsonb, b.metadata_admin::jsonb, b.organization_id::uuid, b.credentials::jsonb, b.has_verifiable,
-               b.has_recovery
+               b.has_recovery, b.has_names, b.created_at::timestamptz, b.updated_at::timestamptz, b.state_changed_at::timestamptz
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15))
+               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19))
                AS b (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
-                     credentials, has_verifiable, has_recovery)
+                     credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)
 ==== update: load
-INSERT INTO "pg_temp"."pg_identity_claim_8" (rn, ord, space, role, via, kind, key, value, path, verified, status)
-             SELECT b.* FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8),
-               unnest($9), unnest($10), unnest($11)) AS b
+INSERT INTO "pg_temp"."pg_identity_claim_8" (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)
+             SELECT b.rn, b.ord, b.space, b.role, b.via, b.kind, b.key, b.value, b.path, b.verified, b.status, b.verified_at::timestamptz
+             FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
+               unnest($10), unnest($11), unnest($12))
+               AS b (rn, ord, space, role, via, kind, key, value, path, verified, status, verified_at)
 ==== update: load
 INSERT INTO "pg_temp"."pg_identity_problem_8" (rn, ord, status, kind, value, path, sqlstate, message)
              SELECT b.rn, b.ord, 'invalid', b.kind, b.value, b.path, b.sqlstate, b.message
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7))
                AS b (rn, ord, kind, value, path, sqlstate, message)
+==== update: load
+INSERT INTO "pg_temp"."pg_identity_warning_8" (rn, warning)
+             SELECT b.rn, b.warning FROM ROWS FROM (unnest($1), unnest($2)) AS b (rn, warning)
 ==== update: load
 ANALYZE "pg_temp"."pg_identity_item_8" (rn, id, target, given_id, external_id), "pg_temp"."pg_identity_claim_8" (rn, ord, space, role, via, kind, key), "pg_temp"."pg_identity_problem_8" (rn)
 ==== update: load
@@ -344,19 +361,17 @@ DELETE FROM "pg_temp"."pg_identity_claim_8" WHERE ord = -1;
              INSERT INTO "pg_temp"."pg_identity_claim_8" (rn, ord, space, kind, key, value)
              SELECT i.rn, -1, 'id', 'id', i.target, i.target FROM "pg_temp"."pg_identity_item_8" AS i
              WHERE i.given_id IS NULL AND i.target IN (SELECT o.given_id FROM "pg_temp"."pg_identity_item_8" AS o);
-             UPDATE "pg_temp"."pg_identity_claim_8" AS c SET verified = a.verified, status = a.status
+             UPDATE "pg_temp"."pg_identity_claim_8" AS c SET verified = a.verified, status = a.status, verified_at = a.verified_at
              FROM "pg_temp"."pg_identity_item_8" AS i, identity.addresses AS a
              WHERE c.space = 'address' AND c.status IS NULL AND i.rn = c.rn
                AND a.realm = $1 AND a.role = c.role AND a.via = c.via AND a.key = c.key AND a.identity_id = i.target
 ==== update: find
-INSERT INTO "pg_temp"."pg_identity_problem_8" (rn, ord, status, path, sqlstate, message)
-             SELECT i.rn, -2, 'invalid', i.path, '22004', 'the identity has no identifier'
+INSERT INTO "pg_temp"."pg_identity_warning_8" (rn, warning)
+             SELECT i.rn, 'the identity has no identifier'
              FROM "pg_temp"."pg_identity_item_8" AS i
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_claim_8" AS c WHERE c.rn = i.rn AND c.space = 'identifier')
                AND NOT EXISTS (
-                 SELECT FROM identity.identifiers AS h
-                 WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NULL ELSE i.traits IS NULL END)
+                 SELECT FROM identity.identifiers AS h WHERE h.realm = $1 AND h.identity_id = COALESCE(i.target, i.id))
                AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)
 ==== update: find
 INSERT INTO "pg_temp"."pg_identity_problem_8" (rn, ord, status, kind, value, existing, path, sqlstate, message)
@@ -426,7 +441,7 @@ WITH wait AS (
                LEFT JOIN identity.identifiers AS h ON h.realm = $1 AND c.space = 'identifier' AND h.key = c.key
                WHERE p.status = 'conflict'
                  AND CASE c.space
-                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
+                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END
                        WHEN 'address' THEN CASE c.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
                        WHEN 'external_id' THEN s.external_id IS NOT NULL
                        ELSE false END
@@ -471,13 +486,15 @@ UPDATE identity.identities AS t
                    state = COALESCE(i.state, t.state), traits = COALESCE(i.traits, t.traits),
                    metadata_public = CASE WHEN i.metadata_public IS NULL THEN t.metadata_public ELSE NULLIF(i.metadata_public, 'null') END,
                    metadata_admin = CASE WHEN i.metadata_admin IS NULL THEN t.metadata_admin ELSE NULLIF(i.metadata_admin, 'null') END,
-                   organization_id = COALESCE(i.organization_id, t.organization_id), updated_at = now()
+                   organization_id = COALESCE(i.organization_id, t.organization_id), created_at = COALESCE(i.created_at, t.created_at),
+                   updated_at = COALESCE(i.updated_at, now()),
+                   state_changed_at = COALESCE(i.state_changed_at, CASE WHEN i.state COLLATE "C" <> t.state THEN now() ELSE t.state_changed_at END)
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i WHERE t.realm = $1 AND t.id = i.target;
 DELETE FROM identity.identifiers AS h USING (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i
                  WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END;
+                   AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.has_names END;
 DELETE FROM identity.credentials AS s USING (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i
                  WHERE s.realm = $1 AND s.identity_id = i.target AND i.credentials IS NOT NULL;
@@ -486,21 +503,23 @@ DELETE FROM identity.addresses AS a USING (SELECT i.* FROM "pg_temp"."pg_identit
                  WHERE a.realm = $1 AND a.identity_id = i.target
                    AND CASE a.role WHEN 'verifiable' THEN i.has_verifiable ELSE i.has_recovery END
 ==== update: write
-INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id)
+INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
+                   created_at, updated_at, state_changed_at)
                  SELECT $1, i.id, i.external_id, COALESCE(i.schema_id, 'default'), COALESCE(i.state, 'active'), COALESCE(i.traits, '{}'),
-                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id
+                   NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id,
+                   COALESCE(i.created_at, now()), COALESCE(i.updated_at, now()), i.state_changed_at
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i WHERE i.target IS NULL ORDER BY i.id;
 INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
                  SELECT $1, c.key, c.kind, c.value, COALESCE(i.target, i.id)
                  FROM "pg_temp"."pg_identity_claim_8" AS c JOIN (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i ON i.rn = c.rn WHERE c.space = 'identifier' AND NOT EXISTS (SELECT FROM identity.identifiers AS h WHERE h.realm = $1 AND h.key = c.key AND h.identity_id = i.target) ORDER BY c.key;
-INSERT INTO identity.credentials (realm, identity_id, type, config)
-                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value
+INSERT INTO identity.credentials (realm, identity_id, type, config, created_at)
+                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value -> 'config', COALESCE((e.value ->> 'created_at')::timestamptz, now())
                  FROM (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i CROSS JOIN jsonb_each(i.credentials) AS e WHERE i.credentials IS NOT NULL ORDER BY 2, 3;
-INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
-                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending')
+INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status, verified_at)
+                 SELECT $1, c.role, c.via, c.key, c.value, COALESCE(i.target, i.id), c.verified, COALESCE(c.status, 'pending'), c.verified_at
                  FROM "pg_temp"."pg_identity_claim_8" AS c JOIN (SELECT i.* FROM "pg_temp"."pg_identity_item_8" AS i WHERE i.rn BETWEEN 1 AND 9
               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS i ON i.rn = c.rn WHERE c.space = 'address' ORDER BY c.role, c.via, c.key
 ==== update: refusal
@@ -552,7 +571,8 @@ SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, 
                NULL::text AS warning, i.patch_id
              FROM "pg_temp"."pg_identity_problem_8" AS p LEFT JOIN "pg_temp"."pg_identity_item_8" AS i ON i.rn = p.rn UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_8" AS i LEFT JOIN "pg_temp"."pg_identity_warning_8" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_8" AS i
+             LEFT JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_8" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS r ORDER BY r.rn, r.ord, r.kind, r.value
 ==== update: report
 SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, r.winner, r.path, r.sqlstate, r.message, r.warning
@@ -560,10 +580,12 @@ SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, 
                NULL::text AS warning, i.patch_id
              FROM "pg_temp"."pg_identity_problem_8" AS p LEFT JOIN "pg_temp"."pg_identity_item_8" AS i ON i.rn = p.rn UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_8" AS i LEFT JOIN "pg_temp"."pg_identity_warning_8" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_8" AS i
+             LEFT JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_8" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn) UNION ALL SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM "pg_temp"."pg_identity_item_8" AS i JOIN "pg_temp"."pg_identity_warning_8" AS w ON w.rn = i.rn
+             FROM "pg_temp"."pg_identity_item_8" AS i
+             JOIN (SELECT w.rn, string_agg(w.warning, '; ') AS warning FROM "pg_temp"."pg_identity_warning_8" AS w GROUP BY w.rn) AS w ON w.rn = i.rn
              WHERE NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_problem_8" AS p WHERE p.rn = i.rn)) AS r ORDER BY r.rn, r.ord, r.kind, r.value
 ==== update: report
 DROP TABLE "pg_temp"."pg_identity_item_8", "pg_temp"."pg_identity_claim_8", "pg_temp"."pg_identity_problem_8", "pg_temp"."pg_identity_contest_8", "pg_temp"."pg_identity_warning_8"

@@ -63,7 +63,7 @@ impl Statements {
             "CREATE TEMPORARY TABLE {item} (
                rn int8, patch_id text, path text, given_id uuid, id uuid, target uuid, external_id text COLLATE \"C\", schema_id text, state text,
                traits jsonb, metadata_public jsonb, metadata_admin jsonb, organization_id uuid, credentials jsonb,
-               has_verifiable bool, has_recovery bool, created_at timestamptz, updated_at timestamptz,
+               has_verifiable bool, has_recovery bool, has_names bool, created_at timestamptz, updated_at timestamptz,
                state_changed_at timestamptz) ON COMMIT DROP;
              CREATE TEMPORARY TABLE {claim} (
                rn int8, ord int4, space text COLLATE \"C\", role text COLLATE \"C\", via text COLLATE \"C\", kind text COLLATE \"C\",
@@ -95,14 +95,14 @@ impl Statements {
     pub fn add_items(&self) -> Sql {
         sql!(
             "INSERT INTO {item} (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin,
-               organization_id, credentials, has_verifiable, has_recovery, created_at, updated_at, state_changed_at)
+               organization_id, credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)
              SELECT b.rn, b.patch_id, b.path, b.given_id::uuid, b.id::uuid, b.external_id, b.schema_id, b.state, b.traits::jsonb,
                b.metadata_public::jsonb, b.metadata_admin::jsonb, b.organization_id::uuid, b.credentials::jsonb, b.has_verifiable,
-               b.has_recovery, b.created_at::timestamptz, b.updated_at::timestamptz, b.state_changed_at::timestamptz
+               b.has_recovery, b.has_names, b.created_at::timestamptz, b.updated_at::timestamptz, b.state_changed_at::timestamptz
              FROM ROWS FROM (unnest($1), unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9),
-               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18))
+               unnest($10), unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18), unnest($19))
                AS b (rn, patch_id, path, given_id, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id,
-                     credentials, has_verifiable, has_recovery, created_at, updated_at, state_changed_at)",
+                     credentials, has_verifiable, has_recovery, has_names, created_at, updated_at, state_changed_at)",
             item = self.item
         )
     }
@@ -307,7 +307,7 @@ impl Statements {
                LEFT JOIN identity.identifiers AS h ON h.realm = $1 AND c.space = 'identifier' AND h.key = c.key
                WHERE p.status = 'conflict'
                  AND CASE c.space
-                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
+                       WHEN 'identifier' THEN CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END
                        WHEN 'address' THEN CASE c.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
                        WHEN 'external_id' THEN s.external_id IS NOT NULL
                        ELSE false END
@@ -403,8 +403,8 @@ impl Statements {
                 unless_kept = self.unless_kept()
             ),
             sql!(
-                "INSERT INTO identity.credentials (realm, identity_id, type, config)
-                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value
+                "INSERT INTO identity.credentials (realm, identity_id, type, config, created_at)
+                 SELECT $1, COALESCE(i.target, i.id), e.key, e.value -> 'config', COALESCE((e.value ->> 'created_at')::timestamptz, now())
                  FROM {clean} AS i CROSS JOIN jsonb_each(i.credentials) AS e WHERE i.credentials IS NOT NULL ORDER BY 2, 3",
                 clean
             ),
@@ -452,7 +452,7 @@ impl Statements {
             sql!(
                 "DELETE FROM identity.identifiers AS h USING {clean} AS i
                  WHERE h.realm = $1 AND h.identity_id = i.target
-                   AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END",
+                   AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.has_names END",
                 clean
             ),
             sql!(
