@@ -131,7 +131,15 @@ SELECT jsonb_pretty(regexp_replace(identity.patch_identities('other', '{"identit
   {"patch_id": "3", "create": {"traits": {"username": "ann"}}},
   {"create": {"traits": {"username": "ANN"}, "state": "active"}},
   {"patch_id": "5", "create": {"traits": {"username": "eve"}, "state": "x", "nick": ""}}]}')::text, '[0-9a-f]{8}-[0-9a-f-]{27}', '…', 'g')::jsonb);
-SELECT identity.patch_identities('other', '{"identities": []}');
+-- The limits of Kratos: 1000 identities, 200 passwords in plain text. The request is answered as a whole, and nothing of it is done.
+SELECT identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg('{"create": {"traits": {"username": "ann"}}}'::jsonb) FROM generate_series(1, 1001))));
+SELECT identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg(jsonb_build_object('create',
+  jsonb_build_object('traits', jsonb_build_object('username', 'plain' || g), 'credentials', '{"password": {"config": {"password": "secret"}}}'::jsonb))) FROM generate_series(1, 201) AS g)));
+SELECT count(*) FROM identity.identifiers WHERE key LIKE 'plain%';
+SELECT jsonb_array_length(identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg('{"create": {"traits": {"username": "ann"}, "credentials": {"password": {"config": {"password": ""}}}}}'::jsonb) FROM generate_series(1, 1000)))) -> 'identities');
+SELECT identity.patch_identities('other', '{"identities": []}'), identity.patch_identities('other', '{"identities": null}'), identity.patch_identities('other', '{}');
+SELECT identity.patch_identities('other', '{"identity": [], "identities": [{"create": {"traits": {"username": "never"}}}], "dry": true}');
+SELECT identity.patch_identities('other', '{"identities": {}}');
 SELECT identity.patch_identities('other', '[]');
 SELECT identity.patch_identities('other', NULL);
 SELECT identity.patch_identities('nowhere', '{"identities": []}');
