@@ -52,6 +52,23 @@ FROM identity.identifiers AS n WHERE n.identity_id = '4c0bd1a5-9a2a-44d9-a7e5-30
 -- A name that a row gives up is free for the later ones.
 SELECT row_number, status, identifier, message FROM identity.import_identities('acme', '[{"traits": {"username": "BOB@example.com"}},
   {"external_id": "bob", "traits": {"username": "no-name"}, "credentials": {"password": {"identifiers": ["bert"]}}}, {"traits": {"username": "bert"}}, {"traits": {"username": "Bob@Example.com"}}]', 'update', dry_run => true);
+-- Answers in a table are a source; the same answer once more, as an update, changes nothing.
+CREATE TABLE answers (doc jsonb);
+INSERT INTO answers SELECT jsonb_build_object('id', format('4c0bd1a5-9a2a-44d9-a7e5-30a2d4a4d00%s', g), 'schema_id', 'default', 'schema_url', '', 'state', 'inactive', 'state_changed_at', '2022-05-06T07:08:09Z',
+    'traits', jsonb_build_object('email', format('Kim%s@Example.com', g)), 'created_at', '2022-05-06T07:08:09Z', 'updated_at', '2022-05-06T07:08:09Z',
+    'verifiable_addresses', jsonb_build_array(jsonb_build_object('id', identity.new_id(), 'value', format('kim%s@example.com', g), 'verified', true, 'via', 'email', 'status', 'completed', 'verified_at', '2022-05-06T08:00:00Z')),
+    'credentials', jsonb_build_object(
+        'password', jsonb_build_object('type', 'password', 'identifiers', jsonb_build_array(format('kim%s@example.com', g), 'kim' || g), 'version', 0, 'created_at', '2022-05-06T07:08:09Z', 'config', '{"hashed_password": "5f4dcc3b5aa765d61d8327deb882cf99"}'::jsonb),
+        'passkey', jsonb_build_object('type', 'passkey', 'identifiers', jsonb_build_array('kim' || g), 'version', 1, 'created_at', '2022-05-06T07:08:09Z', 'config', jsonb_build_object('user_handle', encode(convert_to('kim' || g, 'UTF8'), 'base64'), 'credentials', '[{"id": "AQ==", "public_key": "AQ=="}]'::jsonb))))
+FROM generate_series(1, 3) AS g;
+SELECT status, count(*) FROM identity.import_identities_from('acme', 'answers', report => 'all') GROUP BY 1;
+CREATE VIEW all_rows AS SELECT to_jsonb(i) AS r FROM identity.identities AS i UNION ALL SELECT to_jsonb(n) FROM identity.identifiers AS n
+    UNION ALL SELECT to_jsonb(c) FROM identity.credentials AS c UNION ALL SELECT to_jsonb(a) FROM identity.addresses AS a;
+CREATE TABLE before AS SELECT r FROM all_rows;
+SELECT status, count(*) FROM identity.import_identities_from('acme', 'answers', 'update', report => 'all') GROUP BY 1;
+SELECT count(*) AS changed FROM ((TABLE before EXCEPT TABLE all_rows) UNION ALL (TABLE all_rows EXCEPT TABLE before)) AS d;
+DROP VIEW all_rows;
+DROP TABLE answers, before;
 DELETE FROM identity.identities;
 DELETE FROM identity.identity_schemas;
 DELETE FROM identity.realms;
