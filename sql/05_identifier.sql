@@ -5,8 +5,8 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'normalize_identifier_wrapper';
 COMMENT ON FUNCTION identity.normalize_identifier(text, text) IS
 'The key by which an identifier is compared, byte by byte. It never fails for a known kind: a value that is no e-mail address or phone number still has a key.
-kind: username, email, phone, oidc or saml.
-username: Unicode NFKC, full case folding, no invisible characters, trimmed (toNFKC_Casefold, Unicode D147). email: so, and the domain by IDNA (UTS #46) in ASCII. phone: E.164 where the number is valid with its country code, else as username. oidc, saml: "provider:subject" as it is.
+kind: username, email, phone, oidc, saml or passkey.
+username: Unicode NFKC, full case folding, no invisible characters, trimmed (toNFKC_Casefold, Unicode D147). email: so, and the domain by IDNA (UTS #46) in ASCII. phone: E.164 where the number is valid with its country code, else as username. oidc, saml: "provider:subject" as it is. passkey: "passkey:" and the user handle in base64, as it is.
 Immutable for one Unicode version: identity.unicode_version() tells it, identity.recheck_identifiers() finds what another one would change.
 Errors: 22023 unknown kind, 54000 a value of more than 65536 bytes.';
 

@@ -46,6 +46,7 @@ CREATE TABLE identity.identities (
     organization_id uuid,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    state_changed_at timestamptz,
     PRIMARY KEY (realm, id)
 );
 CREATE UNIQUE INDEX identities_external_id_key ON identity.identities (realm, external_id) WHERE external_id IS NOT NULL;
@@ -60,14 +61,15 @@ COMMENT ON COLUMN identity.identities.traits IS 'What the identity says of itsel
 COMMENT ON COLUMN identity.identities.metadata_public IS 'What the application keeps of it, and the identity may see';
 COMMENT ON COLUMN identity.identities.metadata_admin IS 'What only administrators may see';
 COMMENT ON COLUMN identity.identities.organization_id IS 'The organization that the identity came with from elsewhere, for reference';
-COMMENT ON COLUMN identity.identities.created_at IS 'When it was written first';
-COMMENT ON COLUMN identity.identities.updated_at IS 'When it was written last';
+COMMENT ON COLUMN identity.identities.created_at IS 'When it was made: what its document says, or else when it was written first';
+COMMENT ON COLUMN identity.identities.updated_at IS 'When it was changed last: what its document says, or else when it was written last';
+COMMENT ON COLUMN identity.identities.state_changed_at IS 'When an import changed its state, or what its document says; NULL where neither did';
 
 CREATE TABLE identity.identifiers (
     realm text COLLATE "C" NOT NULL,
     key text COLLATE "C" NOT NULL CHECK (key OPERATOR(pg_catalog.<>) ''),
     kind text COLLATE "C" NOT NULL
-        CHECK (kind OPERATOR(pg_catalog.=) ANY ('{username,email,phone,oidc,saml}'::pg_catalog.text[])),
+        CHECK (kind OPERATOR(pg_catalog.=) ANY ('{username,email,phone,oidc,saml,passkey}'::pg_catalog.text[])),
     value text COLLATE "C" NOT NULL,
     identity_id uuid NOT NULL,
     unicode_version text COLLATE "C" NOT NULL DEFAULT identity.unicode_version(),
@@ -83,7 +85,7 @@ SELECT pg_catalog.pg_extension_config_dump('identity.identifiers', '');
 COMMENT ON TABLE identity.identifiers IS 'The names that identities log in with. One key space a realm for all kinds: a username that is somebody''s e-mail address is a conflict';
 COMMENT ON COLUMN identity.identifiers.realm IS 'The realm';
 COMMENT ON COLUMN identity.identifiers.key IS 'What is compared, by byte: identity.normalize_identifier(kind, value). Leave it out, and it is made; another key is refused';
-COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject)';
+COMMENT ON COLUMN identity.identifiers.kind IS 'username, email, phone, oidc or saml (provider:subject), or passkey (passkey:user handle in base64)';
 COMMENT ON COLUMN identity.identifiers.value IS 'As it was written';
 COMMENT ON COLUMN identity.identifiers.identity_id IS 'The identity that holds it';
 COMMENT ON COLUMN identity.identifiers.unicode_version IS 'The Unicode version by which the key was made; it is written with the key, whatever is given';
@@ -134,7 +136,7 @@ CREATE TABLE identity.credentials (
     realm text COLLATE "C" NOT NULL,
     identity_id uuid NOT NULL,
     type text COLLATE "C" NOT NULL CHECK (type OPERATOR(pg_catalog.=) ANY
-        ('{password,oidc,saml,totp,lookup_secret,webauthn,passkey}'::pg_catalog.text[])),
+        ('{password,oidc,saml,totp,lookup_secret,webauthn,passkey,code,deviceauthn}'::pg_catalog.text[])),
     config jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(config) OPERATOR(pg_catalog.=) 'object'),
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     PRIMARY KEY (realm, identity_id, type),
@@ -144,9 +146,9 @@ SELECT pg_catalog.pg_extension_config_dump('identity.credentials', '');
 COMMENT ON TABLE identity.credentials IS 'What identities prove themselves with. Secret: only the access level admin reads it';
 COMMENT ON COLUMN identity.credentials.realm IS 'The realm';
 COMMENT ON COLUMN identity.credentials.identity_id IS 'The identity';
-COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn or passkey';
+COMMENT ON COLUMN identity.credentials.type IS 'password, oidc, saml, totp, lookup_secret, webauthn, passkey, code or deviceauthn';
 COMMENT ON COLUMN identity.credentials.config IS 'As in Ory Kratos; for a password {"hashed_password": ...}, never the password';
-COMMENT ON COLUMN identity.credentials.created_at IS 'When it was written';
+COMMENT ON COLUMN identity.credentials.created_at IS 'When it was made: what its document says, or else when it was written';
 
 CREATE TABLE identity.addresses (
     realm text COLLATE "C" NOT NULL,
@@ -158,6 +160,7 @@ CREATE TABLE identity.addresses (
     verified boolean NOT NULL DEFAULT false,
     status text COLLATE "C" NOT NULL DEFAULT 'pending'
         CHECK (status OPERATOR(pg_catalog.=) ANY ('{pending,sent,completed}'::pg_catalog.text[])),
+    verified_at timestamptz,
     PRIMARY KEY (realm, role, via, key),
     FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
 );
@@ -172,6 +175,7 @@ COMMENT ON COLUMN identity.addresses.value IS 'As it was written';
 COMMENT ON COLUMN identity.addresses.identity_id IS 'The identity that it belongs to';
 COMMENT ON COLUMN identity.addresses.verified IS 'The identity has proved that it is its own';
 COMMENT ON COLUMN identity.addresses.status IS 'Of the verification: pending, sent or completed';
+COMMENT ON COLUMN identity.addresses.verified_at IS 'When the identity proved it, as far as it is known';
 
 CREATE VIEW identity.identities_view WITH (security_barrier) AS
 SELECT i.realm, i.id, i.external_id, i.state, n.username, n.email, n.phone, n.identifiers, i.schema_id, i.traits, i.metadata_public,

@@ -29,10 +29,10 @@ AS 'MODULE_PATHNAME', 'import_identities_wrapper';
 
 COMMENT ON FUNCTION identity.import_identities(text, jsonb, text, boolean, text) IS
 'Imports identities into a realm of the store, and reports what becomes of each. An identity goes in whole or not at all; one that loses takes none of its keys.
-identities: the body of Ory Kratos'' PATCH /admin/identities, or its array, or an array of the bodies in "create".
+identities: the body of Ory Kratos'' PATCH /admin/identities, or its array, or an array of the bodies in "create", or of what GET /admin/identities answers.
 on_conflict: skip (import the rest), update (an identity with the same id, or else the same external_id, is updated: what the body has is replaced), abort (nothing goes in if anything is wrong), error (as abort, but raises).
 dry_run: the same report, nothing written. report: all, problems (and warnings) or none.
-Returns a row an identity, or one for each of its problems; status is inserted, updated, conflict, duplicate or invalid. path: a JSON pointer (RFC 6901) into identities. warning: it goes in, but a name looks like another''s (UTS #39).
+Returns a row an identity, or one for each of its problems; status is inserted, updated, conflict, duplicate or invalid. path: a JSON pointer (RFC 6901) into identities. warning: it goes in, but a name looks like another''s (UTS #39), or it has no name to log in with, or something of its document is not kept.
 Errors: 42704 no such realm, 22023 bad argument, 22004 an argument is NULL, 25006 read-only transaction, 23000 with on_conflict => error.';
 
 CREATE FUNCTION identity.import_identities_from(
@@ -77,14 +77,39 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb) IS 'Internal: one entry of the response of PATCH /admin/identities';
 
+-- The limits are those of Kratos. A program that works with it has smaller requests; one that does not is to be told here as there.
+CREATE FUNCTION identity_internal.patch_problem(body jsonb) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN unknown.names IS NOT NULL THEN format('It has unknown fields beside "identities": %s.', unknown.names)
+        WHEN items.n > 1000 THEN format('It has %s identities, and 1000 at most can be created at once.', items.n)
+        WHEN items.plain > 200 THEN format('It has %s passwords in plain text, and 200 at most can be hashed at once.', items.plain)
+        END
+    FROM (SELECT string_agg(to_json(k)::text, ', ') FROM jsonb_object_keys(body) AS k WHERE k <> 'identities') AS unknown (names)
+    CROSS JOIN (
+        SELECT count(*), count(*) FILTER (WHERE i.item #>> '{create,credentials,password,config,password}' <> '')
+        FROM jsonb_array_elements(NULLIF(body -> 'identities', 'null')) AS i (item)) AS items (n, plain)
+$$;
+COMMENT ON FUNCTION identity_internal.patch_problem(jsonb) IS 'Internal: why the whole request of PATCH /admin/identities is refused; NULL where it is not';
+
 CREATE FUNCTION identity.patch_identities(realm text, body jsonb) RETURNS jsonb
 LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp SET client_min_messages = 'warning'
 AS $$
+DECLARE
+    problem text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
-    IF jsonb_typeof(body -> 'identities') IS DISTINCT FROM 'array' THEN
+    IF jsonb_typeof(body) IS DISTINCT FROM 'object' OR jsonb_typeof(COALESCE(body -> 'identities', 'null')) NOT IN ('array', 'null') THEN
         RAISE EXCEPTION 'the body is not an object with an array "identities"'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give {"identities": [{"patch_id": "...", "create": {"traits": {...}}}]}.';
+    END IF;
+    problem := identity_internal.patch_problem(body);
+    IF problem IS NOT NULL THEN
+        RETURN jsonb_build_object('error', jsonb_build_object(
+            'code', 400, 'status', 'Bad Request', 'message', 'The request is refused as a whole.', 'reason', problem));
+    ELSIF COALESCE(body -> 'identities', 'null') = 'null' THEN
+        RETURN '{"identities": []}';
     END IF;
     RETURN (
         WITH told AS MATERIALIZED (
@@ -111,4 +136,5 @@ $$;
 COMMENT ON FUNCTION identity.patch_identities(text, jsonb) IS
 'Request and response of Ory Kratos'' PATCH /admin/identities: creates identities, and answers each in the order of the request: {"action": "create", "identity": id}, {"action": "error", "error": {code, status, message, reason, details}}, or null where create is null.
 code is 409 for a conflict and 400 for an invalid body. details.problems has one entry a problem: kind and value of the identifier, the identity that holds it (existing_identity) or the index of the item that took it (winner), or the path of what is invalid.
+A request of more than 1000 identities, or of more than 200 with a password in plain text, or with a field beside "identities", is answered as a whole, and nothing of it is done: {"error": {code 400, status, message, reason}}.
 Errors: 42704 no such realm, 22023 the body is not {"identities": [...]}.';

@@ -2,9 +2,8 @@
 -- the proposals to link two accounts, the notices of new names.
 --
 -- Security: the source of stage_site, and its list of domains, are read as the caller, to their end, into texts. All else is done
--- as the owner of the extension, on its own tables and on temporary ones that are made after the caller's last code has run.
--- promote_identity, accept_link, undo_link and the like make no temporary objects and run no code but that of the extension and
--- of triggers on its tables.
+-- as the owner of the extension, and runs no code but that of the extension and of triggers on its tables. Nothing that it uses has a
+-- name in the caller's session.
 
 CREATE TABLE identity.sites (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
@@ -344,78 +343,83 @@ A username gets the site''s prefix (with a counter where the new name is taken),
 Returns a row for each name that changed, and for each that should and cannot, with the reason. identity.undo_dedup(run_id) gives the names back.
 Errors: 42704 no such realm.';
 
--- The temporary table belongs to the owner of the extension, in the caller's session. No code of the caller's runs while it is
--- there, and every statement that writes to a table of the store has it in use, so that it cannot be dropped by a trigger.
+-- One statement does it, so that each name is looked at once. Without statistics a nested loop could read the names of the run again for each row
+-- of a table.
 CREATE FUNCTION identity_internal.undo_site_dedup(run_id uuid, dry_run boolean)
 RETURNS TABLE (site text, row_id text, login text, restored text, status text, reason text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $$
+DECLARE
+    changes bigint := 0;
 BEGIN
     PERFORM identity_internal.lock_staged(r.realm, true) FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id;
-    CREATE TEMPORARY TABLE pg_temp.pg_identity_undone ON COMMIT DROP AS
-    SELECT f.realm, f.site_id, f.original_id, f.kind, f.old_value, f.old_key, f.new_value, n.value,
-        CASE WHEN s.state IN ('promoted', 'linked') THEN s.state
-             WHEN n.kind IS NULL THEN 'missing'
-             WHEN n.value <> COALESCE(f.new_value, f.old_value) OR n.logs_in <> (f.new_value IS NOT NULL) THEN 'changed'
-             WHEN h.holder IS NOT NULL THEN 'taken'
-             ELSE 'restored' END AS status,
-        h.holder
-    FROM identity.former_logins AS f
-    JOIN identity.site_dedup_runs AS r USING (realm, run_id)
-    JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-    LEFT JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id, kind)
-    -- Whoever has the name now, and was no member of its group: who had it then and has not changed since was one.
-    LEFT JOIN LATERAL (
-        SELECT 'identity ' || i.identity_id AS holder FROM identity.identifiers AS i
-        WHERE i.realm = f.realm AND i.key = f.old_key AND i.identity_id::text IS DISTINCT FROM f.duplicate_of ->> 'identity_id'
-        UNION ALL
-        SELECT format('%s of site %s', o.original_id, o.site_id) FROM identity.staged_identifiers AS o
-        JOIN identity.staged_identities AS t USING (realm, site_id, original_id)
-        WHERE o.realm = f.realm AND o.key = f.old_key AND o.logs_in AND t.state = 'staged' AND t.changed_at > r.started_at
-          AND (o.site_id, o.original_id) <> (f.site_id, f.original_id)
-          AND NOT EXISTS (
-            SELECT FROM identity.former_logins AS m
-            WHERE m.realm = f.realm AND m.run_id = f.run_id AND m.old_key = f.old_key
-              AND (m.duplicate_of ->> 'row_id' = o.original_id AND (m.duplicate_of ->> 'site_id')::int = o.site_id
-                   OR (m.site_id, m.original_id) = (o.site_id, o.original_id)))
-        LIMIT 1) AS h ON true
-    WHERE f.run_id = undo_site_dedup.run_id AND f.restored_at IS NULL
-    ORDER BY f.site_id, length(f.original_id), f.original_id, f.kind;
-    -- Without statistics the planner may read this table once for each row of another: then by its index.
-    CREATE INDEX ON pg_temp.pg_identity_undone (realm, site_id, original_id, kind);
-
-    UPDATE identity.staged_identifiers AS n SET value = u.old_value, key = u.old_key, logs_in = true
-    FROM pg_temp.pg_identity_undone AS u
-    WHERE NOT dry_run AND u.status = 'restored' AND (n.realm, n.site_id, n.original_id, n.kind) = (u.realm, u.site_id, u.original_id, u.kind);
-    UPDATE identity.former_logins AS f SET restored_at = now()
-    FROM pg_temp.pg_identity_undone AS u
-    WHERE NOT dry_run AND u.status = 'restored' AND f.run_id = undo_site_dedup.run_id
-      AND (f.realm, f.site_id, f.original_id, f.kind) = (u.realm, u.site_id, u.original_id, u.kind);
-    -- Who was told of the new name is told of the old one; for the others there is nothing to say.
-    INSERT INTO identity.notices (realm, site_id, original_id, channel, address, old_login, new_login)
-    SELECT o.realm, o.site_id, o.original_id, o.channel, o.address, o.new_login, o.old_login
-    FROM pg_temp.pg_identity_undone AS u JOIN identity.notices AS o USING (realm, site_id, original_id)
-    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id AND o.state IN ('sent', 'acknowledged');
-    UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
-    FROM pg_temp.pg_identity_undone AS u
-    -- Pending ones; said in this way, which the index of those does not fit, each is found by its owner.
-    WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id
-      AND o.state <> ALL ('{sent,bounced,skipped,acknowledged}')
-      AND (o.realm, o.site_id, o.original_id) = (u.realm, u.site_id, u.original_id);
-
-    PERFORM identity_internal.audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored',
-        (SELECT count(*) FROM pg_temp.pg_identity_undone AS u WHERE u.status = 'restored')))
+    FOR site, row_id, login, restored, status, reason IN
+        WITH undone AS MATERIALIZED (
+            SELECT f.realm, f.site_id, f.original_id, f.kind, f.old_value, f.old_key, f.new_value, n.value,
+                CASE WHEN s.state IN ('promoted', 'linked') THEN s.state
+                     WHEN n.kind IS NULL THEN 'missing'
+                     WHEN n.value <> COALESCE(f.new_value, f.old_value) OR n.logs_in <> (f.new_value IS NOT NULL) THEN 'changed'
+                     WHEN h.holder IS NOT NULL THEN 'taken'
+                     ELSE 'restored' END AS status,
+                h.holder
+            FROM identity.former_logins AS f
+            JOIN identity.site_dedup_runs AS r USING (realm, run_id)
+            JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+            LEFT JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id, kind)
+            -- Whoever has the name now, and was no member of its group: who had it then and has not changed since was one.
+            LEFT JOIN LATERAL (
+                SELECT 'identity ' || i.identity_id AS holder FROM identity.identifiers AS i
+                WHERE i.realm = f.realm AND i.key = f.old_key AND i.identity_id::text IS DISTINCT FROM f.duplicate_of ->> 'identity_id'
+                UNION ALL
+                SELECT format('%s of site %s', o.original_id, o.site_id) FROM identity.staged_identifiers AS o
+                JOIN identity.staged_identities AS t USING (realm, site_id, original_id)
+                WHERE o.realm = f.realm AND o.key = f.old_key AND o.logs_in AND t.state = 'staged' AND t.changed_at > r.started_at
+                  AND (o.site_id, o.original_id) <> (f.site_id, f.original_id)
+                  AND NOT EXISTS (
+                    SELECT FROM identity.former_logins AS m
+                    WHERE m.realm = f.realm AND m.run_id = f.run_id AND m.old_key = f.old_key
+                      AND (m.duplicate_of ->> 'row_id' = o.original_id AND (m.duplicate_of ->> 'site_id')::int = o.site_id
+                           OR (m.site_id, m.original_id) = (o.site_id, o.original_id)))
+                LIMIT 1) AS h ON true
+            WHERE f.run_id = undo_site_dedup.run_id AND f.restored_at IS NULL
+        ), names AS (
+            UPDATE identity.staged_identifiers AS n SET value = u.old_value, key = u.old_key, logs_in = true
+            FROM undone AS u
+            WHERE NOT dry_run AND u.status = 'restored' AND (n.realm, n.site_id, n.original_id, n.kind) = (u.realm, u.site_id, u.original_id, u.kind)
+        ), former AS (
+            UPDATE identity.former_logins AS f SET restored_at = now()
+            FROM undone AS u
+            WHERE NOT dry_run AND u.status = 'restored' AND f.run_id = undo_site_dedup.run_id
+              AND (f.realm, f.site_id, f.original_id, f.kind) = (u.realm, u.site_id, u.original_id, u.kind)
+        ), told AS (
+            -- Who was told of the new name is told of the old one; for the others there is nothing to say.
+            INSERT INTO identity.notices (realm, site_id, original_id, channel, address, old_login, new_login)
+            SELECT o.realm, o.site_id, o.original_id, o.channel, o.address, o.new_login, o.old_login
+            FROM undone AS u JOIN identity.notices AS o USING (realm, site_id, original_id)
+            WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id
+              AND o.state IN ('sent', 'acknowledged')
+        ), untold AS (
+            UPDATE identity.notices AS o SET state = 'skipped', changed_at = now()
+            FROM undone AS u
+            -- Pending ones; said in this way, which the index of those does not fit, each is found by its owner.
+            WHERE NOT dry_run AND u.status = 'restored' AND u.kind = 'username' AND o.run_id = undo_site_dedup.run_id
+              AND o.state <> ALL ('{sent,bounced,skipped,acknowledged}')
+              AND (o.realm, o.site_id, o.original_id) = (u.realm, u.site_id, u.original_id)
+        )
+        SELECT t.name, u.original_id, u.value, CASE u.status WHEN 'restored' THEN u.old_value END, u.status,
+            CASE u.status WHEN 'missing' THEN 'the user has no such name any more'
+                          WHEN 'changed' THEN 'the user has another name by now'
+                          WHEN 'promoted' THEN 'the user is in the main tables by now'
+                          WHEN 'linked' THEN 'the user is linked to an identity by now'
+                          WHEN 'taken' THEN u.holder || ' has the name now' END
+        FROM undone AS u JOIN identity.sites AS t USING (realm, site_id)
+        ORDER BY u.site_id, length(u.original_id), u.original_id, u.kind
+    LOOP
+        changes := changes + (restored IS NOT NULL)::int;
+        RETURN NEXT;
+    END LOOP;
+    PERFORM identity_internal.audit(r.realm, 'undo_dedup', r.run_id::text, jsonb_build_object('restored', changes))
     FROM identity.site_dedup_runs AS r WHERE r.run_id = undo_site_dedup.run_id AND NOT dry_run;
-    RETURN QUERY
-    SELECT t.name::text, u.original_id::text, u.value::text, CASE u.status WHEN 'restored' THEN u.old_value::text END, u.status::text,
-        CASE u.status WHEN 'missing' THEN 'the user has no such name any more'
-                      WHEN 'changed' THEN 'the user has another name by now'
-                      WHEN 'promoted' THEN 'the user is in the main tables by now'
-                      WHEN 'linked' THEN 'the user is linked to an identity by now'
-                      WHEN 'taken' THEN u.holder || ' has the name now' END
-    FROM pg_temp.pg_identity_undone AS u JOIN identity.sites AS t USING (realm, site_id)
-    ORDER BY u.site_id, length(u.original_id), u.original_id, u.kind;
-    DROP TABLE pg_temp.pg_identity_undone;
 END
 $$;
 COMMENT ON FUNCTION identity_internal.undo_site_dedup(uuid, boolean) IS 'Internal: identity.undo_dedup() for a run of identity.dedup_site_logins()';

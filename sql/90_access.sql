@@ -39,6 +39,7 @@ AS $$
            ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity.patch_identities(text, jsonb)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_problem(jsonb)'),
            ('registrar', 'USAGE', 'SCHEMA identity_internal'),
            ('notifier', 'EXECUTE', 'FUNCTION identity.pending_notices(text, int)'),
            ('notifier', 'EXECUTE', 'FUNCTION identity.mark_notices(text, bigint[], text)'),

@@ -7,7 +7,7 @@ use crate::db::store::Store;
 use crate::error::{Error, Result};
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::{self, Datum};
-use std::ffi::c_int;
+use std::ffi::{CString, c_int};
 use std::ptr::null_mut;
 
 mod c {
@@ -305,4 +305,13 @@ unsafe fn assign(node: *mut pg_sys::Node, target: &Target) -> Option<*mut pg_sys
         pg_sys::coerce_to_target_type(null_mut(), node, from, to, typmod, COERCION_ASSIGNMENT, COERCE_IMPLICIT_CAST, -1)
     };
     (!assigned.is_null()).then_some(assigned)
+}
+
+/// A time as the server reads it.
+pub fn timestamptz(text: &str) -> pg_sys::Datum {
+    // SAFETY: the input function of the type, with its own arguments; a text that it refuses is an ERROR.
+    unsafe {
+        let text = CString::new(text).expect("a time has no NUL byte");
+        pg_sys::OidInputFunctionCall(pg_sys::F_TIMESTAMPTZ_IN.into(), text.as_ptr().cast_mut(), pg_sys::InvalidOid, -1)
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::key::key;
 use super::{Kind, email, phone};
+use base64ct::{Base64, Encoding};
 
 /// Bytes. A B-tree entry of Postgres takes about 2,700, and shares them with the other columns of its index.
 pub const LENGTH_MAX: usize = 1024;
@@ -28,6 +29,7 @@ pub fn check(kind: Kind, value: &str) -> Result<(), String> {
         Kind::Email => email::check(value)?,
         Kind::Phone => phone::check(value)?,
         Kind::Oidc | Kind::Saml => check_subject(value)?,
+        Kind::Passkey => check_handle(value)?,
     }
     // One character can become eighteen, and a domain's ASCII form can be longer than the domain.
     if key.len() > LENGTH_MAX {
@@ -45,6 +47,13 @@ fn check_subject(value: &str) -> Result<(), String> {
         Some(_) => return Ok(()),
     };
     Err(format!("is no provider:subject: {what}"))
+}
+
+/// Equal handles must be equal texts: standard base64 with its padding, as JSON of Ory Kratos has it.
+fn check_handle(value: &str) -> Result<(), String> {
+    let handle = value.strip_prefix("passkey:").and_then(|text| Base64::decode_vec(text).ok());
+    let fine = handle.is_some_and(|bytes| !bytes.is_empty());
+    fine.then_some(()).ok_or_else(|| "is not passkey: and a user handle in base64".to_owned())
 }
 
 /// A number with a comma before each group of three digits.
@@ -81,6 +90,7 @@ mod tests {
             (Kind::Oidc, "google:1234"),
             (Kind::Oidc, "https://issuer:a:b"),
             (Kind::Saml, "okta: "),
+            (Kind::Passkey, "passkey:AQ=="),
         ];
         for (kind, value) in cases {
             assert_eq!(check(kind, value), Ok(()), "{kind:?} {value:?}");
@@ -92,6 +102,10 @@ mod tests {
         let cases: &[(Kind, &str, &str)] = &[
             (Kind::Username, "", "is empty"),
             (Kind::Username, " \u{200B}\u{202E}\u{3000}", "is empty"),
+            (Kind::Passkey, "AQ==", "is not passkey: and a user handle in base64"),
+            (Kind::Passkey, "passkey:AQ", "is not passkey: and a user handle in base64"),
+            (Kind::Passkey, "passkey:_-==", "is not passkey: and a user handle in base64"),
+            (Kind::Passkey, "passkey:", "is not passkey: and a user handle in base64"),
             (Kind::Email, " ", "is empty"),
             (Kind::Phone, "", "is empty"),
             (Kind::Oidc, "", "is empty"),

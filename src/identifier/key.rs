@@ -14,6 +14,8 @@ pub fn key(kind: Kind, value: &str) -> String {
         // The provider decides which subjects are the same, and it compares bytes (OpenID Connect Core, 2: "sub" is
         // case-sensitive).
         Kind::Oidc | Kind::Saml => value.to_owned(),
+        // Bytes, written in the one way that `check` allows.
+        Kind::Passkey => value.to_owned(),
     }
 }
 
@@ -44,6 +46,7 @@ mod tests {
             (Kind::Phone, "+86 138 0013 8000", "+8613800138000"),
             (Kind::Oidc, " Google:AbC ", " Google:AbC "),
             (Kind::Saml, "Okta:Ｂob", "Okta:Ｂob"),
+            (Kind::Passkey, "passkey:QUJD", "passkey:QUJD"),
         ];
         for (kind, value, expected) in cases {
             assert_eq!(key(kind, value), expected, "{kind:?} {value:?}");

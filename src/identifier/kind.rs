@@ -10,10 +10,12 @@ pub enum Kind {
     Oidc,
     /// A subject of a SAML provider: `provider:subject`.
     Saml,
+    /// The user handle of a passkey: `passkey:` and its base64.
+    Passkey,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Username, Kind::Email, Kind::Phone, Kind::Oidc, Kind::Saml];
+    pub const ALL: [Kind; 6] = [Kind::Username, Kind::Email, Kind::Phone, Kind::Oidc, Kind::Saml, Kind::Passkey];
 
     /// The kind of this name, as [`Kind::name`] gives it: in lower case, and nothing else.
     pub fn parse(name: &str) -> Option<Kind> {
@@ -27,6 +29,7 @@ impl Kind {
             Kind::Phone => "phone",
             Kind::Oidc => "oidc",
             Kind::Saml => "saml",
+            Kind::Passkey => "passkey",
         }
     }
 }

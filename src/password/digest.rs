@@ -9,6 +9,7 @@ use md4::Md4;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Sha224, Sha256, Sha384, Sha512};
+use sha3::{Sha3_224, Sha3_384};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Algorithm {
@@ -19,6 +20,8 @@ pub enum Algorithm {
     Sha256,
     Sha384,
     Sha512,
+    Sha3With224,
+    Sha3With384,
 }
 
 /// `$name$…`, and the name is that of the scheme.
@@ -62,11 +65,22 @@ macro_rules! with_digest {
             Algorithm::Sha256 => $function::<Sha256> $arguments,
             Algorithm::Sha384 => $function::<Sha384> $arguments,
             Algorithm::Sha512 => $function::<Sha512> $arguments,
+            Algorithm::Sha3With224 => $function::<Sha3_224> $arguments,
+            Algorithm::Sha3With384 => $function::<Sha3_384> $arguments,
         }
     };
 }
 
 impl Algorithm {
+    /// What else the name of this one means under PBKDF2 in Ory Kratos, whose names of SHA3 these two are.
+    pub fn namesake(self) -> Option<Algorithm> {
+        match self {
+            Algorithm::Sha224 => Some(Algorithm::Sha3With224),
+            Algorithm::Sha384 => Some(Algorithm::Sha3With384),
+            _ => None,
+        }
+    }
+
     pub fn size(self) -> usize {
         with_digest!(self, size_of_digest())
     }

@@ -106,6 +106,8 @@ pub fn argon2id(password: &[u8], memory_kib: u32, iterations: u32, parallelism: 
 
 struct Pbkdf2 {
     algorithm: Algorithm,
+    /// What the scheme's name means in some systems.
+    namesake: Option<Algorithm>,
     iterations: u32,
     salt: Vec<u8>,
     size: usize,
@@ -119,18 +121,17 @@ pub fn pbkdf2(scheme: &'static str, algorithm: Algorithm, parts: &[&str]) -> Res
         let iterations = draft.number("iterations", costs, 1..=MOST_ITERATIONS)?;
         let salt = draft.bytes("salt", encoding::dotted_base64(salt), SALT_BYTES)?;
         let expected = draft.bytes("hash", encoding::dotted_base64(hash), HASH_BYTES)?;
-        return Ok(draft.finish(Pbkdf2 { algorithm, iterations, salt, size: expected.len() }, expected));
+        let size = expected.len();
+        return Ok(draft.finish(Pbkdf2 { algorithm, namesake: None, iterations, salt, size }, expected));
     }
     let [iterations, length] = draft.values(costs, ["i", "l"])?;
     let iterations = draft.number("iterations", iterations, 1..=MOST_ITERATIONS)?;
-    let length = draft.number("length", length, 8..=512)?;
+    draft.number("length", length, 0..=u32::MAX)?;
     let salt = draft.bytes("salt", encoding::base64(salt), SALT_BYTES)?;
     let expected = draft.bytes("hash", encoding::base64(hash), HASH_BYTES)?;
-    // The length is also in the hash itself. If they differ, one of them is damaged: most likely the hash was cut.
-    if usize::try_from(length) != Ok(expected.len()) {
-        return Err(draft.problem(format!("length is {length}, but its hash has {} bytes", expected.len())));
-    }
-    Ok(draft.finish(Pbkdf2 { algorithm, iterations, salt, size: expected.len() }, expected))
+    // The hash tells its own length. Ory Kratos pays no attention to the other one, and some write it in bits.
+    let (namesake, size) = (algorithm.namesake(), expected.len());
+    Ok(draft.finish(Pbkdf2 { algorithm, namesake, iterations, salt, size }, expected))
 }
 
 /// `iterations$salt$hash`, the salt as it is, the hash in base64 and as long as the digest.
@@ -142,7 +143,7 @@ pub fn django(scheme: &'static str, algorithm: Algorithm, text: &str) -> Result<
     let salt = draft.bytes("salt", Some(salt.as_bytes().to_vec()), SALT_BYTES)?;
     let size = algorithm.size();
     let expected = draft.bytes("hash", encoding::base64(hash), size..=size)?;
-    Ok(draft.finish(Pbkdf2 { algorithm, iterations, salt, size }, expected))
+    Ok(draft.finish(Pbkdf2 { algorithm, namesake: None, iterations, salt, size }, expected))
 }
 
 impl Method for Pbkdf2 {
@@ -150,6 +151,13 @@ impl Method for Pbkdf2 {
         let mut derived = vec![0; self.size];
         self.algorithm.pbkdf2(password, &self.salt, self.iterations, &mut derived);
         Ok(derived)
+    }
+
+    fn derive_otherwise(&self, password: &[u8]) -> Result<Option<Vec<u8>>, String> {
+        let Some(namesake) = self.namesake else { return Ok(None) };
+        let mut derived = vec![0; self.size];
+        namesake.pbkdf2(password, &self.salt, self.iterations, &mut derived);
+        Ok(Some(derived))
     }
 }
 

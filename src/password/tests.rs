@@ -146,7 +146,7 @@ fn costs_are_limited() {
         (&argon2("m=64,t=@,p=1"), &["1", "10"], &["0", "11"]),
         (&argon2("m=128,t=1,p=@"), &["1", "16"], &["0", "17"]),
         (&pbkdf2("i=@,l=30"), &["1", "10000000"], &["0", "10000001", "99999999999999999999", "-1"]),
-        (&pbkdf2("i=1,l=@"), &["30"], &["29", "31", "0", "513", "4294967326"]),
+        (&pbkdf2("i=1,l=@"), &["30", "240", "0", "4294967295"], &["4294967296", "", "-1", "x"]),
         (&pbkdf2("@").replace(B30, B15), &["1", "10000000"], &["0", "10000001"]),
         (&scrypt("ln=@,r=8,p=1"), &["1", "17", "32", "16384", "131072"], &["0", "18", "31", "33", "131071", "262144"]),
         (&scrypt("ln=64,r=@,p=1"), &["1", "8"], &["0", "9"]),
@@ -211,6 +211,17 @@ fn known_schemes_that_are_not_verified_are_named() {
     assert_eq!(said("correct horse battery staple"), (None, "it is not a password hash of a known scheme".to_owned()));
     assert_eq!(said("").0, None);
     assert_eq!(said("$").0, None);
+}
+
+#[test]
+fn the_hash_of_pbkdf2_tells_its_own_length() {
+    let [_, password, text] = hashes().into_iter().find(|[_, _, text]| text.contains("l=32$")).unwrap();
+    for length in ["l=256$", "l=0$", "l=16$"] {
+        let hash = hash(&text.replace("l=32$", length));
+        assert_eq!(hash.verify(password.as_bytes()), Ok(true), "{length}");
+        assert_eq!(hash.verify(b"x"), Ok(false), "{length}");
+        assert_eq!(hash.parameters()["hash_bytes"], 32);
+    }
 }
 
 /// A template that leaves the password out would let everybody in.

@@ -65,6 +65,12 @@ def pbkdf2s(password: str):
             salt = random(f"{digest} {rounds} {password}", 16)
             made = hashlib.pbkdf2_hmac(digest, password.encode(), salt, rounds, size)
             yield f"pbkdf2-{digest}", f"$pbkdf2-{digest}$i={rounds},l={size}${bare(salt)}${bare(made)}"
+    # In Ory Kratos these two names are those of SHA3.
+    for digest, name in [("sha3_224", "sha224"), ("sha3_384", "sha384")]:
+        for rounds, size in [(1, 32), (17, 100)]:
+            salt = random(f"{digest} {rounds} {password}", 16)
+            made = hashlib.pbkdf2_hmac(digest, password.encode(), salt, rounds, size)
+            yield f"pbkdf2-{name}", f"$pbkdf2-{name}$i={rounds},l={size}${bare(salt)}${bare(made)}"
     for scheme, hasher in [
         ("pbkdf2-sha1", passlib.pbkdf2_sha1),
         ("pbkdf2-sha256", passlib.pbkdf2_sha256),

@@ -24,7 +24,6 @@ impl Run<'_> {
         self.stores.found = Found::new();
         if self.updates() {
             self.find_targets()?;
-            self.find_nameless()?;
         }
         let held = self.find_conflicts()?;
         if self.total > 1 {
@@ -54,15 +53,6 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn find_nameless(&mut self) -> Result<()> {
-        let mut found = self.stores.found.nameless.like();
-        self.look_up(statements::FIND_NAMELESS, self.items(), &mut found, &mut |_| {})?;
-        let faulty = &self.faulty;
-        found.rewind();
-        found.copy_to(i64::MAX, &mut self.stores.found.nameless, |row| !faulty.contains(row));
-        Ok(())
-    }
-
     /// Returns the rows of which the store holds a key.
     fn find_conflicts(&mut self) -> Result<NumberSet> {
         let mut held = NumberSet::default();
@@ -86,7 +76,7 @@ impl Run<'_> {
                 doomed.insert(row);
             })?;
         }
-        for store in [&mut self.stores.fault, &mut self.stores.refusal, &mut self.stores.found.nameless] {
+        for store in [&mut self.stores.fault, &mut self.stores.refusal] {
             store.each(|row| {
                 doomed.insert(row.number(1));
                 Ok(())

@@ -4,7 +4,7 @@
 use crate::db::json;
 use crate::identifier::{self, Kind};
 use crate::import::identities::credentials::{self, Credentials};
-use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
+use crate::import::identities::reader::{Fault, INVALID_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
 use crate::import::identities::schema::{Schema, Schemas, Step, Via};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -29,6 +29,14 @@ pub struct Claim {
     /// Of an address. One that comes from a trait has no status of its own.
     pub verified: bool,
     pub status: Option<&'static str>,
+    pub verified_at: Option<String>,
+}
+
+impl Claim {
+    fn new(space: Space, value: &str, key: String, path: &str) -> Self {
+        let (value, path) = (value.to_string(), path.to_string());
+        Claim { space, value, key, path, verified: false, status: None, verified_at: None }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +89,11 @@ pub struct Identity {
     pub claims: Vec<Claim>,
     pub has_verifiable: bool,
     pub has_recovery: bool,
+    /// Whether the document says the names of which its traits have some.
+    pub has_names: bool,
+    pub created_at: Option<String>,
+    pub updated_at: Option<String>,
+    pub state_changed_at: Option<String>,
 }
 
 impl Identity {
@@ -96,9 +109,14 @@ pub struct Item {
     pub identity: Identity,
     /// Empty: it is valid, as far as a document tells.
     pub faults: Vec<Fault>,
+    /// What whoever imports it should know if it goes in.
+    pub warnings: Vec<String>,
 }
 
-const FIELDS: [&str; 11] = [
+/// Of Ory Network, where identities are kept. It has no effect elsewhere.
+const REGIONS: [&str; 8] = ["eu-central", "asia-northeast", "us-east", "us-west", "eu", "asia", "us", "global"];
+
+const FIELDS: [&str; 16] = [
     "id",
     "schema_id",
     "traits",
@@ -110,6 +128,12 @@ const FIELDS: [&str; 11] = [
     "verifiable_addresses",
     "recovery_addresses",
     "credentials",
+    "region",
+    "created_at",
+    "updated_at",
+    "state_changed_at",
+    // Where Kratos serves the identity's schema.
+    "schema_url",
 ];
 
 /// What is known of identity schemas before a document is read.
@@ -141,6 +165,7 @@ pub fn read(text: &str, path: &str, shape: Shape, known: Known) -> Option<Item> 
         item = read_item(&mut reader, &document, path, shape, known)?;
     }
     item.faults = reader.faults;
+    item.warnings = reader.warnings;
     Some(item)
 }
 
@@ -168,6 +193,8 @@ fn read_item(reader: &mut Reader, document: &Value, path: &str, shape: Shape, kn
 
 fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, known: Known) -> Identity {
     reader.only(body, path, &FIELDS);
+    reader.choice(body, "region", path, &REGIONS);
+    reader.text(body, "schema_url", path);
     let mut identity = Identity {
         path: path.to_string(),
         id: reader.uuid(body, "id", path),
@@ -177,27 +204,40 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
         metadata_public: body.get("metadata_public").cloned(),
         metadata_admin: body.get("metadata_admin").cloned(),
         organization_id: reader.uuid(body, "organization_id", path),
+        created_at: reader.time(body, "created_at", path),
+        updated_at: reader.time(body, "updated_at", path),
+        state_changed_at: reader.time(body, "state_changed_at", path),
         ..Identity::default()
     };
     claim_ids(reader, &mut identity, path);
+    let mut names = None;
     if let Some(value) = body.get("credentials").filter(|v| !v.is_null()) {
         let path = child(path, "credentials");
-        identity.credentials = credentials::read(reader, value, &path, &mut identity.claims);
+        (identity.credentials, names) = credentials::read(reader, value, &path, &mut identity.claims);
     }
     read_addresses(reader, body, path, &mut identity);
     let schema = known.schemas.get(identity.schema_id.as_deref().or(known.kept));
     if schema.is_none() {
         reader.fault(child(path, "schema_id"), INVALID_VALUE, "the realm has no identity schema of this name");
     }
-    read_traits(reader, body, path, schema, &mut identity);
+    let keys = names.as_deref().map(keys_of);
+    read_traits(reader, body, path, schema, keys.as_ref(), &mut identity);
+    identity.has_names = names.is_some() || identity.traits.is_some();
+    for (name, path) in names.unwrap_or_default() {
+        claim_identifier(reader, credentials::kind_of(&name), &name, &path, &mut identity.claims);
+    }
     settle_claims(&mut identity.claims);
     identity
 }
 
+/// What login names are compared by.
+fn keys_of(names: &[(String, String)]) -> BTreeSet<String> {
+    names.iter().map(|(name, _)| identifier::key(credentials::kind_of(name), name)).collect()
+}
+
 fn claim_ids(reader: &mut Reader, identity: &mut Identity, path: &str) {
     let mut claim = |space, value: String, field: &str| {
-        let (key, path) = (value.clone(), child(path, field));
-        identity.claims.push(Claim { space, value, key, path, verified: false, status: None });
+        identity.claims.push(Claim::new(space, &value, value.clone(), &child(path, field)));
     };
     if let Some(id) = identity.id {
         claim(Space::Id, id.to_string(), "id");
@@ -214,11 +254,13 @@ fn too_long(bytes: usize) -> String {
     format!("is longer than {} bytes: {bytes}", identifier::LENGTH_MAX)
 }
 
+/// Where the document has names, with these keys, a trait is no other one.
 fn read_traits(
     reader: &mut Reader,
     body: &Map<String, Value>,
     path: &str,
     schema: Option<&Schema>,
+    names: Option<&BTreeSet<String>>,
     identity: &mut Identity,
 ) {
     let Some(traits) = body.get("traits").filter(|v| !v.is_null()) else { return };
@@ -232,7 +274,8 @@ fn read_traits(
         for (path, value) in values(traits, &role.path, &path) {
             let Some(text) = trait_text(reader, value, &path) else { continue };
             // What is wrong with it as an identifier is not said again of the address.
-            if let Some(kind) = role.identifier
+            let named = |kind: &Kind| names.is_none_or(|keys| keys.contains(&identifier::key(*kind, text)));
+            if let Some(kind) = role.identifier.filter(named)
                 && !claim_identifier(reader, kind, text, &path, &mut identity.claims)
             {
                 continue;
@@ -297,7 +340,7 @@ fn claim(reader: &mut Reader, space: Space, kind: Kind, value: &str, path: &str,
         return false;
     }
     let key = identifier::key(kind, value);
-    claims.push(Claim { space, value: value.into(), key, path: path.into(), verified: false, status: None });
+    claims.push(Claim::new(space, value, key, path));
     true
 }
 
@@ -321,16 +364,21 @@ fn read_addresses(reader: &mut Reader, body: &Map<String, Value>, path: &str, id
     }
 }
 
+/// What addresses have in Kratos, and in whatever is made from its types.
+const VERIFIABLE: [&str; 8] = ["id", "value", "verified", "via", "status", "verified_at", "created_at", "updated_at"];
+const RECOVERY: [&str; 6] = ["id", "value", "via", "break_glass_for_organization", "created_at", "updated_at"];
+
 fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bool, claims: &mut Vec<Claim>) {
     let Some(object) = reader.object(address, path) else { return };
-    let known: &[&str] = if verifiable { &["value", "via", "verified", "status"] } else { &["value", "via"] };
-    reader.only(object, path, known);
+    reader.only(object, path, if verifiable { &VERIFIABLE } else { &RECOVERY });
+    check_unkept(reader, object, path);
     let value = reader.required(object, "value", path);
-    let via = reader.choice(object, "via", path, &["email", "sms"]);
-    if via.is_none() && object.get("via").is_none_or(Value::is_null) {
-        reader.fault(child(path, "via"), MISSING_VALUE, "is missing: email or sms");
-    }
+    let before = reader.faults.len();
+    // One that is absent or empty is an e-mail address, as in Kratos.
+    let via =
+        reader.choice(object, "via", path, &["email", "sms"]).or((reader.faults.len() == before).then_some("email"));
     let verified = verifiable && reader.boolean(object, "verified", path).unwrap_or(false);
+    let verified_at = if verifiable { reader.time(object, "verified_at", path) } else { None };
     let status =
         if verifiable { reader.choice(object, "status", path, &["pending", "sent", "completed"]) } else { None };
     let (Some(value), Some(via)) = (value, via.and_then(Via::parse)) else { return };
@@ -339,8 +387,19 @@ fn read_address(reader: &mut Reader, address: &Value, path: &str, verifiable: bo
         && let Some(claim) = claims.last_mut()
     {
         claim.verified = verified;
+        claim.verified_at = verified_at;
         claim.status = status.or(Some(if verified { "completed" } else { "pending" }));
     }
+}
+
+/// What an address has only in Kratos' own tables.
+fn check_unkept(reader: &mut Reader, address: &Map<String, Value>, path: &str) {
+    reader.uuid(address, "id", path);
+    if reader.uuid(address, "break_glass_for_organization", path).is_some() {
+        reader.warn("break_glass_for_organization of a recovery address is not kept");
+    }
+    reader.time(address, "created_at", path);
+    reader.time(address, "updated_at", path);
 }
 
 /// An identity that names a key twice holds it once: as the kind that says most of it, an address as it came first.
@@ -350,7 +409,8 @@ fn settle_claims(claims: &mut Vec<Claim>) {
         Space::Identifier(Kind::Phone) => 1,
         Space::Identifier(Kind::Oidc) => 2,
         Space::Identifier(Kind::Saml) => 3,
-        _ => 4,
+        Space::Identifier(Kind::Passkey) => 4,
+        _ => 5,
     };
     claims.sort_by_key(rank);
     let mut seen = BTreeSet::new();

@@ -1,5 +1,6 @@
 //! From documents to the run's rows: each is read by `kratos`, and becomes an item with its claims, or faults.
 
+use crate::db::convert::timestamptz;
 use crate::db::progress::Phase;
 use crate::db::query;
 use crate::db::source;
@@ -192,12 +193,7 @@ impl Run<'_> {
     fn add_item(&mut self, row: i64, mut item: Item) -> Result<()> {
         let has_identifier = item.identity.has_identifier();
         if !has_identifier && item.faults.is_empty() && !self.updates() {
-            item.faults.push(Fault {
-                path: item.identity.path.clone(),
-                sqlstate: MISSING_VALUE,
-                message: "the identity has no identifier".to_string(),
-                identifier: None,
-            });
+            item.warnings.push("the identity has no identifier".to_string());
         }
         if item.faults.is_empty()
             && let Some(credentials) = &mut item.identity.credentials
@@ -210,6 +206,9 @@ impl Run<'_> {
         self.add_claims(row, id, std::mem::take(&mut item.identity.claims));
         if !item.faults.is_empty() {
             self.faulty.insert(row);
+        }
+        for (i, warning) in item.warnings.into_iter().enumerate() {
+            self.stores.noted.add(|| [row.into_datum(), (i as i32).into_datum(), warning.into_datum()]);
         }
         for (i, fault) in item.faults.into_iter().enumerate() {
             self.stores.fault.add(|| fault_row(row, i, fault));
@@ -306,10 +305,14 @@ fn item_row(row: i64, id: Uuid, has_identifier: bool, patch_id: Option<String>, 
         jsonb(identity.metadata_public),
         jsonb(identity.metadata_admin),
         identity.organization_id.and_then(uuid),
-        jsonb(identity.credentials.map(|c| Value::Object(c.configs))),
+        jsonb(identity.credentials.map(Credentials::into_json)),
         has_identifier.into_datum(),
         identity.has_verifiable.into_datum(),
         identity.has_recovery.into_datum(),
+        identity.has_names.into_datum(),
+        identity.created_at.as_deref().map(timestamptz),
+        identity.updated_at.as_deref().map(timestamptz),
+        identity.state_changed_at.as_deref().map(timestamptz),
         None,
     ]
 }
@@ -334,6 +337,7 @@ fn claim_row(row: i64, position: usize, claim: Claim, proved: bool, id: Uuid) ->
         claim.path.into_datum(),
         claim.verified.into_datum(),
         claim.status.into_datum(),
+        claim.verified_at.as_deref().map(timestamptz),
         proved.into_datum(),
         uuid(id),
         None,

@@ -231,7 +231,11 @@ impl Run<'_> {
         let clean = if fine == Fine::Nothing { Items::new() } else { self.clean() };
         let mut warning = self.stores.found.warning.like();
         if fine != Fine::Nothing {
+            warning.append(&mut self.stores.noted);
             self.look_up(statements::FIND_WARNINGS, &clean, &mut warning, &mut |_| {})?;
+        }
+        if fine != Fine::Nothing && self.updates() {
+            self.look_up(statements::FIND_NAMELESS, &clean, &mut warning, &mut |_| {})?;
         }
         self.stores.found.warning = warning;
         let run_id = run_id.to_string();

@@ -1,6 +1,8 @@
 //! Reading JSON that people wrote: each value that is not as it should be becomes a fault with its path. No SQL is run here.
 
 use crate::db::json;
+use base64ct::{Base64, Encoding};
+use chrono::{DateTime, Datelike, NaiveDateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -20,6 +22,7 @@ pub const MISSING_VALUE: &str = "22004";
 pub const TOO_LONG: &str = "22001";
 pub const WRONG_TYPE: &str = "22P02";
 pub const UNKNOWN_FIELD: &str = "42703";
+const INVALID_TIME: &str = "22007";
 const UNTRANSLATABLE: &str = "22P05";
 const OUT_OF_RANGE: &str = "22003";
 const TOO_COMPLEX: &str = "54001";
@@ -27,6 +30,7 @@ const TOO_COMPLEX: &str = "54001";
 #[derive(Debug, Default)]
 pub struct Reader {
     pub faults: Vec<Fault>,
+    pub warnings: Vec<String>,
 }
 
 /// The path of a member.
@@ -37,6 +41,14 @@ pub fn child(path: &str, name: &str) -> String {
 impl Reader {
     pub fn fault(&mut self, path: impl Into<String>, sqlstate: &'static str, message: impl Into<String>) {
         self.faults.push(Fault { path: path.into(), sqlstate, message: message.into(), identifier: None });
+    }
+
+    /// As a fault, a warning shows no value; one that is given twice is said once.
+    pub fn warn(&mut self, warning: impl Into<String>) {
+        let warning = warning.into();
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     /// A document, of which Postgres can keep every value.
@@ -147,6 +159,25 @@ impl Reader {
         boolean
     }
 
+    /// A member that is an object; none where it is absent or null.
+    pub fn member<'v>(
+        &mut self,
+        object: &'v Map<String, Value>,
+        name: &str,
+        path: &str,
+    ) -> Option<&'v Map<String, Value>> {
+        let value = object.get(name).filter(|v| !v.is_null())?;
+        self.object(value, &child(path, name))
+    }
+
+    /// A whole number of a few bits.
+    pub fn whole<T: TryFrom<i64>>(&mut self, object: &Map<String, Value>, name: &str, path: &str) {
+        let value = object.get(name).filter(|v| !v.is_null());
+        if value.is_some_and(|value| value.as_i64().and_then(|number| T::try_from(number).ok()).is_none()) {
+            self.fault(child(path, name), WRONG_TYPE, "is not a whole number that fits");
+        }
+    }
+
     pub fn uuid(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<Uuid> {
         let text = self.text(object, name, path).filter(|text| !text.is_empty())?;
         let uuid = Uuid::parse_str(text).ok();
@@ -154,6 +185,27 @@ impl Reader {
             self.fault(child(path, name), WRONG_TYPE, "is not a UUID");
         }
         uuid
+    }
+
+    /// A date and time of RFC 3339, in UTC, as Postgres reads it whatever the settings of the session are. One without an offset is in
+    /// UTC, for so a `timestamp` of Kratos' tables becomes JSON.
+    pub fn time(&mut self, object: &Map<String, Value>, name: &str, path: &str) -> Option<String> {
+        let text = self.text(object, name, path)?;
+        let time = utc(text).map(|time| time.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string());
+        if time.is_none() {
+            self.fault(child(path, name), INVALID_TIME, "is not a date and time of RFC 3339");
+        }
+        time.filter(|time| time != GO_ZERO)
+    }
+
+    /// A text that stands for bytes; none where it is absent or empty.
+    pub fn base64<'v>(&mut self, object: &'v Map<String, Value>, name: &str, path: &str) -> Option<&'v str> {
+        let text = self.text(object, name, path).filter(|text| !text.is_empty())?;
+        let fine = Base64::decode_vec(text).is_ok();
+        if !fine {
+            self.fault(child(path, name), WRONG_TYPE, "is not base64 (of the standard alphabet, with padding)");
+        }
+        fine.then_some(text)
     }
 
     /// A text that is one of a few; `default` where it is absent or empty.
@@ -171,6 +223,16 @@ impl Reader {
         }
         found
     }
+}
+
+/// What Go writes for a time that was never set.
+const GO_ZERO: &str = "0001-01-01T00:00:00.000000Z";
+
+/// Years that Postgres reads without more ado: 1 to 9999.
+fn utc(text: &str) -> Option<DateTime<Utc>> {
+    let with_offset = DateTime::parse_from_rfc3339(text).map(|time| time.to_utc());
+    let without = || NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|time| time.and_utc());
+    with_offset.or_else(|_| without()).ok().filter(|time| (1..=9999).contains(&time.year()))
 }
 
 /// Values that are always storable, so that no path is built for them.
@@ -215,6 +277,29 @@ mod tests {
         let value = Reader::default().parse(text, "").unwrap();
         assert_eq!(value["n"].to_string(), "1.10");
         assert_eq!(value["m"].to_string(), "123456789012345678901234567890");
+    }
+
+    #[test]
+    fn times_are_those_of_rfc_3339() {
+        let read = |text: &str| {
+            let (mut reader, value) = (Reader::default(), serde_json::json!({"t": text}));
+            let time = reader.time(value.as_object().unwrap(), "t", "");
+            (time, reader.faults.pop().map(|fault| fault.sqlstate))
+        };
+        for (text, time) in [
+            ("2015-03-04T05:06:07Z", "2015-03-04T05:06:07.000000Z"),
+            ("2015-03-04T05:06:07.123456789+02:00", "2015-03-04T03:06:07.123456Z"),
+            ("2015-03-04T05:06:07.5", "2015-03-04T05:06:07.500000Z"),
+            ("0999-12-31T23:59:59Z", "0999-12-31T23:59:59.000000Z"),
+        ] {
+            assert_eq!(read(text), (Some(time.to_string()), None), "{text}");
+        }
+        assert_eq!(read("0001-01-01T00:00:00Z"), (None, None));
+        for text in
+            ["yesterday", "", "2015-03-04", "2015-02-29T00:00:00Z", "0000-01-01T00:00:00Z", "12015-01-01T00:00:00"]
+        {
+            assert_eq!(read(text), (None, Some(INVALID_TIME)), "{text}");
+        }
     }
 
     #[test]

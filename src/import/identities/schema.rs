@@ -1,11 +1,12 @@
 //! Identity schemas of Ory Kratos: which traits are identifiers, and which are addresses. No SQL is run here.
 //!
-//! Of a JSON Schema only the extension "ory.sh/kratos" below `properties.traits` is read, through `properties` and `items`:
-//! `credentials.….identifier: true`, `verification.via`, `recovery.via`.
+//! Of a JSON Schema only the extension "ory.sh/kratos" below `properties.traits` is read, through `properties`, `items`, `allOf` and
+//! `$ref`: `credentials.….identifier: true`, `verification.via`, `recovery.via`. Below the other keywords it depends on a trait's value
+//! whether the extension applies, and values are not validated here: so a schema that has it there is none.
 
 use crate::identifier::Kind;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The channel of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,8 +78,10 @@ impl Default for Schema {
 impl Schema {
     pub fn parse(schema: &Value) -> Result<Self, String> {
         let traits = schema.pointer("/properties/traits").ok_or("it has no properties.traits")?;
-        let mut roles = Vec::new();
-        collect(traits, &mut Vec::new(), &mut roles)?;
+        let mut walk =
+            Walk { root: schema, path: Vec::new(), open: Vec::new(), parts: 0, looked_at: 0, roles: Vec::new() };
+        walk.collect(traits)?;
+        let roles = walk.roles;
         if roles.iter().all(|role| role.identifier.is_none()) {
             return Err("no trait is an identifier: none has \"ory.sh/kratos\": {\"credentials\": {\"password\": \
                         {\"identifier\": true}}}"
@@ -88,23 +91,168 @@ impl Schema {
     }
 }
 
-fn collect(node: &Value, path: &mut Vec<Step>, roles: &mut Vec<Role>) -> Result<(), String> {
-    if let Some(extension) = node.get("ory.sh/kratos") {
-        roles.extend(role(node, extension, path)?);
+const EXTENSION: &str = "ory.sh/kratos";
+/// Keywords that always apply; and those below which no part of the schema is.
+const FOLLOWED: [&str; 5] = ["properties", "items", "allOf", "$ref", EXTENSION];
+const NO_SCHEMAS: [&str; 6] = ["definitions", "$defs", "enum", "const", "default", "examples"];
+/// A schema that refers to itself twice over would have more parts than can be counted.
+const MOST_PARTS: usize = 10_000;
+const MOST_LEVELS: usize = 200;
+const MOST_LOOKED_AT: usize = 1_000_000;
+
+/// A walk through all parts of a schema that apply to traits.
+struct Walk<'a> {
+    root: &'a Value,
+    path: Vec<Step>,
+    /// The parts that the walk is in, from the outermost on.
+    open: Vec<&'a Value>,
+    parts: usize,
+    /// Below keywords that are not followed.
+    looked_at: usize,
+    roles: Vec<Role>,
+}
+
+impl<'a> Walk<'a> {
+    fn collect(&mut self, node: &'a Value) -> Result<(), String> {
+        self.parts += 1;
+        if self.parts > MOST_PARTS || self.open.len() >= MOST_LEVELS {
+            return Err(format!("it has more than {MOST_PARTS} parts, or {MOST_LEVELS} levels"));
+        }
+        if self.open.iter().any(|open| std::ptr::eq(*open, node)) {
+            return self.refuse(node, "$ref", "it refers to itself");
+        }
+        self.open.push(node);
+        // As in Kratos, what stands beside "$ref" has no effect.
+        match node.get("$ref") {
+            Some(reference) => {
+                self.ignore_all(node, |keyword| keyword != "$ref", "Kratos ignores what stands beside \"$ref\"")?;
+                let target = self.target(reference)?;
+                self.collect(target)?;
+            }
+            None => self.collect_members(node)?,
+        }
+        self.open.pop();
+        Ok(())
     }
-    if let Some(properties) = node.get("properties").and_then(Value::as_object) {
-        for (name, property) in properties {
-            path.push(Step::Property(name.clone()));
-            collect(property, path, roles)?;
-            path.pop();
+
+    fn collect_members(&mut self, node: &'a Value) -> Result<(), String> {
+        if let Some(extension) = node.get(EXTENSION)
+            && let Some(role) = role(node, extension, &self.path)?
+        {
+            self.add(role);
+        }
+        for (name, property) in node.get("properties").and_then(Value::as_object).into_iter().flatten() {
+            self.enter(Step::Property(name.clone()), property)?;
+        }
+        match node.get("items") {
+            Some(Value::Array(items)) => {
+                for item in items {
+                    self.refuse(item, "items", "it is an array")?;
+                }
+            }
+            Some(items) => self.enter(Step::Items, items)?,
+            None => {}
+        }
+        for part in node.get("allOf").and_then(Value::as_array).into_iter().flatten() {
+            self.collect(part)?;
+        }
+        self.ignore_all(
+            node,
+            |keyword| !FOLLOWED.contains(&keyword),
+            "it depends on the trait's value whether that applies",
+        )
+    }
+
+    fn enter(&mut self, step: Step, node: &'a Value) -> Result<(), String> {
+        self.path.push(step);
+        self.collect(node)?;
+        self.path.pop();
+        Ok(())
+    }
+
+    /// A trait has one role, wherever its parts stand: what an earlier one does not say a later one adds.
+    fn add(&mut self, role: Role) {
+        let same = |r: &Role| {
+            let fits = |one: Option<Via>, other: Option<Via>| one.is_none() || other.is_none() || one == other;
+            r.path == role.path && fits(r.verification, role.verification) && fits(r.recovery, role.recovery)
+        };
+        match self.roles.iter_mut().find(|r| same(r)) {
+            Some(known) => {
+                // A format beside one of them says more than the trait's name.
+                let named = |kind: &Kind| *kind == Kind::Username;
+                known.identifier = known.identifier.filter(|k| !named(k)).or(role.identifier).or(known.identifier);
+                known.verification = known.verification.or(role.verification);
+                known.recovery = known.recovery.or(role.recovery);
+            }
+            None => self.roles.push(role),
         }
     }
-    if let Some(items) = node.get("items") {
-        path.push(Step::Items);
-        collect(items, path, roles)?;
-        path.pop();
+
+    /// The part of this schema that a reference names by its place.
+    fn target(&self, reference: &Value) -> Result<&'a Value, String> {
+        let pointer = reference.as_str().and_then(|text| text.strip_prefix('#')).filter(|text| !text.contains('%'));
+        let Some(pointer) = pointer else {
+            return Err(format!(
+                "\"$ref\"{}: only a reference to a place in the same schema can be followed: \"#/...\"",
+                self.place()
+            ));
+        };
+        let target = self.root.pointer(pointer);
+        target.ok_or_else(|| format!("\"$ref\"{}: the schema has no such place", self.place()))
     }
-    Ok(())
+
+    /// Nothing is missed below the keywords of `node` that are not followed.
+    fn ignore_all(&mut self, node: &'a Value, unfollowed: impl Fn(&str) -> bool, why: &str) -> Result<(), String> {
+        for (keyword, part) in node.as_object().into_iter().flatten() {
+            if !unfollowed(keyword) || NO_SCHEMAS.contains(&keyword.as_str()) {
+                continue;
+            }
+            if keyword == EXTENSION {
+                return Err(format!("\"{EXTENSION}\"{} cannot be followed: {why}", self.place()));
+            }
+            self.refuse(part, keyword, why)?;
+        }
+        Ok(())
+    }
+
+    /// An error where the extension stands somewhere in `part`, or in what it refers to.
+    fn refuse(&mut self, part: &'a Value, keyword: &str, why: &str) -> Result<(), String> {
+        if !self.has_extension(part)? {
+            return Ok(());
+        }
+        Err(format!("\"{keyword}\"{} has \"{EXTENSION}\" below it, which cannot be followed: {why}", self.place()))
+    }
+
+    fn has_extension(&mut self, part: &'a Value) -> Result<bool, String> {
+        let (mut rest, mut seen) = (vec![part], BTreeSet::new());
+        while let Some(part) = rest.pop() {
+            self.looked_at += 1;
+            if self.looked_at > MOST_LOOKED_AT {
+                return Err(format!("it has more than {MOST_LOOKED_AT} parts"));
+            }
+            match part {
+                Value::Object(members) if members.contains_key(EXTENSION) => return Ok(true),
+                Value::Object(members) => rest.extend(members.values()),
+                Value::Array(items) => rest.extend(items),
+                _ => {}
+            }
+            if let Some(reference) = part.get("$ref").and_then(Value::as_str)
+                && seen.insert(reference)
+            {
+                rest.extend(reference.strip_prefix('#').and_then(|pointer| self.root.pointer(pointer)));
+            }
+        }
+        Ok(false)
+    }
+
+    /// Where the walk is, as messages say it.
+    fn place(&self) -> String {
+        let steps = self.path.iter().map(|step| match step {
+            Step::Property(name) => format!("/{name}"),
+            Step::Items => "/*".to_string(),
+        });
+        format!(" of traits{}", steps.collect::<String>())
+    }
 }
 
 fn role(node: &Value, extension: &Value, path: &[Step]) -> Result<Option<Role>, String> {
@@ -188,6 +336,112 @@ mod tests {
         let schema = Schema::parse(&schema).unwrap();
         let found: Vec<_> = schema.roles.iter().map(|r| (r.path.len(), r.identifier, r.verification)).collect();
         assert_eq!(found, [(2, Some(Kind::Username), None), (2, Some(Kind::Email), Some(Via::Email))]);
+    }
+
+    type Found = (String, Option<Kind>, Option<Via>);
+
+    fn parsed(traits: Value) -> Result<Vec<Found>, String> {
+        let definitions = json!({
+            "mail": {"type": "string", "format": "email", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}},
+            "name": {"type": "string"},
+            "person": {"properties": {"mail": {"$ref": "#/definitions/mail"}, "friend": {"$ref": "#/definitions/person"}}},
+            "tree": {"properties": {"name": {"$ref": "#/definitions/name"}, "next": {"$ref": "#/definitions/tree"}}},
+            "twice": {"allOf": [{"$ref": "#/definitions/half"}, {"$ref": "#/definitions/half"}]},
+            "half": {"allOf": [{"type": "string"}, {"$ref": "#/definitions/mail"}]}});
+        let schema = Schema::parse(&json!({"definitions": definitions, "properties": {"traits": traits}}))?;
+        let path = |role: &Role| {
+            let name = |step: &Step| match step {
+                Step::Property(name) => name.clone(),
+                Step::Items => "*".to_string(),
+            };
+            role.path.iter().map(name).collect::<Vec<_>>().join("/")
+        };
+        Ok(schema.roles.iter().map(|role| (path(role), role.identifier, role.verification)).collect())
+    }
+
+    #[test]
+    fn references_and_all_of_are_followed() {
+        let mail = |path: &str, via| (path.to_string(), Some(Kind::Email), via);
+        for (traits, found) in [
+            (json!({"properties": {"a": {"$ref": "#/definitions/mail"}}}), mail("a", None)),
+            (json!({"properties": {"a": {"items": {"$ref": "#/definitions/mail"}}}}), mail("a/*", None)),
+            (json!({"$ref": "#/definitions/half"}), mail("", None)),
+            (json!({"allOf": [{"properties": {"a": {"allOf": [{"$ref": "#/definitions/mail"}]}}}]}), mail("a", None)),
+            // One trait has one role.
+            (json!({"properties": {"a": {"$ref": "#/definitions/twice"}}}), mail("a", None)),
+            (
+                json!({"properties": {"a": {"ory.sh/kratos": {"credentials": {"code": {"identifier": true}}, "verification": {"via": "email"}},
+                    "allOf": [{"$ref": "#/definitions/mail"}]}}}),
+                mail("a", Some(Via::Email)),
+            ),
+            // What has no extension below it changes nothing.
+            (
+                json!({"properties": {"a": {"$ref": "#/definitions/mail"}, "t": {"$ref": "#/definitions/tree"}}, "anyOf": [{"required": ["a"]}],
+                    "if": {"properties": {"t": {"$ref": "#/definitions/tree"}}}, "patternProperties": {"^x": {}}}),
+                mail("a", None),
+            ),
+        ] {
+            assert_eq!(parsed(traits.clone()), Ok(vec![found]), "{traits}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_named() {
+        let extension = || json!({"properties": {"b": {"ory.sh/kratos": identifier()}}});
+        let refused = |traits: Value| parsed(traits).unwrap_err();
+        for keyword in ["if", "then", "else", "not", "additionalProperties", "contains", "propertyNames"] {
+            let said = refused(json!({"properties": {"a": {keyword: extension()}}}));
+            let expected = format!(
+                "\"{keyword}\" of traits/a has \"ory.sh/kratos\" below it, which cannot be followed: \
+                                    it depends on the trait's value whether that applies"
+            );
+            assert_eq!(said, expected);
+        }
+        for keyword in ["anyOf", "oneOf", "items", "prefixItems"] {
+            assert!(
+                refused(json!({keyword: [{}, {"$ref": "#/definitions/mail"}]}))
+                    .starts_with(&format!("\"{keyword}\" of traits has"))
+            );
+        }
+        for (traits, said) in [
+            (
+                json!({"$ref": "https://example.com/person.json"}),
+                "\"$ref\" of traits: only a reference to a place in the same schema",
+            ),
+            (json!({"properties": {"a": {"$ref": "#person"}}}), "\"$ref\" of traits/a: the schema has no such place"),
+            (
+                json!({"$ref": "#/definitions/person"}),
+                "\"$ref\" of traits/friend has \"ory.sh/kratos\" below it, which cannot be followed: it refers to itself",
+            ),
+            (
+                json!({"$ref": "#/definitions/name", "ory.sh/kratos": identifier()}),
+                "\"ory.sh/kratos\" of traits cannot be followed: Kratos ignores",
+            ),
+            (
+                json!({"$ref": "#/definitions/name", "properties": extension()}),
+                "\"properties\" of traits has \"ory.sh/kratos\" below it",
+            ),
+        ] {
+            let refusal = refused(traits.clone());
+            assert!(refusal.starts_with(said), "{traits}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn a_schema_that_would_never_end_is_none() {
+        let mut definitions = Map::new();
+        for i in 0..60 {
+            let next = json!({"$ref": format!("#/definitions/d{}", i + 1)});
+            definitions.insert(format!("d{i}"), json!({"properties": {"a": next, "b": next}}));
+        }
+        let schema = json!({"definitions": definitions, "properties": {"traits": {"$ref": "#/definitions/d0"}}});
+        assert!(Schema::parse(&schema).unwrap_err().contains("the schema has no such place"));
+        definitions.insert("d60".to_string(), json!({"ory.sh/kratos": identifier()}));
+        let schema = json!({"definitions": definitions, "properties": {"traits": {"$ref": "#/definitions/d0"}}});
+        assert_eq!(Schema::parse(&schema).unwrap_err(), "it has more than 10000 parts, or 200 levels");
+        let chain = (0..5000).map(|i| (format!("d{i}"), json!({"$ref": format!("#/definitions/d{}", i + 1)})));
+        let schema = json!({"definitions": chain.collect::<Map<_, _>>(), "properties": {"traits": {"$ref": "#/definitions/d0"}}});
+        assert_eq!(Schema::parse(&schema).unwrap_err(), "it has more than 10000 parts, or 200 levels");
     }
 
     #[test]

@@ -99,8 +99,6 @@ WITH held AS MATERIALIZED (
            WHERE NOT EXISTS (SELECT FROM held AS p WHERE p.rn = l.rn AND p.ord = l.ord))
          SELECT f.rn, f.ord, f.status, f.kind, f.value, f.existing, f.winner, f.path, f.sqlstate, f.message FROM fault AS f
          UNION ALL
-         SELECT n.rn, n.ord, n.status, n.kind, n.value, n.existing, n.winner, n.path, n.sqlstate, n.message FROM nameless AS n
-         UNION ALL
          SELECT p.rn, p.ord, 'conflict', p.kind, p.value, p.existing, NULL, p.path, '23505', p.message FROM held AS p
          UNION ALL
          SELECT l.rn, l.ord, 'duplicate', l.kind, l.value, NULL, l.winner, l.path, '23505', l.message FROM lost AS l
@@ -130,7 +128,8 @@ SELECT p.rn, p.ord, p.status, i.target AS id, p.kind, p.value, p.existing, p.win
 FROM problem AS p LEFT JOIN item AS i ON i.rn = p.rn UNION ALL
              SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM fine AS i JOIN warning AS w ON w.rn = i.rn) AS r ORDER BY r.rn, r.ord, r.kind COLLATE "default", r.value COLLATE "default"
+             FROM fine AS i
+             JOIN (SELECT w.rn, string_agg(w.warning, '; ' ORDER BY w.place) AS warning FROM warning AS w GROUP BY w.rn) AS w ON w.rn = i.rn) AS r ORDER BY r.rn, r.ord, r.kind COLLATE "default", r.value COLLATE "default"
 ==== report
 SELECT $2::uuid, r.rn, r.patch_id, r.status, r.id, r.kind, r.value, r.existing, r.winner, r.path, r.sqlstate, r.message, r.warning
          FROM (
@@ -138,4 +137,5 @@ SELECT p.rn, p.ord, p.status, i.target AS id, p.kind, p.value, p.existing, p.win
 FROM problem AS p LEFT JOIN item AS i ON i.rn = p.rn UNION ALL
              SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM fine AS i LEFT JOIN warning AS w ON w.rn = i.rn) AS r ORDER BY r.rn, r.ord, r.kind COLLATE "default", r.value COLLATE "default"
+             FROM fine AS i
+             LEFT JOIN (SELECT w.rn, string_agg(w.warning, '; ' ORDER BY w.place) AS warning FROM warning AS w GROUP BY w.rn) AS w ON w.rn = i.rn) AS r ORDER BY r.rn, r.ord, r.kind COLLATE "default", r.value COLLATE "default"

@@ -37,17 +37,18 @@ SELECT b.rn, b.id FROM by_id AS b UNION ALL SELECT b.rn, b.id FROM by_external_i
 
 pub const ITEMS_WITH_TARGETS: &str = "
 SELECT i.rn, i.patch_id, i.path, i.given_id, i.id, i.external_id, i.schema_id, i.state, i.traits, i.metadata_public, i.metadata_admin,
-  i.organization_id, i.credentials, i.has_identifier, i.has_verifiable, i.has_recovery, t.id AS target
+  i.organization_id, i.credentials, i.has_identifier, i.has_verifiable, i.has_recovery, i.has_names, i.created_at, i.updated_at, i.state_changed_at,
+  t.id AS target
 FROM item AS i LEFT JOIN target AS t ON t.rn = i.rn ORDER BY i.rn";
 
 /// An identity that is found by its external_id is one that another item may name by its id.
 pub const CLAIMS_WITH_TARGETS: &str = "
 SELECT c.* FROM (
-  SELECT c.rn, c.ord, c.space, c.role, c.via, c.kind, c.key, c.value, c.path, c.verified, c.status, c.proved, COALESCE(t.id, c.id) AS id,
-    t.id AS target
+  SELECT c.rn, c.ord, c.space, c.role, c.via, c.kind, c.key, c.value, c.path, c.verified, c.status, c.verified_at, c.proved,
+    COALESCE(t.id, c.id) AS id, t.id AS target
   FROM claim AS c LEFT JOIN target AS t ON t.rn = c.rn
   UNION ALL
-  SELECT i.rn, -1, 'id', NULL, NULL, 'id', t.id::text, t.id::text, NULL, false, NULL, false, t.id, t.id
+  SELECT i.rn, -1, 'id', NULL, NULL, 'id', t.id::text, t.id::text, NULL, false, NULL, NULL, false, t.id, t.id
   FROM item AS i JOIN target AS t ON t.rn = i.rn
   WHERE i.given_id IS NULL AND t.id IN (SELECT o.given_id FROM item AS o)) AS c
 ORDER BY c.rn, c.ord";
@@ -55,7 +56,7 @@ ORDER BY c.rn, c.ord";
 /// An address that comes from the traits of an item stays as verified as it is.
 pub const CLAIMS_AS_VERIFIED: &str = "
 SELECT c.rn, c.ord, c.space, c.role, c.via, c.kind, c.key, c.value, c.path, COALESCE(a.verified, c.verified) AS verified,
-  COALESCE(a.status, c.status) AS status,
+  COALESCE(a.status, c.status) AS status, COALESCE(a.verified_at, c.verified_at) AS verified_at,
   c.proved OR bool_or(c.space = 'address' AND COALESCE(a.verified, c.verified)) OVER (PARTITION BY c.rn, c.key) AS proved, c.id, c.target
 FROM claim AS c
 LEFT JOIN identity.addresses AS a
@@ -63,16 +64,12 @@ LEFT JOIN identity.addresses AS a
     AND a.identity_id = c.target
 ORDER BY c.rn, c.ord";
 
-/// In mode update, where a document names no identifier: one must be left.
+/// In mode update, after the items are written: those whose documents name no identifier, and that have none.
 pub const FIND_NAMELESS: &str = "
-SELECT i.rn, -2 AS ord, 'invalid' AS status, NULL::text AS kind, NULL::text AS value, NULL::uuid AS existing, NULL::int8 AS winner, i.path,
-  '22004' AS sqlstate, 'the identity has no identifier' AS message
+SELECT i.rn, 1000001 AS place, 'the identity has no identifier' AS warning
 FROM item AS i
 WHERE NOT i.has_identifier
-  AND NOT EXISTS (
-    SELECT FROM identity.identifiers AS h
-    WHERE h.realm = $1 AND h.identity_id = i.target
-      AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NULL ELSE i.traits IS NULL END)";
+  AND NOT EXISTS (SELECT FROM identity.identifiers AS h WHERE h.realm = $1 AND h.identity_id = COALESCE(i.target, i.id))";
 
 /// Claims that several rows of the source have: a row for each, with a number for what they dispute.
 pub const FIND_RIVALS: &str = "
@@ -89,7 +86,7 @@ WITH wait AS (
   FROM conflict AS p
   JOIN item AS s ON s.target = p.existing
   WHERE CASE p.space
-          WHEN 'identifier' THEN CASE WHEN p.holder_kind IN ('oidc', 'saml') THEN s.credentials IS NOT NULL ELSE s.traits IS NOT NULL END
+          WHEN 'identifier' THEN CASE WHEN p.holder_kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END
           WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
           WHEN 'external_id' THEN s.external_id IS NOT NULL
           ELSE false END
@@ -118,13 +115,15 @@ SET external_id = COALESCE(i.external_id, t.external_id), schema_id = COALESCE(i
   state = COALESCE(i.state, t.state), traits = COALESCE(i.traits, t.traits),
   metadata_public = CASE WHEN i.metadata_public IS NULL THEN t.metadata_public ELSE NULLIF(i.metadata_public, 'null') END,
   metadata_admin = CASE WHEN i.metadata_admin IS NULL THEN t.metadata_admin ELSE NULLIF(i.metadata_admin, 'null') END,
-  organization_id = COALESCE(i.organization_id, t.organization_id), updated_at = now()
+  organization_id = COALESCE(i.organization_id, t.organization_id), created_at = COALESCE(i.created_at, t.created_at),
+  updated_at = COALESCE(i.updated_at, now()),
+  state_changed_at = COALESCE(i.state_changed_at, CASE WHEN i.state <> t.state THEN now() ELSE t.state_changed_at END)
 FROM item AS i WHERE t.realm = $1 AND t.id = i.target";
 
 pub const DELETE_IDENTIFIERS: &str = "
 DELETE FROM identity.identifiers AS h USING item AS i
 WHERE h.realm = $1 AND h.identity_id = i.target
-  AND CASE WHEN h.kind IN ('oidc', 'saml') THEN i.credentials IS NOT NULL ELSE i.traits IS NOT NULL END";
+  AND CASE WHEN h.kind IN ('oidc', 'saml', 'passkey') THEN i.credentials IS NOT NULL ELSE i.has_names END";
 
 pub const DELETE_CREDENTIALS: &str = "
 DELETE FROM identity.credentials AS s USING item AS i
@@ -136,9 +135,11 @@ WHERE a.realm = $1 AND a.identity_id = i.target
   AND CASE a.role WHEN 'verifiable' THEN i.has_verifiable ELSE i.has_recovery END";
 
 pub const INSERT_IDENTITIES: &str = "
-INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id)
+INSERT INTO identity.identities (realm, id, external_id, schema_id, state, traits, metadata_public, metadata_admin, organization_id, created_at,
+  updated_at, state_changed_at)
 SELECT $1, i.id, i.external_id, COALESCE(i.schema_id, 'default'), COALESCE(i.state, 'active'), COALESCE(i.traits, '{}'),
-  NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id
+  NULLIF(i.metadata_public, 'null'), NULLIF(i.metadata_admin, 'null'), i.organization_id, COALESCE(i.created_at, now()),
+  COALESCE(i.updated_at, now()), i.state_changed_at
 FROM item AS i WHERE i.target IS NULL ORDER BY i.id";
 
 pub const INSERT_IDENTIFIERS: &str = "
@@ -154,13 +155,13 @@ WHERE c.space = 'identifier'
 ORDER BY c.key";
 
 pub const INSERT_CREDENTIALS: &str = "
-INSERT INTO identity.credentials (realm, identity_id, type, config)
-SELECT $1, COALESCE(i.target, i.id), e.key, e.value
+INSERT INTO identity.credentials (realm, identity_id, type, config, created_at)
+SELECT $1, COALESCE(i.target, i.id), e.key, e.value -> 'config', COALESCE((e.value ->> 'created_at')::timestamptz, now())
 FROM item AS i CROSS JOIN jsonb_each(i.credentials) AS e WHERE i.credentials IS NOT NULL ORDER BY 2, 3";
 
 pub const INSERT_ADDRESSES: &str = "
-INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
-SELECT $1, c.role, c.via, c.key, c.value, c.id, c.verified, COALESCE(c.status, 'pending')
+INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status, verified_at)
+SELECT $1, c.role, c.via, c.key, c.value, c.id, c.verified, COALESCE(c.status, 'pending'), c.verified_at
 FROM claim AS c WHERE c.space = 'address' ORDER BY c.role, c.via, c.key";
 
 /// How many items with a problem have which status; one with several problems counts once.
@@ -177,7 +178,7 @@ FROM problem AS p ORDER BY p.rn, p.ord LIMIT 5";
 /// What the names of items that went in look like. One other name is enough: the work stays in proportion to the items, however many names
 /// look alike.
 pub const FIND_WARNINGS: &str = "
-SELECT l.rn, string_agg(concat(l.kind, ' ', quote_literal(l.value), ' looks like ', l.other_kind, ' ', quote_literal(l.other_value),
+SELECT l.rn, 1000000 AS place, string_agg(concat(l.kind, ' ', quote_literal(l.value), ' looks like ', l.other_kind, ' ', quote_literal(l.other_value),
          ' of identity ', l.identity_id), '; ' ORDER BY l.ord) AS warning
 FROM (
   SELECT c.rn, c.ord, c.kind, c.value, c.id, other.kind AS other_kind, other.value AS other_value, other.identity_id
@@ -278,8 +279,6 @@ pub fn find_problems() -> Sql {
            WHERE NOT EXISTS (SELECT FROM held AS p WHERE p.rn = l.rn AND p.ord = l.ord))
          SELECT f.rn, f.ord, f.status, f.kind, f.value, f.existing, f.winner, f.path, f.sqlstate, f.message FROM fault AS f
          UNION ALL
-         SELECT n.rn, n.ord, n.status, n.kind, n.value, n.existing, n.winner, n.path, n.sqlstate, n.message FROM nameless AS n
-         UNION ALL
          SELECT p.rn, p.ord, 'conflict', p.kind, p.value, p.existing, NULL, p.path, '23505', p.message FROM held AS p
          UNION ALL
          SELECT l.rn, l.ord, 'duplicate', l.kind, l.value, NULL, l.winner, l.path, '23505', l.message FROM lost AS l
@@ -323,7 +322,8 @@ pub fn report(fine: Fine) -> Sql {
             " UNION ALL
              SELECT i.rn, 0, CASE WHEN i.target IS NULL THEN 'inserted' ELSE 'updated' END, COALESCE(i.target, i.id), NULL, NULL, NULL, NULL,
                NULL, NULL, NULL, w.warning, i.patch_id
-             FROM fine AS i {join} warning AS w ON w.rn = i.rn",
+             FROM fine AS i
+             {join} (SELECT w.rn, string_agg(w.warning, '; ' ORDER BY w.place) AS warning FROM warning AS w GROUP BY w.rn) AS w ON w.rn = i.rn",
             join
         )
     };

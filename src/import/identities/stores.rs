@@ -2,7 +2,7 @@
 
 use crate::db::store::Store;
 use crate::error::Result;
-use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, JSONBOID, Oid, TEXTOID, UUIDOID};
+use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, JSONBOID, Oid, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 
 /// Identities of the source, all or some: an item each, in the order of the source, and the keys that it claims.
 pub struct Items {
@@ -40,7 +40,7 @@ impl Items {
     }
 }
 
-pub const ITEM: [(&str, Oid); 17] = [
+pub const ITEM: [(&str, Oid); 21] = [
     ("rn", INT8OID),
     ("patch_id", TEXTOID),
     ("path", TEXTOID),
@@ -57,11 +57,15 @@ pub const ITEM: [(&str, Oid); 17] = [
     ("has_identifier", BOOLOID),
     ("has_verifiable", BOOLOID),
     ("has_recovery", BOOLOID),
+    ("has_names", BOOLOID),
+    ("created_at", TIMESTAMPTZOID),
+    ("updated_at", TIMESTAMPTZOID),
+    ("state_changed_at", TIMESTAMPTZOID),
     ("target", UUIDOID),
 ];
 
 /// Of two claims with equal space, role, via and key only one can be met. `proved`: the identity has the key as a verified address.
-pub const CLAIM: [(&str, Oid); 14] = [
+pub const CLAIM: [(&str, Oid); 15] = [
     ("rn", INT8OID),
     ("ord", INT4OID),
     ("space", TEXTOID),
@@ -73,6 +77,7 @@ pub const CLAIM: [(&str, Oid); 14] = [
     ("path", TEXTOID),
     ("verified", BOOLOID),
     ("status", TEXTOID),
+    ("verified_at", TIMESTAMPTZOID),
     ("proved", BOOLOID),
     ("id", UUIDOID),
     ("target", UUIDOID),
@@ -90,6 +95,9 @@ const PROBLEM: [(&str, Oid); 10] = [
     ("sqlstate", TEXTOID),
     ("message", TEXTOID),
 ];
+
+/// Those of an item are told in the order of their places.
+const WARNING: [(&str, Oid); 3] = [("rn", INT8OID), ("place", INT4OID), ("warning", TEXTOID)];
 
 const CONFLICT: [(&str, Oid); 12] = [
     ("rn", INT8OID),
@@ -111,6 +119,8 @@ pub struct Stores {
     pub fault: Store,
     /// What the store refused of items, for reasons of its own.
     pub refusal: Store,
+    /// What there is to say of documents of which nothing is wrong.
+    pub noted: Store,
     pub found: Found,
 }
 
@@ -118,8 +128,6 @@ pub struct Stores {
 pub struct Found {
     /// In mode update: which identity each item updates.
     pub target: Store,
-    /// In mode update: items that leave their identities without a name.
-    pub nameless: Store,
     /// Keys that identities of the store hold.
     pub conflict: Store,
     /// Claims that rows of the source dispute.
@@ -130,19 +138,24 @@ pub struct Found {
     pub freed: Store,
     /// All that is wrong with items.
     pub problem: Store,
-    /// What the names of items look like.
+    /// What there is to say of items that went in.
     pub warning: Store,
 }
 
 impl Stores {
     pub fn new() -> Self {
-        Stores { fault: Store::by_byte(&PROBLEM), refusal: Store::by_byte(&PROBLEM), found: Found::new() }
+        Stores {
+            fault: Store::by_byte(&PROBLEM),
+            refusal: Store::by_byte(&PROBLEM),
+            noted: Store::by_byte(&WARNING),
+            found: Found::new(),
+        }
     }
 
     /// Whether anything has been found that is wrong with an item.
     pub fn has_problems(&self) -> bool {
-        let Found { nameless, conflict, loss, .. } = &self.found;
-        [&self.fault, &self.refusal, nameless, conflict, loss].iter().any(|store| !store.is_empty())
+        let Found { conflict, loss, .. } = &self.found;
+        [&self.fault, &self.refusal, conflict, loss].iter().any(|store| !store.is_empty())
     }
 
     pub fn all(&self) -> [(&'static str, &Store); 10] {
@@ -151,7 +164,7 @@ impl Stores {
             ("fault", &self.fault),
             ("refusal", &self.refusal),
             ("target", &found.target),
-            ("nameless", &found.nameless),
+            ("noted", &self.noted),
             ("conflict", &found.conflict),
             ("contest", &found.contest),
             ("loss", &found.loss),
@@ -166,13 +179,12 @@ impl Found {
     pub fn new() -> Self {
         Found {
             target: Store::by_byte(&[("rn", INT8OID), ("id", UUIDOID)]),
-            nameless: Store::by_byte(&PROBLEM),
             conflict: Store::by_byte(&CONFLICT),
             contest: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID), ("slot", INT8OID), ("role", INT4OID)]),
             loss: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID), ("winner", INT8OID)]),
             freed: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID)]),
             problem: Store::by_byte(&PROBLEM),
-            warning: Store::by_byte(&[("rn", INT8OID), ("warning", TEXTOID)]),
+            warning: Store::by_byte(&WARNING),
         }
     }
 }

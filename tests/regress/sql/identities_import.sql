@@ -68,12 +68,16 @@ SELECT n, status FROM told('acme', '[{"traits": {"username": "all"}, "credential
   "totp": {"config": {"totp_url": "otpauth://totp/acme:all?secret=ABC"}},
   "lookup_secret": {"config": {"codes": [{"code": "abc", "used_at": "2024-01-01T00:00:00Z"}]}},
   "webauthn": {"config": {"credentials": [{"id": "AQ==", "public_key": "Ag==", "display_name": "key"}], "user_handle": "AQ=="}},
-  "passkey": {"config": {"credentials": [], "user_handle": "AQ=="}}}}]');
+  "passkey": {"config": {"credentials": [{"id": "AQ==", "public_key": "Ag=="}], "user_handle": "AQ=="}}}}]');
 SELECT c.type, c.config FROM identity.credentials c JOIN identity.identities_view v ON v.id = c.identity_id WHERE v.username = 'all' ORDER BY 1;
 
 -- Names that look alike go in, with a warning.
 SELECT n, status, identifier, warning FROM told('acme', U&'[{"traits": {"username": "\0430dmin"}}, {"traits": {"username": "admin"}}, {"traits": {"username": "b0b"}}, {"traits": {"username": "zoe"}}]');
 SELECT n, status, warning FROM told('acme', U&'[{"traits": {"username": "b\043Eb"}}, {"traits": {"username": "yan"}}]', report => 'problems');
+
+-- So do those who have no name to log in with.
+SELECT n, status, warning FROM told('acme', '[{"traits": {"name": "nobody"}}, {}, {"external_id": "e7"}, {"traits": {"username": "nobody"}}, {"traits": {}, "recovery_addresses": [{"value": "nobody@example.com"}]}]', report => 'problems');
+SELECT count(*) FROM identity.identities_view WHERE identifiers IS NULL AND traits <> '{"name": "Lea"}';
 
 -- Modes.
 SELECT n, status FROM told('acme', '[{"traits": {"username": "mode-1"}}, {"traits": {"username": "bob"}}]', 'abort');
@@ -127,7 +131,15 @@ SELECT jsonb_pretty(regexp_replace(identity.patch_identities('other', '{"identit
   {"patch_id": "3", "create": {"traits": {"username": "ann"}}},
   {"create": {"traits": {"username": "ANN"}, "state": "active"}},
   {"patch_id": "5", "create": {"traits": {"username": "eve"}, "state": "x", "nick": ""}}]}')::text, '[0-9a-f]{8}-[0-9a-f-]{27}', '…', 'g')::jsonb);
-SELECT identity.patch_identities('other', '{"identities": []}');
+-- The limits of Kratos: 1000 identities, 200 passwords in plain text. The request is answered as a whole, and nothing of it is done.
+SELECT identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg('{"create": {"traits": {"username": "ann"}}}'::jsonb) FROM generate_series(1, 1001))));
+SELECT identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg(jsonb_build_object('create',
+  jsonb_build_object('traits', jsonb_build_object('username', 'plain' || g), 'credentials', '{"password": {"config": {"password": "secret"}}}'::jsonb))) FROM generate_series(1, 201) AS g)));
+SELECT count(*) FROM identity.identifiers WHERE key LIKE 'plain%';
+SELECT jsonb_array_length(identity.patch_identities('other', jsonb_build_object('identities', (SELECT jsonb_agg('{"create": {"traits": {"username": "ann"}, "credentials": {"password": {"config": {"password": ""}}}}}'::jsonb) FROM generate_series(1, 1000)))) -> 'identities');
+SELECT identity.patch_identities('other', '{"identities": []}'), identity.patch_identities('other', '{"identities": null}'), identity.patch_identities('other', '{}');
+SELECT identity.patch_identities('other', '{"identity": [], "identities": [{"create": {"traits": {"username": "never"}}}], "dry": true}');
+SELECT identity.patch_identities('other', '{"identities": {}}');
 SELECT identity.patch_identities('other', '[]');
 SELECT identity.patch_identities('other', NULL);
 SELECT identity.patch_identities('nowhere', '{"identities": []}');

@@ -21,6 +21,14 @@ SELECT role, key, value, verified, status FROM identity.addresses WHERE key = 'k
 -- Replaced for the imports to come.
 SELECT identity.set_identity_schema('acme', 'default', '{"properties": {"traits": {"properties": {"login": {"ory.sh/kratos": {"credentials": {"code": {"identifier": true}}}}}}}}');
 SELECT row_number, status, message FROM identity.import_identities('acme', '[{"traits": {"username": "x"}}, {"traits": {"login": "x"}}]');
+-- A reference and allOf are followed: what is behind them is as unique as any other name.
+SELECT identity.set_identity_schema('acme', 'shared', '{"definitions": {"mail": {"type": "string", "format": "email", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}, "recovery": {"via": "email"}}}},
+  "properties": {"traits": {"allOf": [{"properties": {"email": {"$ref": "#/definitions/mail"}}}], "properties": {"username": {"type": "string", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}}}}}');
+SELECT row_number, status, identifier, winner_row, path FROM identity.import_identities('acme', '[
+  {"schema_id": "shared", "traits": {"username": "zoe", "email": "zoe@example.com"}}, {"schema_id": "shared", "traits": {"username": "yan", "email": "ZOE@example.com"}}]');
+-- What applies to some values only is refused by name.
+SELECT identity.set_identity_schema('acme', 'bad', '{"properties": {"traits": {"properties": {"login": {"anyOf": [{"format": "email", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}, {"format": "tel"}]}}}}}');
+SELECT identity.set_identity_schema('acme', 'bad', '{"properties": {"traits": {"properties": {"email": {"$ref": "https://example.com/mail.json"}}}}}');
 -- Refused when they are written.
 SELECT identity.set_identity_schema('acme', 'bad', '{"properties": {"traits": {"properties": {"email": {}}}}}');
 SELECT identity.set_identity_schema('acme', 'bad', '{"properties": {"traits": {"properties": {"email": {"ory.sh/kratos": {"recovery": {"via": "owl"}}}}}}}');

@@ -34,8 +34,8 @@ SELECT * FROM told('[{"external_id": "c", "traits": {"name": "C", "username": "b
 SELECT * FROM told('[{"id": "00000000-0000-0000-0000-00000000000b", "external_id": "b2"}, {"external_id": "c", "traits": {"name": "C", "username": "carl"}}, {"external_id": "d", "traits": {"name": "D", "username": "cid"}},
   {"id": "00000000-0000-0000-0000-00000000000a", "external_id": "b"}]');
 SELECT * FROM shown;
--- An identity keeps at least one identifier; a new one needs one.
-SELECT * FROM told('[{"external_id": "b", "state": "active"}, {"external_id": "c", "traits": {"name": "C"}}, {"external_id": "new", "state": "active"}]');
+-- Whoever is left without an identifier, or comes without one, is told of.
+SELECT row_number, status, warning FROM identity.import_identities('acme', '[{"external_id": "b", "state": "active"}, {"external_id": "c", "traits": {"name": "C"}}, {"external_id": "new", "state": "active"}]', 'update', dry_run => true);
 -- A key that an identity's own row keeps is held by it: said once.
 SELECT * FROM told('[{"external_id": "c", "traits": {"name": "C", "username": "carl"}}, {"traits": {"username": "CARL"}}]');
 -- A name from credentials that is a username too.
