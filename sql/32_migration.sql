@@ -386,6 +386,7 @@ DECLARE
     candidates identity_internal.login_candidate[];
     owner uuid;
     who identity_internal.login_candidate;
+    proof record;
     start record;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
@@ -402,8 +403,9 @@ BEGIN
         IF NOT identity_internal.password_fits(password) THEN
             reason := 'password_too_long';
         ELSE
-            SELECT w.problem, (w.owner).* INTO reason, who.layer, who.identity_id, who.site_id, who.original_id, who.identifier_kind, who.via, who.hash, who.active
-            FROM identity_internal.verify_login(realm, login, password, candidates) AS w;
+            SELECT w.* INTO proof FROM identity_internal.verify_login(realm, login, password, candidates) AS w;
+            reason := proof.problem;
+            who := proof.owner;
         END IF;
         IF reason IS NULL THEN
             SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
