@@ -3,8 +3,6 @@
 . "$(dirname "$0")/../lib.sh"
 elsewhere=$(mktemp)
 trap 'rm -f "$elsewhere"' EXIT
-ask -c "SELECT identity.add_realm('acme'), identity.add_realm('other')" >/dev/null
-for n in 1 2 3; do ask -c "SELECT identity.add_member('acme', 'user:$n', 'role:staff')" >/dev/null; done
 # As docs/audit.md says, by a role that reads the audit and nothing else.
 ask -c "DROP ROLE IF EXISTS keeper" -c "CREATE ROLE keeper LOGIN" -c "SELECT identity.grant_access('keeper', 'auditor')" >/dev/null 2>&1
 keep() { ask -U keeper -c "SELECT identity.audit_checkpoint(r) FROM (SELECT name FROM identity.realms UNION ALL SELECT '') AS t (r)" >>"$elsewhere"; }
@@ -15,9 +13,18 @@ CREATE TEMPORARY TABLE checkpoints (c jsonb);
 SELECT DISTINCT c ->> 'realm', v.intact, v.missing FROM checkpoints, identity.verify_audit(c ->> 'realm', c) AS v WHERE NOT v.intact OR v.missing > 0 ORDER BY 1, 2, 3;
 SQL
 }
-keep
-ask -c "SELECT identity.add_member('acme', 'user:4', 'role:staff')" >/dev/null
-keep
+# One session, for one lane.
+checkpoints="SET ROLE keeper; SELECT identity.audit_checkpoint(r) FROM (SELECT name FROM identity.realms UNION ALL SELECT '') AS t (r); RESET ROLE;"
+ask >/dev/null <<SQL
+SELECT identity.add_realm('acme'), identity.add_realm('other');
+SELECT identity.add_member('acme', 'user:' || n, 'role:staff') FROM generate_series(1, 3) AS n;
+\o $elsewhere
+$checkpoints
+\o
+SELECT identity.add_member('acme', 'user:4', 'role:staff');
+\o |cat >>$elsewhere
+$checkpoints
+SQL
 expect "nothing is wrong" "" "$(compare)"
 attack() { # what, wanted of the comparison, wanted of each chain alone, statements
     ask -c "CREATE DATABASE ${db}_attacked TEMPLATE $db"
