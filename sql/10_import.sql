@@ -102,7 +102,7 @@ COMMENT ON FUNCTION identity.import_rows(regclass, text, text, text[], boolean, 
 on_conflict: skip (import the rest), update (the row found by match_on is updated), abort (nothing goes in if anything is wrong), error (as abort, but raises).
 match_on: the columns of the unique key that finds the row to update.
 dry_run: the same report, nothing written.
-report: problems, all (inserted and updated rows too) or none.
+report: problems, all (inserted and updated rows too), counts (one row, for \gset: row_number is the number of rows of the source, status is imported or given up, message has the counts by status as a JSON object) or none.
 max_problems: with more problem rows than this nothing is imported.
 row_id: a column of the source whose value the report repeats.
 Returns a row for each constraint that a row breaks; status is inserted, updated, conflict, duplicate, invalid or suppressed.

@@ -31,7 +31,7 @@ COMMENT ON FUNCTION identity.import_identities(text, jsonb, text, boolean, text)
 'Imports identities into a realm of the store, and reports what becomes of each. An identity goes in whole or not at all; one that loses takes none of its keys.
 identities: the body of Ory Kratos'' PATCH /admin/identities, or its array, or an array of the bodies in "create", or of what GET /admin/identities answers.
 on_conflict: skip (import the rest), update (an identity with the same id, or else the same external_id, is updated: what the body has is replaced), abort (nothing goes in if anything is wrong), error (as abort, but raises).
-dry_run: the same report, nothing written. report: all, problems (and warnings) or none.
+dry_run: the same report, nothing written. report: all, problems (and warnings), counts (one row: row_number is the number of identities, status is imported or given up, message has the counts by status as a JSON object) or none.
 Returns a row an identity, or one for each of its problems; status is inserted, updated, conflict, duplicate or invalid. path: a JSON pointer (RFC 6901) into identities. warning: it goes in, but a name looks like another''s (UTS #39), or it has no name to log in with, or something of its document is not kept.
 Errors: 42704 no such realm, 22023 bad argument, 22004 an argument is NULL, 25006 read-only transaction, 23000 with on_conflict => error.';
 

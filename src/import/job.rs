@@ -79,6 +79,20 @@ impl Outcome {
         Outcome { total, counts, aborted, first: Vec::new() }
     }
 
+    /// As a report of counts has it: JSON.
+    pub fn as_json(&self) -> String {
+        let c = &self.counts;
+        format!(
+            r#"{{"rows": {}, "inserted": {}, "updated": {}, "conflict": {}, "duplicate": {}, "invalid": {}, "suppressed": {}, "withheld": {}}}"#,
+            self.total, c.inserted, c.updated, c.conflict, c.duplicate, c.invalid, c.suppressed, c.withheld
+        )
+    }
+
+    /// As `identity.import_runs` has it.
+    pub fn name(&self) -> &'static str {
+        if self.aborted { "given up" } else { "imported" }
+    }
+
     fn summary(&self) -> String {
         let c = &self.counts;
         let mut summary = format!(
@@ -104,7 +118,7 @@ impl Job<'_> {
     ///
     /// If it waits for a session that waits for it, and is told to give way, everything that it has taken is given back, and it is done
     /// again: alone, that is with a lock for which other imports are waited for.
-    pub fn run(&self, mut work: impl FnMut(Company) -> Result<Outcome>) -> Result<()> {
+    pub fn run(&self, mut work: impl FnMut(Company) -> Result<Outcome>) -> Result<Outcome> {
         let started = Instant::now();
         let mut outcome = self.attempt(|| work(Company::Shared));
         for tries in 1..=TRIES {
@@ -118,7 +132,8 @@ impl Job<'_> {
         }
         let (outcome, first_event) = outcome?;
         progress::end();
-        self.finish(started, &outcome, first_event)
+        self.finish(started, &outcome, first_event)?;
+        Ok(outcome)
     }
 
     /// The outcome; and where it is kept, the number of the first event of what an import writes into the store: they come before its own.
@@ -178,7 +193,7 @@ impl Job<'_> {
                     self.realm.into(),
                     self.source.into(),
                     self.on_conflict.name().into(),
-                    if outcome.aborted { "given up" } else { "imported" }.into(),
+                    outcome.name().into(),
                     caller.into(),
                     started.elapsed().as_secs_f64().into(),
                     outcome.total.into(),

@@ -43,6 +43,7 @@ use job::{Company, Counts, Job, Outcome};
 use landed::Landed;
 use mark::Dead;
 use numbers::NumberSet;
+use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -119,12 +120,19 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
     let query = Sql::verbatim(source::query(&request.source)?);
     check_may_write(target, table, request.on_conflict)?;
     result.open();
-    job.run(|company| {
+    let outcome = job.run(|company| {
         // Rows are kept until this work ends, in whatever subtransaction they come.
         let _owner = store::own_stores();
         let run = prepare(target, &known, request, &query, job.run_id, &search_path)?;
         run_import(run, &query, company, job.run_id, &mut result)
-    })
+    })?;
+    if request.report == Report::Counts {
+        let (run_id, total) =
+            (pgrx::Uuid::from_bytes(job.run_id.into_bytes()).into_datum(), outcome.total.into_datum());
+        let (status, counts) = (outcome.name().into_datum(), outcome.as_json().into_datum());
+        result.add(|| [run_id, total, None, status, None, None, None, None, None, None, counts]);
+    }
+    Ok(())
 }
 
 /// Planning the source runs what is IMMUTABLE in it, for as long as the caller likes: who may not write the table does not keep it locked
@@ -249,7 +257,7 @@ fn count(run: &Run) -> Result<Counts> {
 
 fn report(run: &Run, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
     let everything = run.request.report == Report::All && !aborted;
-    if run.request.report == Report::None || run.stores.problem.is_empty() && !everything {
+    if matches!(run.request.report, Report::None | Report::Counts) || run.stores.problem.is_empty() && !everything {
         return Ok(());
     }
     let report = run.statements().report(run.request.row_id.as_deref(), everything.then_some(&run.rows));

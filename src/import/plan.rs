@@ -47,17 +47,30 @@ impl OnConflict {
 pub enum Report {
     Problems,
     All,
+    Counts,
     None,
 }
 
 impl Report {
+    /// For a function whose rows have no place for counts.
+    pub fn parse_without_counts(text: &str) -> Result<Self> {
+        match Self::parse(text) {
+            Ok(Self::Counts) | Err(_) => {
+                Err(Error::invalid_argument(format!("unknown report: \"{text}\""))
+                    .hint("Use 'problems', 'all' or 'none'."))
+            }
+            report => report,
+        }
+    }
+
     pub fn parse(text: &str) -> Result<Self> {
         match text {
             "problems" => Ok(Self::Problems),
             "all" => Ok(Self::All),
+            "counts" => Ok(Self::Counts),
             "none" => Ok(Self::None),
             other => Err(Error::invalid_argument(format!("unknown report: \"{other}\""))
-                .hint("Use 'problems', 'all' or 'none'.")),
+                .hint("Use 'problems', 'all', 'counts' or 'none'.")),
         }
     }
 }

@@ -63,7 +63,7 @@ fn stage_site(
         mapping: Mapping::parse(&json::document("mapping", required("mapping", mapping)?)?)?,
         rules: Rules::parse(&json::document("rules", required("rules", rules)?)?)?,
         dry_run: required("dry_run", dry_run)?,
-        report: Report::parse(&argument::name("report", report)?)?,
+        report: Report::parse_without_counts(&argument::name("report", report)?)?,
     };
     Ok(stage::stage(request, result)?)
 }

@@ -30,6 +30,7 @@ use crate::error::{Error, Result, readable, required};
 use crate::import::job::{self, Counts, Job, Outcome};
 use crate::import::plan::{OnConflict, Report};
 use load::Source;
+use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 pub use run::lock_realm;
@@ -166,7 +167,7 @@ fn import<'a>(
     session::as_owner(owner, || query::execute_kept(statements::CHECK_REALM, &[request.realm.as_str().into()]))?;
     let source = read()?;
     result.open();
-    job.run(|company| {
+    let outcome = job.run(|company| {
         // Rows are kept until this work ends, in whatever subtransaction they come.
         let _owner = store::own_stores();
         let documents = source.read()?;
@@ -178,7 +179,14 @@ fn import<'a>(
             run.write()?;
             run.finish(job.run_id, &mut result)
         })
-    })
+    })?;
+    if request.report == Report::Counts {
+        let (run_id, total) =
+            (pgrx::Uuid::from_bytes(job.run_id.into_bytes()).into_datum(), outcome.total.into_datum());
+        let (status, counts) = (outcome.name().into_datum(), outcome.as_json().into_datum());
+        result.add(|| [run_id, total, None, status, None, None, None, None, None, None, None, counts, None]);
+    }
+    Ok(())
 }
 
 impl Run<'_> {
@@ -222,7 +230,7 @@ impl Run<'_> {
 
     fn report(&mut self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
         let fine = match self.request.report {
-            Report::None => return Ok(()),
+            Report::None | Report::Counts => return Ok(()),
             _ if aborted => Fine::Nothing,
             Report::All => Fine::Everything,
             // With the problems alone come the warnings, which are nobody's problem yet.
