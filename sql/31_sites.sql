@@ -343,6 +343,30 @@ A username gets the site''s prefix (with a counter where the new name is taken),
 Returns a row for each name that changed, and for each that should and cannot, with the reason. identity.undo_dedup(run_id) gives the names back.
 Errors: 42704 no such realm.';
 
+-- Whoever has a name now that a run has taken from its owner, and was no member of its group: who had it then and has not changed since was one.
+CREATE FUNCTION identity_internal.taken_since(former identity.former_logins, started_at timestamptz) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET enable_nestloop = on
+SET jit = off
+AS $$
+BEGIN
+    RETURN (
+        SELECT 'identity ' || i.identity_id AS holder FROM identity.identifiers AS i
+        WHERE i.realm = former.realm AND i.key = former.old_key AND i.identity_id::text IS DISTINCT FROM former.duplicate_of ->> 'identity_id'
+        UNION ALL
+        SELECT format('%s of site %s', o.original_id, o.site_id) FROM identity.staged_identifiers AS o
+        JOIN identity.staged_identities AS t USING (realm, site_id, original_id)
+        WHERE o.realm = former.realm AND o.key = former.old_key AND o.logs_in AND t.state = 'staged' AND t.changed_at > taken_since.started_at
+          AND (o.site_id, o.original_id) <> (former.site_id, former.original_id)
+          AND NOT EXISTS (
+            SELECT FROM identity.former_logins AS m
+            WHERE m.realm = former.realm AND m.run_id = former.run_id AND m.old_key = former.old_key
+              AND (m.duplicate_of ->> 'row_id' = o.original_id AND (m.duplicate_of ->> 'site_id')::int = o.site_id
+                   OR (m.site_id, m.original_id) = (o.site_id, o.original_id)))
+        LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION identity_internal.taken_since(identity.former_logins, timestamptz) IS 'Internal: who has a former name that undo_dedup() would give back, and had it not when the run began; NULL: nobody';
+
 -- One statement does it, so that each name is looked at once. Without statistics a nested loop could read the names of the run again for each row
 -- of a table.
 CREATE FUNCTION identity_internal.undo_site_dedup(run_id uuid, dry_run boolean)
@@ -366,21 +390,7 @@ BEGIN
             JOIN identity.site_dedup_runs AS r USING (realm, run_id)
             JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
             LEFT JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id, kind)
-            -- Whoever has the name now, and was no member of its group: who had it then and has not changed since was one.
-            LEFT JOIN LATERAL (
-                SELECT 'identity ' || i.identity_id AS holder FROM identity.identifiers AS i
-                WHERE i.realm = f.realm AND i.key = f.old_key AND i.identity_id::text IS DISTINCT FROM f.duplicate_of ->> 'identity_id'
-                UNION ALL
-                SELECT format('%s of site %s', o.original_id, o.site_id) FROM identity.staged_identifiers AS o
-                JOIN identity.staged_identities AS t USING (realm, site_id, original_id)
-                WHERE o.realm = f.realm AND o.key = f.old_key AND o.logs_in AND t.state = 'staged' AND t.changed_at > r.started_at
-                  AND (o.site_id, o.original_id) <> (f.site_id, f.original_id)
-                  AND NOT EXISTS (
-                    SELECT FROM identity.former_logins AS m
-                    WHERE m.realm = f.realm AND m.run_id = f.run_id AND m.old_key = f.old_key
-                      AND (m.duplicate_of ->> 'row_id' = o.original_id AND (m.duplicate_of ->> 'site_id')::int = o.site_id
-                           OR (m.site_id, m.original_id) = (o.site_id, o.original_id)))
-                LIMIT 1) AS h ON true
+            CROSS JOIN LATERAL (SELECT identity_internal.taken_since(f, r.started_at) AS holder OFFSET 0) AS h
             WHERE f.run_id = undo_site_dedup.run_id AND f.restored_at IS NULL
         ), names AS (
             UPDATE identity.staged_identifiers AS n SET value = u.old_value, key = u.old_key, logs_in = true

@@ -41,6 +41,13 @@ AS $$
            ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_problem(jsonb)'),
            ('registrar', 'USAGE', 'SCHEMA identity_internal'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity.create_identity(text, jsonb)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.update_identity(text, uuid, jsonb)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.set_password(text, uuid, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.set_identity_state(text, uuid, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.add_identifier(text, uuid, text, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.remove_identifier(text, uuid, text, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity.delete_identity(text, uuid)'),
            ('notifier', 'EXECUTE', 'FUNCTION identity.pending_notices(text, int)'),
            ('notifier', 'EXECUTE', 'FUNCTION identity.mark_notices(text, bigint[], text)'),
            ('auditor', 'SELECT', 'TABLE identity.audit_events'),
@@ -315,10 +322,10 @@ DECLARE
     item record;
 BEGIN
     FOR item IN
-        SELECT pg_catalog.format('%s %I.%I', CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' THEN 'VIEW' ELSE 'TABLE' END, n.nspname, c.relname) AS object
+        SELECT pg_catalog.format('%s %I.%I', CASE WHEN c.relkind OPERATOR(pg_catalog.=) 'v' THEN 'VIEW' WHEN c.relkind OPERATOR(pg_catalog.=) 'c' THEN 'TYPE' ELSE 'TABLE' END, n.nspname, c.relname) AS object
         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
         WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
-          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v}'::pg_catalog."char"[])
+          AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,c}'::pg_catalog."char"[])
         UNION ALL
         SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure)
         FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace

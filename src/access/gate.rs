@@ -24,6 +24,11 @@ fn application_gate(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
 }
 
 #[pg_extern(sql = false)]
+fn registrar_gate(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
+    Ok(pass(fcinfo, Level::Registrar)?)
+}
+
+#[pg_extern(sql = false)]
 fn notifier_gate(fcinfo: pg_sys::FunctionCallInfo) -> Answer {
     Ok(pass(fcinfo, Level::Notifier)?)
 }

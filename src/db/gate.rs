@@ -3,9 +3,8 @@
 //! caller may do, and only then has the function of the same name and arguments in `identity_internal` run as the owner of the
 //! extension. Nobody else may call that one.
 
-use crate::db::{scan, session};
+use crate::db::{attempt, fields, scan, session};
 use crate::error::{Error, Result};
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{AnyElement, FromDatum, pg_sys};
 
 /// Carries out the call that is being served; its arguments and its result pass through as they are.
@@ -26,7 +25,19 @@ pub unsafe fn carry_out(fcinfo: pg_sys::FunctionCallInfo) -> Result<Option<AnyEl
         (*inner).nargs = (*fcinfo).nargs;
         (*inner).args.as_mut_slice(count).copy_from_slice((*fcinfo).args.as_slice(count));
         let call = (*function).fn_addr.expect("a function has an address");
-        let value = session::as_user(session::extension_owner()?, || Ok(pg_guard_ffi_boundary(|| call(inner))))?;
+        let mut value = pg_sys::Datum::null();
+        let value_at = &raw mut value;
+        let outcome = session::as_user(session::extension_owner()?, || {
+            // An error goes on as it is, but for where in the inner function it came up.
+            Ok(attempt::catch(&mut || {
+                *value_at = call(inner);
+                0
+            }))
+        })?;
+        if let Err(failure) = outcome {
+            fields::hand_on(&failure);
+            return Err(failure.into());
+        }
         Ok(AnyElement::from_polymorphic_datum(value, (*inner).isnull, pg_sys::ANYELEMENTOID))
     }
 }

@@ -8,6 +8,7 @@ pub mod call;
 pub mod catalog;
 pub mod convert;
 pub mod expression;
+pub mod fields;
 pub mod gate;
 #[cfg(test)]
 pub mod golden;

@@ -20,13 +20,22 @@ pub use phone::Country;
 /// A text of so many bytes at most has a key; those of which identifiers are made have a limit of their own.
 const MOST_BYTES: usize = 65_536;
 
+fn kind(name: &str) -> crate::error::Result<Kind> {
+    Kind::parse(name).ok_or_else(|| {
+        Error::invalid_argument(format!("unknown kind of identifier: \"{}\"", shown(name)))
+            .hint(format!("Use one of {}.", Kind::ALL.map(Kind::name).join(", ")))
+    })
+}
+
+/// What is wrong with a value as a new identifier; NULL: nothing.
+#[pg_extern(sql = false)]
+fn identifier_problem(kind: &str, value: &str) -> Result<Option<String>, ErrorReport> {
+    Ok(check(self::kind(kind)?, value).err())
+}
+
 #[pg_extern(sql = false)]
 fn normalize_identifier(kind: &str, value: &str) -> Result<String, ErrorReport> {
-    let known = Kind::ALL.map(Kind::name).join(", ");
-    let kind = Kind::parse(kind).ok_or_else(|| {
-        Error::invalid_argument(format!("unknown kind of identifier: \"{}\"", shown(kind)))
-            .hint(format!("Use one of {known}."))
-    })?;
+    let kind = self::kind(kind)?;
     argument::check_length("the identifier", value, MOST_BYTES)?;
     Ok(key(kind, value))
 }

@@ -21,15 +21,15 @@ mod write;
 use crate::access::{self, Level};
 use crate::db::argument;
 use crate::db::json;
-use crate::db::progress::Phase;
+use crate::db::progress::{self, Phase};
 use crate::db::returns::ResultSet;
 use crate::db::sql::literal;
 use crate::db::store::{self, Store};
 use crate::db::{query, session, source};
 use crate::error::{Error, Result, readable, required};
-use crate::import::job::{self, Counts, Job, Outcome};
+use crate::import::job::{self, Company, Counts, Job, Outcome};
 use crate::import::plan::{OnConflict, Report};
-use load::Source;
+use load::{Documents, Source};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -81,6 +81,41 @@ fn import_identities_from(
     };
     let read = || Source::query(source::query(&source)?);
     Ok(import(&request, "import_identities_from", label, read, result)?)
+}
+
+/// See the comment on `identity_internal.write_identity` in `sql/33_identities.sql`. It is called as the owner of the store.
+#[pg_extern(sql = false)]
+fn write_identity(
+    realm: Option<&str>,
+    document: Option<pgrx::AnyElement>,
+    updates: Option<bool>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let mut result = unsafe { ResultSet::of(fcinfo)? };
+    let updates = required("updates", updates)?;
+    let request = Request {
+        realm: required("realm", realm)?.to_string(),
+        on_conflict: if updates { OnConflict::Update } else { OnConflict::Skip },
+        dry_run: false,
+        report: Report::All,
+    };
+    let document = required("document", document)?;
+    job::check_session(if updates { "update_identity" } else { "create_identity" }, false)?;
+    result.open();
+    Ok(json::with_text("identity", document.datum(), usize::MAX, |text| {
+        let mut documents = Store::with_columns(&[("document", pg_sys::TEXTOID)]);
+        documents.add(|| [text.into_datum()]);
+        run::share_realm(&request.realm, Company::Shared)?;
+        let run_id = Uuid::now_v7();
+        let mut run = Run::new(&request, run_id)?;
+        run.load(Documents::Read(documents))?;
+        run.decide()?;
+        run.write()?;
+        run.report(run_id, false, &mut result)?;
+        progress::end();
+        Ok(())
+    })?)
 }
 
 /// How a source is named: in the record of its run, and as an argument in a hint.
