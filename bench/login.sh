@@ -21,6 +21,8 @@ SET session_replication_role = replica;
 INSERT INTO identity.identities (realm, id) SELECT 'acme', identity_number(n) FROM generate_series(1, :rows) n;
 INSERT INTO identity.memberships (realm, identity_id, organization, is_default, last_used, last_login)
 SELECT 'acme', identity_number(n), 'org' || (n * 7 + m * 131) % 1000, m = 1, m = 2, now() FROM generate_series(1, :rows) n, generate_series(1, 5) m;
+-- Everybody has logged in from here before.
+INSERT INTO identity.known_addresses (realm, identity_id, address, last_login) SELECT 'acme', identity_number(n), '192.0.2.1', now() FROM generate_series(1, :rows) n;
 RESET session_replication_role;
 CREATE TABLE bare (LIKE identity.audit_events);
 ALTER TABLE bare ADD PRIMARY KEY (realm, lane, seq);

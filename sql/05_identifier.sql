@@ -23,14 +23,14 @@ COMMENT ON FUNCTION identity.unicode_version() IS 'The version of the Unicode ta
 
 CREATE FUNCTION identity.inspect_password_hash(hash text)
 RETURNS TABLE (scheme text, parameters jsonb, supported boolean, problem text)
-LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 1
+LANGUAGE c STABLE PARALLEL SAFE ROWS 1
 AS 'MODULE_PATHNAME', 'inspect_password_hash_wrapper';
 COMMENT ON FUNCTION identity.inspect_password_hash(text) IS
 'What a password hash is: its scheme, its costs and sizes, and whether identity.verify_password() takes it. It shows no part of the hash or its salt.
-problem: why it is not supported: unknown, malformed, or over a limit of cost. docs/passwords.md lists schemes and limits.';
+problem: why it is not supported: unknown, malformed, or over a limit of cost. docs/passwords.md lists schemes, limits and the settings that lower them.';
 
 CREATE FUNCTION identity.verify_password(hash text, password text) RETURNS boolean
-LANGUAGE c IMMUTABLE PARALLEL SAFE COST 100000
+LANGUAGE c STABLE PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'verify_password_wrapper';
 COMMENT ON FUNCTION identity.verify_password(text, text) IS
 'True where password is the one that hash was made of. NULL in either is false. Give both as bind parameters, so that no statement log has them.

@@ -1,7 +1,7 @@
 -- Bulk import with a report that names every conflict.
 --
--- Security: the functions run as their caller. They read the source and write the target with his rights, under his
--- row-level security; only the row in identity.import_runs is written as the owner of the extension.
+-- Security: the functions run as their caller. They read the source and write the target with the caller's
+-- rights, under the caller's row-level security; only the row in identity.import_runs is written as the owner of the extension.
 
 CREATE TABLE identity.import_runs (
     run_id uuid PRIMARY KEY,
@@ -63,7 +63,7 @@ JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) p.pid
 WHERE p.param11 OPERATOR(pg_catalog.=) 1885825380
   AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
 
-COMMENT ON VIEW identity.import_progress IS 'Imports that are running in this database, as far as the reader may see other sessions (his own role''s, or all with pg_read_all_stats)';
+COMMENT ON VIEW identity.import_progress IS 'Imports that are running in this database, as far as the reader may see other sessions (those of the reader''s own role, or all with pg_read_all_stats)';
 COMMENT ON COLUMN identity.import_progress.pid IS 'Process of the session that imports: pg_cancel_backend(pid) stops it';
 COMMENT ON COLUMN identity.import_progress.run_by IS 'The session''s user';
 COMMENT ON COLUMN identity.import_progress.run_id IS 'The run, as identity.import_runs will have it after its commit';
@@ -119,6 +119,11 @@ CREATE FUNCTION identity_internal.import_mark(row_number bigint, place tid) RETU
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
 AS 'MODULE_PATHNAME', 'import_mark_at_wrapper';
 COMMENT ON FUNCTION identity_internal.import_mark(bigint, tid) IS 'Internal: as import_mark(bigint, int), after the row of the target has been found';
+
+CREATE FUNCTION identity_internal.import_take(row_number bigint) RETURNS boolean
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE COST 1
+AS 'MODULE_PATHNAME', 'import_take_wrapper';
+COMMENT ON FUNCTION identity_internal.import_take(bigint) IS 'Internal: whether a source row is to go in; if so, notes that the executor has it in hand';
 
 CREATE FUNCTION identity_internal.import_current() RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE COST 1

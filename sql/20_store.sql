@@ -10,12 +10,6 @@ SELECT pg_catalog.pg_extension_config_dump('identity.realms', '');
 COMMENT ON TABLE identity.realms IS 'The spaces in which a login name is unique: one row a realm (a tenant)';
 COMMENT ON COLUMN identity.realms.name IS 'The realm''s name, which is its key: 1 to 255 bytes, compared by byte';
 COMMENT ON COLUMN identity.realms.created_at IS 'When it was added';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.realms REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
-CREATE TRIGGER audit_update AFTER UPDATE ON identity.realms REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.realms REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('name');
 
 CREATE FUNCTION identity_internal.schema_problem(schema jsonb) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -33,12 +27,6 @@ COMMENT ON TABLE identity.identity_schemas IS 'Identity schemas of Ory Kratos: w
 COMMENT ON COLUMN identity.identity_schemas.realm IS 'The realm';
 COMMENT ON COLUMN identity.identity_schemas.schema_id IS 'As an identity''s schema_id names it; "default" serves identities that name none';
 COMMENT ON COLUMN identity.identity_schemas.schema IS 'The JSON Schema. Only its "ory.sh/kratos" extensions below properties.traits are read; traits are not validated against the rest';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.identity_schemas REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
-CREATE TRIGGER audit_update AFTER UPDATE ON identity.identity_schemas REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.identity_schemas REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'schema_id');
 
 CREATE FUNCTION identity.new_id() RETURNS uuid
 LANGUAGE c VOLATILE PARALLEL SAFE

@@ -65,14 +65,14 @@ COMMENT ON COLUMN identity.staged_identities.released IS 'Rules do not apply to 
 COMMENT ON COLUMN identity.staged_identities.identity_id IS 'The identity of the main tables that it became, or is linked to';
 COMMENT ON COLUMN identity.staged_identities.username IS 'As the site has it: the name that logs in now is in identity.staged_identifiers';
 COMMENT ON COLUMN identity.staged_identities.email IS 'As the site has it';
-COMMENT ON COLUMN identity.staged_identities.email_verified IS 'The site says that the user has proved it to be his own';
+COMMENT ON COLUMN identity.staged_identities.email_verified IS 'The site says that the user has proved it to be their own';
 COMMENT ON COLUMN identity.staged_identities.phone IS 'As the site has it; in E.164 form where the mapping names a country';
-COMMENT ON COLUMN identity.staged_identities.phone_verified IS 'The site says that the user has proved it to be his own';
+COMMENT ON COLUMN identity.staged_identities.phone_verified IS 'The site says that the user has proved it to be their own';
 COMMENT ON COLUMN identity.staged_identities.password_hash IS 'The site''s own hash, in a form that says its scheme and salt';
 COMMENT ON COLUMN identity.staged_identities.registered_at IS 'When the user joined the site';
-COMMENT ON COLUMN identity.staged_identities.last_login_at IS 'When he logged in there last; NULL: never, or not known';
+COMMENT ON COLUMN identity.staged_identities.last_login_at IS 'The last login there; NULL: never, or not known';
 COMMENT ON COLUMN identity.staged_identities.display_name IS 'The name that others see';
-COMMENT ON COLUMN identity.staged_identities.active IS 'False: he may not log in';
+COMMENT ON COLUMN identity.staged_identities.active IS 'False: the user may not log in';
 COMMENT ON COLUMN identity.staged_identities.traits IS 'What else the mapping took';
 COMMENT ON COLUMN identity.staged_identities.staged_at IS 'When it was staged first';
 COMMENT ON COLUMN identity.staged_identities.changed_at IS 'When it changed last';
@@ -154,7 +154,7 @@ CREATE TABLE identity.former_logins (
 );
 CREATE INDEX former_logins_old_key_idx ON identity.former_logins (realm, old_key);
 SELECT pg_catalog.pg_extension_config_dump('identity.former_logins', '');
-COMMENT ON TABLE identity.former_logins IS 'Login names that identity.dedup_site_logins() took away, each with what came in its place. They are not given to others, and log their owner in for identity.former_name_grace';
+COMMENT ON TABLE identity.former_logins IS 'Login names that identity.dedup_site_logins() took away, each with what came in its place. For identity.former_name_grace they log their owner in, and no import gives them to others';
 COMMENT ON COLUMN identity.former_logins.realm IS 'The realm';
 COMMENT ON COLUMN identity.former_logins.run_id IS 'The run';
 COMMENT ON COLUMN identity.former_logins.site_id IS 'The owner''s site';
@@ -194,7 +194,7 @@ COMMENT ON COLUMN identity.notices.realm IS 'The realm';
 COMMENT ON COLUMN identity.notices.notice_id IS 'The notice';
 COMMENT ON COLUMN identity.notices.site_id IS 'The user''s site';
 COMMENT ON COLUMN identity.notices.original_id IS 'The user';
-COMMENT ON COLUMN identity.notices.run_id IS 'The run that renamed him; NULL where one was undone';
+COMMENT ON COLUMN identity.notices.run_id IS 'The run that renamed the user; NULL where one was undone';
 COMMENT ON COLUMN identity.notices.channel IS 'email, else phone; NULL where the user has neither';
 COMMENT ON COLUMN identity.notices.address IS 'Where to';
 COMMENT ON COLUMN identity.notices.old_login IS 'The name before';
@@ -339,7 +339,7 @@ RETURNS TABLE (run_id uuid, site text, row_id text, old_login text, new_login te
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'dedup_site_logins_wrapper';
 COMMENT ON FUNCTION identity.dedup_site_logins(text, boolean) IS
-'Finds the login names that staged users share with identities of the main tables or with each other, and leaves each to one: to the main tables, else to the owner of the address where it is one, else by site, then by original_id.
+'Finds the login names that staged users share with identities of the main tables or with each other, and leaves each to one: to the main tables, else to the owner of the address where it is one (first who has it verified), else by site, then by original_id.
 A username gets the site''s prefix (with a counter where the new name is taken), and a notice. An e-mail address or phone number is never changed: it stops being a login name (new_login is NULL) and stays a contact. The same verified address on both sides is listed in identity.link_proposals.
 Returns a row for each name that changed, and for each that should and cannot, with the reason. identity.undo_dedup(run_id) gives the names back.
 Errors: 42704 no such realm.';
@@ -496,6 +496,20 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.decide_link(text, bigint, text) IS 'Internal: a link proposal, locked, in one of the states needed';
 
+-- What reads as an address may be somebody else's: it comes along if the site, or the identity, has it verified, and nobody else.
+CREATE FUNCTION identity_internal.may_bring(realm text, site_id int, original_id text, identity_id uuid, key text) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT NOT ($5 ~ '.@.' OR $5 ~ '^\+[0-9]+$')
+        OR NOT EXISTS (SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.key = $5 COLLATE "C" AND a.verified AND a.identity_id <> $4)
+       AND (EXISTS (SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.key = $5 COLLATE "C" AND a.verified AND a.identity_id = $4)
+            OR EXISTS (
+              SELECT FROM identity.staged_identifiers AS n JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+              WHERE (n.realm, n.site_id, n.original_id, n.key) = ($1, $2, $3, $5 COLLATE "C")
+                AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END))
+$$;
+COMMENT ON FUNCTION identity_internal.may_bring(text, int, text, uuid, text) IS 'Internal: whether a staged user''s login name goes to the identity that the user is linked to';
+
 CREATE FUNCTION identity_internal.accept_link(realm text, proposal_id bigint)
 RETURNS TABLE (identity_id uuid, login text, status text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -517,6 +531,7 @@ BEGIN
         SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, p.identity_id FROM identity.staged_identifiers AS n
         CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
         WHERE (n.realm, n.site_id, n.original_id) = (p.realm, p.site_id, p.original_id) AND n.logs_in
+          AND identity_internal.may_bring(p.realm, p.site_id, p.original_id, p.identity_id, k.key)
         ORDER BY k.key, n.kind
         ON CONFLICT DO NOTHING RETURNING key)
     SELECT COALESCE(array_agg(m.key ORDER BY m.key), '{}') INTO keys FROM moved AS m;
@@ -526,7 +541,8 @@ BEGIN
     WHERE (q.realm, q.proposal_id) = (p.realm, p.proposal_id);
     PERFORM identity_internal.audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
     RETURN QUERY
-    SELECT p.identity_id, n.value::text, CASE WHEN k.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had' ELSE 'held by another' END
+    SELECT p.identity_id, n.value::text, CASE WHEN k.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had'
+        WHEN i.identity_id IS NULL AND n.logs_in THEN 'not verified' ELSE 'held by another' END
     FROM identity.staged_identifiers AS n
     CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
     LEFT JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = k.key
@@ -541,7 +557,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.accept_link(text, bigint) IS
 'Decides that a staged user and an identity are one person. The identity gets those of the user''s login names that nobody else has; its password, its state and its rights stay its own, and the site''s password is not taken over.
-Returns the user''s names: moved (the identity logs in with it now), had (it did before) or held by another.
+Returns the user''s names: moved (the identity logs in with it now), had (it did before), held by another, or not verified (it reads as an address, and neither the site nor the identity has it verified, or somebody else has: it stays behind).
 Errors: 42704 no such realm or proposal, 55000 it is decided already, or the user is not staged (any more).';
 
 CREATE FUNCTION identity_internal.reject_link(realm text, proposal_id bigint) RETURNS void
@@ -569,7 +585,20 @@ AS $$
 DECLARE
     p CONSTANT identity.link_proposals := identity_internal.decide_link(realm, proposal_id, 'accepted,rejected');
 BEGIN
-    DELETE FROM identity.identifiers AS i WHERE i.realm = p.realm AND i.key = ANY (p.moved) AND i.identity_id = p.identity_id;
+    -- A name that another accepted link of the identity brings too is that link's from now on.
+    WITH kept AS (
+        SELECT DISTINCT ON (k.key) q.proposal_id, k.key FROM identity.link_proposals AS q
+        JOIN identity.staged_identifiers AS n USING (realm, site_id, original_id)
+        CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+        WHERE q.realm = p.realm AND q.identity_id = p.identity_id AND q.state = 'accepted' AND q.proposal_id <> p.proposal_id
+          AND n.logs_in AND k.key = ANY (p.moved)
+        ORDER BY k.key, q.proposal_id),
+    handed_over AS (
+        UPDATE identity.link_proposals AS q SET moved = q.moved || g.keys
+        FROM (SELECT h.proposal_id, array_agg(h.key::text ORDER BY h.key) AS keys FROM kept AS h GROUP BY h.proposal_id) AS g
+        WHERE q.realm = p.realm AND q.proposal_id = g.proposal_id)
+    DELETE FROM identity.identifiers AS i
+    WHERE i.realm = p.realm AND i.key = ANY (p.moved) AND i.identity_id = p.identity_id AND i.key NOT IN (SELECT h.key FROM kept AS h);
     UPDATE identity.staged_identities AS s SET state = 'staged', identity_id = NULL, changed_at = now()
     WHERE (s.realm, s.site_id, s.original_id) = (p.realm, p.site_id, p.original_id) AND s.state = 'linked' AND s.identity_id = p.identity_id;
     UPDATE identity.link_proposals AS q SET state = 'proposed', moved = '{}', decided_at = NULL, decided_by = NULL
@@ -583,4 +612,4 @@ CREATE FUNCTION identity.undo_link(realm text, proposal_id bigint) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.undo_link(text, bigint) IS
-'Takes the decision on a link proposal back: the user is staged again, and the identity loses the names that it got. Errors: 42704 no such realm or proposal, 55000 it is not decided.';
+'Takes the decision on a link proposal back: the user is staged again, and the identity loses the names that it got, but for those that another accepted link brings too. Errors: 42704 no such realm or proposal, 55000 it is not decided.';

@@ -1,4 +1,4 @@
--- Migration at the first login: who a name is, whether the password is his, and his way from the layer into the main tables.
+-- Migration at the first login: who a name is, whether the password is right, and the user's way from the layer into the main tables.
 
 ALTER TABLE identity.realms ADD COLUMN password_scheme text COLLATE "C"
     CHECK (password_scheme OPERATOR(pg_catalog.=) 'argon2id');
@@ -23,13 +23,24 @@ CREATE FUNCTION identity.set_password_scheme(realm text, scheme text) RETURNS vo
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.set_password_scheme(text, text) IS
-'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism; NULL: hashes stay as they are.
+'Says what passwords of a realm are hashed with anew when their owners log in by identity.authenticate(): argon2id, at the costs of identity.argon2_memory, argon2_iterations and argon2_parallelism, within those that the superuser''s settings allow, and only where the new hash is not weaker than the old one; NULL: hashes stay as they are.
 Errors: 42704 no such realm, 22023 unknown scheme.';
 
 CREATE FUNCTION identity_internal.hash_password(password text) RETURNS text
 LANGUAGE c VOLATILE STRICT PARALLEL SAFE COST 100000
 AS 'MODULE_PATHNAME', 'hash_password_wrapper';
 COMMENT ON FUNCTION identity_internal.hash_password(text) IS 'Internal: the argon2id hash of a password; NULL where it cannot be hashed';
+
+CREATE FUNCTION identity_internal.is_weaker_hash(hash text) RETURNS boolean
+LANGUAGE c STABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'is_weaker_hash_wrapper';
+COMMENT ON FUNCTION identity_internal.is_weaker_hash(text) IS
+'Internal: whether a hash that identity_internal.hash_password() makes now is stronger than this one; or as strong, where this one is of another scheme';
+
+CREATE FUNCTION identity_internal.password_fits(password text) RETURNS boolean
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'password_fits_wrapper';
+COMMENT ON FUNCTION identity_internal.password_fits(text) IS 'Internal: whether a password is not longer than those that are verified';
 
 CREATE FUNCTION identity_internal.login_key(login text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -49,7 +60,7 @@ AS $$
     main AS MATERIALIZED (
         SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
     staged AS MATERIALIZED (
-        -- His username may be his address too.
+        -- A user's username may be the address too.
         SELECT DISTINCT ON (n.site_id, n.original_id) n.site_id, n.original_id, n.kind, s.password_hash, s.active
         FROM asked AS a
         JOIN identity.staged_identifiers AS n ON n.realm = $1 AND n.key = a.key AND n.logs_in
@@ -104,6 +115,16 @@ COMMENT ON FUNCTION identity.login_candidates(text, text) IS
 'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
 layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
 
+CREATE FUNCTION identity_internal.is_verified_by_another(realm text, key text, identity_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (
+        SELECT FROM identity.addresses AS a
+        WHERE a.realm = $1 AND a.role IN ('verifiable', 'recovery') AND a.via IN ('email', 'sms') AND a.key = $2 COLLATE "C" AND a.verified
+          AND a.identity_id IS DISTINCT FROM $3)
+$$;
+COMMENT ON FUNCTION identity_internal.is_verified_by_another(text, text, uuid) IS 'Internal: whether another identity has a name as a verified address';
+
 CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
 RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -112,6 +133,16 @@ AS $$
     FROM identity.staged_identifiers AS n
     JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
     WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+    UNION ALL
+    -- Whoever has no other name would take one that somebody else has proved to be theirs.
+    SELECT DISTINCT 'addresses_pkey', jsonb_build_object('realm', a.realm, 'key', a.key), jsonb_build_object('realm', a.realm, 'id', a.identity_id)
+    FROM identity.staged_identifiers AS n
+    JOIN identity.addresses AS a ON a.realm = n.realm AND a.verified AND a.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
+    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+      AND NOT EXISTS (
+        SELECT FROM identity.staged_identifiers AS o
+        WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in
+          AND NOT identity_internal.is_verified_by_another(o.realm, identity.normalize_identifier(o.kind, o.value), NULL))
     UNION ALL
     SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
     FROM identity.sites AS t JOIN identity.identities AS i ON i.realm = t.realm AND i.external_id = t.name || ':' || $3
@@ -136,17 +167,12 @@ BEGIN
         SELECT jsonb_object_agg(m.kind, m.value) AS names FROM identity.staged_identifiers AS m
         WHERE (m.realm, m.site_id, m.original_id) = (staged.realm, staged.site_id, staged.original_id)) AS n
     WHERE (t.realm, t.site_id) = (staged.realm, staged.site_id);
-    INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
-    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
-    -- Who was staged long ago may have a key of an earlier version.
-    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
-    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
-    ORDER BY k.key, n.kind;
     IF hash IS NOT NULL THEN
         INSERT INTO identity.credentials (realm, identity_id, type, config)
         VALUES (staged.realm, new_id, 'password', jsonb_build_object('hashed_password', hash));
     END IF;
-    -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account.
+    -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account. If another session
+    -- is writing it, this waits, and finds below whose it is.
     INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
     SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, new_id, v.verified,
         CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
@@ -154,8 +180,21 @@ BEGIN
     CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN staged.email_verified ELSE staged.phone_verified END AS verified) AS v
     CROSS JOIN (VALUES ('verifiable'), ('recovery')) AS r (role)
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.kind <> 'username'
-      AND (r.role = 'verifiable' OR v.verified)
+      AND (r.role = 'verifiable' OR v.verified) AND NOT identity_internal.is_verified_by_another(n.realm, n.key, new_id)
     ON CONFLICT DO NOTHING;
+    -- Nor does such an address become a login name, whichever kind of name it is here.
+    INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
+    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    -- Who was staged long ago may have a key of an earlier version.
+    CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
+      AND NOT identity_internal.is_verified_by_another(n.realm, k.key, new_id)
+    ORDER BY k.key, n.kind;
+    IF NOT FOUND AND EXISTS (
+        SELECT FROM identity.staged_identifiers AS n
+        WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in) THEN
+        RAISE EXCEPTION 'every login name is a verified address of somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
+    END IF;
     UPDATE identity.staged_identities AS s
     SET state = 'promoted', identity_id = new_id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
         display_name = NULL, traits = '{}', changed_at = now()
@@ -196,8 +235,8 @@ BEGIN
     END IF;
     BEGIN
         RETURN QUERY SELECT 'promoted', identity_internal.write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
-    EXCEPTION WHEN unique_violation THEN
-        -- Another session was faster.
+    EXCEPTION WHEN integrity_constraint_violation THEN
+        -- Another session was faster; or somebody's own constraint refuses the row, which is not shown: it has secrets.
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
         RETURN QUERY
         SELECT 'conflict', NULL::uuid, COALESCE(c.constraint_name, refused), c.key, c.existing
@@ -206,7 +245,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity_internal.promote_staged(text, int, text, text, text) IS
-'Internal: identity.promote_identity(). proved: the hash that his password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
+'Internal: identity.promote_identity(). proved: the hash that the password was verified by; status is changed, where it is another one by now. renewed: what takes its place';
 
 CREATE FUNCTION identity_internal.promote_identity(realm text, site text, original_id text)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
@@ -229,37 +268,9 @@ RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, e
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
-'Makes a staged user an identity of the main tables, with his login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
-status: promoted; promoted before, linked (identity_id is the one he has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
+'Makes a staged user an identity of the main tables, with the user''s login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
+status: promoted; promoted before, linked (identity_id is the identity that the user has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
 Errors: 42704 no such realm, site or user.';
-
--- Who has the next name in the order of keys: always the same one for the same login, with a scheme that others have too.
-CREATE FUNCTION identity_internal.decoy(realm text, login text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH asked AS MATERIALIZED (SELECT identity_internal.login_key(COALESCE($2, '')) COLLATE "C" AS key)
-    SELECT h.hash FROM asked AS a
-    CROSS JOIN (VALUES (1), (2)) AS p (place)
-    CROSS JOIN LATERAL (
-        (SELECT n.key, c.config ->> 'hashed_password' AS hash
-         FROM identity.identifiers AS n JOIN identity.credentials AS c USING (realm, identity_id)
-         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND c.type = 'password' AND c.config ? 'hashed_password'
-         ORDER BY n.key LIMIT 1)
-        UNION ALL
-        (SELECT n.key, s.password_hash
-         FROM identity.staged_identifiers AS n JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-         WHERE n.realm = $1 AND n.key > CASE p.place WHEN 1 THEN a.key ELSE '' END AND s.password_hash IS NOT NULL
-         ORDER BY n.key LIMIT 1)) AS h
-    ORDER BY p.place, h.key LIMIT 1
-$$;
-COMMENT ON FUNCTION identity_internal.decoy(text, text) IS 'Internal: the password hash of somebody of the realm, the same for the same login; NULL where nobody has one';
-
-CREATE FUNCTION identity_internal.password_matches(hash text, password text) RETURNS boolean
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN h.supported THEN identity.verify_password($1, $2) ELSE false END FROM identity.inspect_password_hash($1) AS h
-$$;
-COMMENT ON FUNCTION identity_internal.password_matches(text, text) IS 'Internal: identity.verify_password(), false for a hash that it does not know';
 
 CREATE FUNCTION identity_internal.current_login(realm text, identity_id uuid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -268,6 +279,23 @@ AS $$
     ORDER BY n.kind <> 'username', n.kind, n.key LIMIT 1
 $$;
 COMMENT ON FUNCTION identity_internal.current_login(text, uuid) IS 'Internal: a name that an identity logs in with: its username, if it has one';
+
+-- A constraint that somebody has added may refuse the new hash; what it says of the row would have both hashes in it. The old one stays then.
+CREATE FUNCTION identity_internal.renew_hash(realm text, identity_id uuid, hash text, renewed text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    refused text;
+BEGIN
+    UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
+    WHERE c.realm = $1 AND c.identity_id = $2 AND c.type = 'password' AND c.config ->> 'hashed_password' = hash;
+EXCEPTION WHEN integrity_constraint_violation THEN
+    GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
+    RAISE WARNING 'constraint "%" of identity.credentials refuses a new password hash', refused
+        USING DETAIL = 'The identity logs in, and keeps the hash that it has.';
+END
+$$;
+COMMENT ON FUNCTION identity_internal.renew_hash(text, uuid, text, text) IS 'Internal: replaces a password hash, if it is still the one that the password was verified by';
 
 -- The password was right: the way into the main tables, and the notices that need no sending any more.
 CREATE FUNCTION identity_internal.admit(realm text, layer text, identity_id uuid, site_id int, original_id text, hash text, password text)
@@ -279,13 +307,11 @@ DECLARE
     renewed text;
     outcome record;
 BEGIN
-    IF scheme <> (SELECT h.scheme FROM identity.inspect_password_hash(hash) AS h) THEN
+    IF scheme = 'argon2id' AND identity_internal.is_weaker_hash(hash) THEN
         renewed := identity_internal.hash_password(password);
     END IF;
     IF layer = 'main' THEN
-        UPDATE identity.credentials AS c SET config = jsonb_set(c.config, '{hashed_password}', to_jsonb(renewed))
-        WHERE renewed IS NOT NULL AND c.realm = $1 AND c.identity_id = $3 AND c.type = 'password'
-          AND c.config ->> 'hashed_password' = hash;
+        PERFORM identity_internal.renew_hash(realm, identity_id, hash, renewed) WHERE renewed IS NOT NULL;
         RETURN QUERY SELECT $3, false, NULL;
         RETURN;
     END IF;
@@ -296,8 +322,13 @@ BEGIN
         RETURN;
     END IF;
     IF outcome.status IN ('promoted', 'promoted before') THEN
+        -- Nobody waits for a worker that is sending one at this moment.
+        WITH known AS MATERIALIZED (
+            SELECT n.realm, n.notice_id FROM identity.notices AS n
+            WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced')
+            FOR NO KEY UPDATE SKIP LOCKED)
         UPDATE identity.notices AS n SET state = 'acknowledged', changed_at = now()
-        WHERE (n.realm, n.site_id, n.original_id) = ($1, $4, $5) AND n.state IN ('pending', 'sent', 'bounced');
+        FROM known AS k WHERE (n.realm, n.notice_id) = (k.realm, k.notice_id);
     END IF;
     -- A linked identity has a password of its own.
     RETURN QUERY SELECT CASE WHEN outcome.status IN ('promoted', 'promoted before') THEN outcome.identity_id END, outcome.status = 'promoted',
@@ -307,36 +338,35 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
-CREATE FUNCTION identity_internal.login_subject(realm text, login text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    -- Of a name that nobody has only the hash is kept: people type their password there.
-    SELECT COALESCE(
-        (SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates($1, $2) AS c LIMIT 1),
-        'login:' || encode(sha256(convert_to(identity_internal.login_key(COALESCE($2, '')), 'UTF8')), 'hex'))
-$$;
-COMMENT ON FUNCTION identity_internal.login_subject(text, text) IS 'Internal: whose failed logins a failed login with this name is one of';
-
+-- Whatever the name is, the same is looked up, and as many hashes are verified as for some name of the realm.
 CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text)
 RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    decoys CONSTANT text[] := identity_internal.decoys(realm, login);
     candidate record;
     owner record;
     candidates int := 0;
+    verified int := 0;
     matches int := 0;
+    fits boolean;
+    decoy text;
 BEGIN
     FOR candidate IN SELECT c.* FROM identity_internal.candidates(realm, login) AS c LOOP
         candidates := candidates + 1;
-        -- Who has no password takes as long as who has one.
-        IF identity_internal.password_matches(COALESCE(candidate.hash, identity_internal.decoy(realm, login)), password) AND candidate.hash IS NOT NULL THEN
+        SELECT identity.verify_password(candidate.hash, password) INTO fits FROM identity.inspect_password_hash(candidate.hash) AS h WHERE h.supported;
+        verified := verified + FOUND::int;
+        IF fits THEN
             matches := matches + 1;
             owner := candidate;
         END IF;
     END LOOP;
-    IF candidates = 0 THEN
-        PERFORM identity_internal.password_matches(identity_internal.decoy(realm, login), password);
+    -- Nobody, and whoever has no password that can be verified, takes as long as somebody else.
+    IF verified = 0 THEN
+        FOREACH decoy IN ARRAY COALESCE(decoys, '{}') LOOP
+            SELECT identity.verify_password(decoy, password) INTO fits FROM identity.inspect_password_hash(decoy) AS h WHERE h.supported;
+        END LOOP;
     END IF;
     IF matches = 1 THEN
         RETURN QUERY SELECT CASE WHEN NOT owner.active THEN 'identity_inactive' END, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.via, owner.hash;
@@ -353,31 +383,47 @@ RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    address CONSTANT text := context ->> 'ip';
-    subject CONSTANT text := identity_internal.login_subject(realm, login);
+    address CONSTANT text := identity_internal.context_address(context);
+    name CONSTANT text := identity_internal.key_as_counted(realm, identity_internal.login_key(COALESCE(login, '')));
+    -- Whose failures these are as well; of a name that is nobody's its own.
+    subject text := name;
+    owner uuid;
     who record;
+    start record;
+    via text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     promoted := false;
-    retry_after := identity_internal.login_wait(realm, subject, address);
+    SELECT c.identity_id, COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) INTO who
+    FROM identity_internal.candidates(realm, login) AS c LIMIT 1;
+    IF FOUND THEN
+        SELECT who.identity_id, who.coalesce INTO owner, subject;
+    END IF;
+    SELECT b.* INTO start FROM identity_internal.login_begins(realm, name, subject, owner, address) AS b;
+    retry_after := start.wait;
     IF retry_after IS NOT NULL THEN
         verdict := 'throttled';
         reason := 'throttled';
     ELSE
-        SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
-        reason := who.problem;
+        IF NOT identity_internal.password_fits(password) THEN
+            reason := 'password_too_long';
+        ELSE
+            SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
+            reason := who.problem;
+            via := who.via;
+        END IF;
         IF reason IS NULL THEN
             SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
             FROM identity_internal.admit(realm, who.layer, who.identity_id, who.site_id, who.original_id, who.hash, password) AS a;
         END IF;
         IF identity_id IS NULL THEN
             verdict := 'denied';
-            PERFORM identity_internal.login_failed(realm, subject, address);
+            PERFORM identity_internal.login_failed(realm, name, subject, owner, address, start.slot);
         ELSE
             verdict := 'authenticated';
-            PERFORM identity_internal.login_succeeded(realm, subject);
+            PERFORM identity_internal.login_succeeded(realm, name, identity_id, address, start.failed_before, start.slot);
         END IF;
-        IF verdict = 'authenticated' AND who.via = 'former name' THEN
+        IF verdict = 'authenticated' AND via = 'former name' THEN
             renamed_to := identity_internal.current_login(realm, identity_id);
             reason := 'former_name';
         END IF;
@@ -395,6 +441,6 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
 'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
-verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the name to tell him, where he came by a former one. reason, for the application and not for the user: unknown_login, wrong_password, ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
-A wrong password never falls through to another person. An unknown login takes as long as a wrong password. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
-Errors: 42704 no such realm, 22023 an "ip" that is none.';
+verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the new name, where the login was by a former one. reason, for the application and not for the user: unknown_login, wrong_password, password_too_long (more than 4096 bytes; nothing is verified), ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
+A wrong password never falls through to another person. An unknown login makes the work of a password of the realm: which, is drawn for each name by a secret of the realm. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
+Errors: 42704 no such realm, 22023 a context of another form.';

@@ -41,12 +41,6 @@ COMMENT ON COLUMN identity.organizations.sso_connection IS 'The single sign-on t
 COMMENT ON COLUMN identity.organizations.allowed_networks IS 'Where its members may log in from; NULL or empty: anywhere';
 COMMENT ON COLUMN identity.organizations.verified_domains IS 'Domains of e-mail addresses that it has proved to be its own';
 COMMENT ON COLUMN identity.organizations.created_at IS 'When it was added';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
-CREATE TRIGGER audit_update AFTER UPDATE ON identity.organizations REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name', 'state', 'mfa_required', 'sso_required', 'sso_url', 'sso_connection', 'allowed_networks', 'verified_domains');
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.organizations REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'name');
 
 CREATE TABLE identity.memberships (
     realm text COLLATE "C" NOT NULL,
@@ -74,61 +68,120 @@ COMMENT ON COLUMN identity.memberships.is_default IS 'The organization that the 
 COMMENT ON COLUMN identity.memberships.last_used IS 'The organization of the member''s last login';
 COMMENT ON COLUMN identity.memberships.last_login IS 'When the member last logged in to this organization';
 COMMENT ON COLUMN identity.memberships.joined_at IS 'Since when; the oldest membership is tried before the younger ones';
-CREATE TRIGGER audit_insert AFTER INSERT ON identity.memberships REFERENCING NEW TABLE AS changed
-FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization', 'state', 'is_default');
--- The memberships of an identity that is deleted go with it, without events of their own.
-CREATE TRIGGER audit_delete AFTER DELETE ON identity.memberships REFERENCING OLD TABLE AS changed
-FOR EACH STATEMENT WHEN (pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-EXECUTE FUNCTION identity_internal.audit_statement('realm', 'identity_id', 'organization');
-
--- A login changes last_used and last_login alone, and has an event of its own.
-CREATE FUNCTION identity_internal.audit_membership() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT identity_internal.restoring() AND NOT identity_internal.is_recorded(TG_RELID, pg_trigger_depth() - 1) THEN
-        PERFORM identity_internal.audit(NEW.realm, 'UPDATE memberships', NEW.identity_id::text,
-            jsonb_build_object('organization', NEW.organization, 'state', NEW.state, 'is_default', NEW.is_default));
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION identity_internal.audit_membership() IS 'Internal: trigger of identity.memberships';
-CREATE TRIGGER audit_update AFTER UPDATE OF realm, identity_id, organization, state, is_default ON identity.memberships
-FOR EACH ROW EXECUTE FUNCTION identity_internal.audit_membership();
 
 -- One key, so that whatever the planner believes of its size there is one index by which failures are counted.
 CREATE TABLE identity.login_failures (
     realm text COLLATE "C" NOT NULL,
-    kind text COLLATE "C" NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY ('{subject,address}'::pg_catalog.text[])),
+    kind text COLLATE "C" NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY
+        ('{name and address,name,identity,address,network,realm,factor}'::pg_catalog.text[])),
     key text COLLATE "C" NOT NULL,
     failed_at timestamptz NOT NULL,
+    slot int NOT NULL DEFAULT -1,
     id uuid NOT NULL DEFAULT pg_catalog.gen_random_uuid(),
-    PRIMARY KEY (realm, kind, key, failed_at, id)
+    PRIMARY KEY (realm, kind, key, failed_at, slot, id)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.login_failures', '');
 COMMENT ON TABLE identity.login_failures IS 'Failed logins of the last while, by which further ones are held back. Old rows are removed as new ones come';
 COMMENT ON COLUMN identity.login_failures.realm IS 'The realm';
-COMMENT ON COLUMN identity.login_failures.kind IS 'subject or address: a failed login is counted for both';
-COMMENT ON COLUMN identity.login_failures.key IS 'The subject: the identity''s id, or the key of the login name that was tried, where there is none. The address: of IPv4, or a network of 64 bits of IPv6';
+COMMENT ON COLUMN identity.login_failures.kind IS 'What is counted: name and address, name, identity, address, network, realm; or factor: wrong second factors. A failed login is counted for each';
+COMMENT ON COLUMN identity.login_failures.key IS 'Of a name: a keyed digest of the login name that was tried, or the id of an identity that has proved itself. Of an identity: its id, or the name''s digest where the name is nobody''s. Of an address: of IPv4 32 bits, of IPv6 64. Of a network: of IPv4 24 bits, of IPv6 48';
 COMMENT ON COLUMN identity.login_failures.failed_at IS 'When';
+COMMENT ON COLUMN identity.login_failures.slot IS 'Which of the failures that are allowed it is: no two logins at one time have the same. -1: it is counted without';
 COMMENT ON COLUMN identity.login_failures.id IS 'Sets apart what failed in one moment';
 
-CREATE FUNCTION identity_internal.login_wait(realm text, subject text, address text) RETURNS interval
-LANGUAGE c STABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'login_wait_wrapper';
-COMMENT ON FUNCTION identity_internal.login_wait(text, text, text) IS
-'Internal: how long the next login of this subject, or from this address, is held back; NULL: not at all. Writes nothing';
+CREATE TABLE identity.known_addresses (
+    realm text COLLATE "C" NOT NULL,
+    identity_id uuid NOT NULL,
+    address text COLLATE "C" NOT NULL,
+    last_login timestamptz NOT NULL,
+    PRIMARY KEY (realm, identity_id, address),
+    FOREIGN KEY (realm, identity_id) REFERENCES identity.identities ON DELETE CASCADE
+);
+SELECT pg_catalog.pg_extension_config_dump('identity.known_addresses', '');
+COMMENT ON TABLE identity.known_addresses IS 'Where identities have logged in from: there strangers'' failed logins do not hold them back. The latest 50 of each, for identity.known_address_lifetime';
+COMMENT ON COLUMN identity.known_addresses.realm IS 'The realm';
+COMMENT ON COLUMN identity.known_addresses.identity_id IS 'The identity';
+COMMENT ON COLUMN identity.known_addresses.address IS 'The address: of IPv4 32 bits, of IPv6 64';
+COMMENT ON COLUMN identity.known_addresses.last_login IS 'When it last logged in from there; written at most once a day';
 
-CREATE FUNCTION identity_internal.login_failed(realm text, subject text, address text) RETURNS void
+-- The secret of a realm: by it login names that were tried are counted without being kept, and nobody can work out what an unknown
+-- name is answered with. No level of access reads it.
+CREATE TABLE identity_internal.login_secrets (
+    realm text COLLATE "C" PRIMARY KEY,
+    secret bytea NOT NULL
+);
+SELECT pg_catalog.pg_extension_config_dump('identity_internal.login_secrets', '');
+COMMENT ON TABLE identity_internal.login_secrets IS 'Internal: a random secret of each realm. Nobody has a right on it';
+
+CREATE FUNCTION identity_internal.add_secret(realm text) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO identity_internal.login_secrets (realm, secret)
+    VALUES ($1, decode(replace(concat(gen_random_uuid(), gen_random_uuid()), '-', ''), 'hex')) ON CONFLICT DO NOTHING
+$$;
+COMMENT ON FUNCTION identity_internal.add_secret(text) IS 'Internal: draws a secret for a realm that has none';
+
+-- A dump brings the secrets of its realms, before or after the realms themselves.
+CREATE FUNCTION identity_internal.draw_secret() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        DELETE FROM identity_internal.login_secrets AS s WHERE s.realm = OLD.name;
+        DELETE FROM identity_internal.login_decoys AS d WHERE d.realm = OLD.name;
+    END IF;
+    IF NOT identity_internal.restoring() THEN
+        PERFORM identity_internal.add_secret(NEW.name);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.draw_secret() IS 'Internal: trigger of identity.realms';
+CREATE TRIGGER draw_secret AFTER INSERT OR UPDATE OF name ON identity.realms FOR EACH ROW EXECUTE FUNCTION identity_internal.draw_secret();
+
+CREATE FUNCTION identity_internal.drop_secret() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM identity_internal.login_secrets AS s WHERE s.realm = OLD.name;
+    DELETE FROM identity_internal.login_decoys AS d WHERE d.realm = OLD.name;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.drop_secret() IS 'Internal: trigger of identity.realms';
+CREATE TRIGGER drop_secret AFTER DELETE ON identity.realms FOR EACH ROW EXECUTE FUNCTION identity_internal.drop_secret();
+
+CREATE FUNCTION identity_internal.keyed_digest(realm text, value text) RETURNS bytea
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT sha256(k.secret || sha256(k.secret || convert_to($2, 'UTF8')))
+    FROM (SELECT COALESCE((SELECT s.secret FROM identity_internal.login_secrets AS s WHERE s.realm = $1), convert_to($1, 'UTF8')) AS secret) AS k
+$$;
+COMMENT ON FUNCTION identity_internal.keyed_digest(text, text) IS 'Internal: a digest that can be made with the realm''s secret alone';
+
+CREATE FUNCTION identity_internal.key_as_counted(realm text, key text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT 'login:' || encode(identity_internal.keyed_digest($1, 'name ' || $2), 'hex') $$;
+COMMENT ON FUNCTION identity_internal.key_as_counted(text, text) IS
+'Internal: what failed logins with a name are counted under. It is kept instead of the name, which may be a password that was typed into the wrong field';
+
+CREATE FUNCTION identity_internal.login_begins(
+    realm text, name text, subject text, identity_id uuid, address text, OUT wait interval, OUT failed_before boolean, OUT slot int)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'login_begins_wrapper';
+COMMENT ON FUNCTION identity_internal.login_begins(text, text, text, uuid, text) IS
+'Internal: a login that is about to be decided. wait: how long it is held back; NULL: not at all, and then it has the slot until the end of the transaction, or until it has succeeded. It waits for no other session';
+
+CREATE FUNCTION identity_internal.login_failed(realm text, name text, subject text, identity_id uuid, address text, slot int) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'login_failed_wrapper';
-COMMENT ON FUNCTION identity_internal.login_failed(text, text, text) IS 'Internal: counts a failed login. It waits for no other session';
+COMMENT ON FUNCTION identity_internal.login_failed(text, text, text, uuid, text, int) IS 'Internal: counts a failed login. It waits for no other session';
 
-CREATE FUNCTION identity_internal.login_succeeded(realm text, subject text) RETURNS void
+CREATE FUNCTION identity_internal.login_succeeded(realm text, name text, identity_id uuid, address text, failed_before boolean, slot int) RETURNS void
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'login_succeeded_wrapper';
-COMMENT ON FUNCTION identity_internal.login_succeeded(text, text) IS 'Internal: forgets the failed logins of a subject. It waits for no other session';
+COMMENT ON FUNCTION identity_internal.login_succeeded(text, text, uuid, text, boolean, int) IS
+'Internal: forgets the failed logins of a name from an address, and remembers that the identity logged in from there. It waits for no other session';
 
 CREATE FUNCTION identity_internal.login_address(address text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -136,26 +189,54 @@ AS 'MODULE_PATHNAME', 'login_address_wrapper';
 COMMENT ON FUNCTION identity_internal.login_address(text) IS
 'Internal: what failed logins from an address are counted under: the IPv4 address, or the IPv6 network of 64 bits. Errors: 22023 not an IP address';
 
+CREATE FUNCTION identity_internal.context_address(context jsonb) RETURNS text
+LANGUAGE c IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'context_address_wrapper';
+COMMENT ON FUNCTION identity_internal.context_address(jsonb) IS 'Internal: the address in the context of a login. Errors: 22023 the context is not of the form that identity.resolve_login() takes';
+
+-- Whom failures are counted for: a subject is an identity's id, or a login name, which stands for whom it logs in.
+CREATE FUNCTION identity_internal.counted_subjects(realm text, subject text) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    owners CONSTANT text[] := ARRAY[subject] || ARRAY(SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates(realm, subject) AS c);
+BEGIN
+    RETURN owners || identity_internal.key_as_counted(realm, identity_internal.login_key(subject)) || ARRAY(
+        SELECT identity_internal.key_as_counted(realm, k.key) FROM (
+            SELECT i.key FROM identity.identifiers AS i WHERE i.realm = $1 AND i.identity_id::text = ANY (owners)
+            UNION ALL
+            SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = $1 AND n.site_id || ':' || n.original_id = ANY (owners)
+            UNION ALL
+            SELECT f.old_key FROM identity.former_logins AS f JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+            WHERE f.realm = $1 AND (s.identity_id::text = ANY (owners) OR s.site_id || ':' || s.original_id = ANY (owners))) AS k);
+END
+$$;
+COMMENT ON FUNCTION identity_internal.counted_subjects(text, text) IS 'Internal: the keys that failed logins of an identity, or with a login name, are counted under';
+
 CREATE FUNCTION identity_internal.clear_login_failures(realm text, subject text, address text) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    network CONSTANT text := identity_internal.login_address(address);
-    -- A login name stands for whom it logs in.
-    subjects CONSTANT text[] := ARRAY[subject, identity_internal.login_subject(realm, subject)];
+    client CONSTANT text := identity_internal.login_address(address);
+    subjects text[];
     cleared bigint;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
-    IF subject IS NULL AND network IS NULL THEN
+    IF subject IS NULL AND client IS NULL THEN
         RAISE EXCEPTION 'neither subject nor address is given'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Give an identity''s id, a login name, or an IP address: clear_login_failures(realm, address => ''192.0.2.7'').';
     END IF;
+    subjects := CASE WHEN subject IS NOT NULL THEN identity_internal.counted_subjects(realm, subject) END;
     DELETE FROM identity.login_failures AS f
     WHERE f.realm = clear_login_failures.realm
-      AND (clear_login_failures.subject IS NOT NULL AND f.kind = 'subject' AND f.key = ANY (subjects) OR f.kind = 'address' AND f.key = network);
+      AND CASE f.kind WHEN 'name and address' THEN split_part(f.key, ' ', 1) = ANY (subjects) OR split_part(f.key, ' ', 2) = client
+                      WHEN 'address' THEN f.key = client
+                      WHEN 'network' THEN client::inet <<= f.key::inet
+                      WHEN 'realm' THEN false
+                      ELSE f.key = ANY (subjects) END;
     GET DIAGNOSTICS cleared = ROW_COUNT;
-    PERFORM identity_internal.audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', network, 'cleared', cleared));
+    PERFORM identity_internal.audit(realm, 'clear_login_failures', subject, jsonb_build_object('address', client, 'cleared', cleared));
     RETURN cleared;
 END
 $$;
@@ -165,7 +246,7 @@ CREATE FUNCTION identity.clear_login_failures(realm text, subject text = NULL, a
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.clear_login_failures(text, text, text) IS
-'Forgets the failed logins of a subject (an identity''s id, or a login name) or from an address, so that the next one is not held back. Returns how many.
+'Forgets the failed logins of a subject (an identity''s id, or a login name: by whichever name of the same identity; wrong second factors too) or from an address and its network, so that the next one is not held back. Returns how many rows of identity.login_failures; a failure has several.
 Errors: 42704 no such realm, 22023 neither is given, or address is no IP address.';
 
 CREATE FUNCTION identity_internal.organization_settings(settings jsonb) RETURNS jsonb
@@ -275,8 +356,6 @@ BEGIN
         RAISE EXCEPTION 'identity % does not exist in realm "%"', COALESCE(identity_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'SELECT id, username FROM identity.identities_view shows the identities.';
     END IF;
-    -- All of it is one event.
-    PERFORM identity_internal.records('identity.memberships', pg_trigger_depth());
     IF is_default THEN
         UPDATE identity.memberships AS m SET is_default = false
         WHERE m.realm = $1 AND m.identity_id = $2 AND m.is_default AND m.organization <> $3
@@ -288,7 +367,6 @@ BEGIN
         RAISE EXCEPTION 'identity % is a member of organization "%" already', identity_id, organization
             USING ERRCODE = 'duplicate_object', HINT = 'Change it: SELECT identity.set_membership(realm, identity_id, organization, settings).';
     END IF;
-    PERFORM identity_internal.records(NULL, NULL);
     PERFORM identity_internal.audit(realm, 'add_membership', identity_id::text, jsonb_strip_nulls(jsonb_build_object(
         'organization', organization, 'state', state, 'is_default', is_default, 'former_default', former)));
 END
@@ -357,7 +435,7 @@ COMMENT ON FUNCTION identity.resolve_login(text, uuid, text, jsonb, int, boolean
 'Decides which organization an identity, which has proved itself, logs in to; and puts it on record.
 identity_id: as identity.authenticate() returned it. NULL, where that let nobody in, is a deny with the reason identity_missing; it counts as no failure of its own.
 organization: the one asked for. If it cannot be logged in to, the others of the identity are tried: the last used, the default, then the oldest membership first; at most max_attempts, and for no longer than identity.login_deadline. fallback: false tries the first alone.
-context: {"factors": ["password"], "organizations": {"acme": {"factors": ["totp"], "sso": ["connection"]}}, "ip": "192.0.2.7", "failed_factors": []}. A factor counts for the organization that it was given for.
+context: {"factors": ["password"], "organizations": {"acme": {"factors": ["totp"], "sso": ["connection"]}}, "ip": "192.0.2.7", "failed_factors": []}; other keys are refused. A factor counts for the organization that it was given for; a second factor that was wrong counts until a right one comes.
 decision: allow; mfa_required, mfa_setup_required, sso_redirect (to redirect_url): what the organization asks for; deny; throttled (until retry_after is over). reason: why it is not allow; where switched is true, why the organization asked for was not taken.
 identity.login_attempts(realm, event_id) has the organizations that were tried.
 Errors: 42704 no such realm, 22004 realm, max_attempts or fallback is NULL, 22023 bad context or max_attempts, 25006 read-only transaction.';
@@ -381,7 +459,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     SELECT e.detail -> 'attempts' INTO tried FROM identity.audit_events AS e
-    WHERE e.realm = $1 AND e.lane = $2 % 64 AND e.seq = $2 / 64 AND e.action = 'resolve_login';
+    WHERE e.realm = $1 AND e.lane = $2 % 1048576 AND e.seq = $2 / 1048576 AND e.action = 'resolve_login';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'event % of realm "%" is no login', COALESCE(event_id::text, 'NULL'), realm
             USING ERRCODE = 'undefined_object', HINT = 'Give the event_id that identity.resolve_login() returned.';

@@ -5,8 +5,7 @@
 -- of the caller's but to call them. The functions that write run as their caller, who needs the access level admin.
 --
 -- Every change of these tables moves a signal on which all sessions forget what they remember: a statement trigger,
--- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers. Every
--- statement that changes them writes one event of the audit, whatever number of rows it has.
+-- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers.
 
 CREATE TABLE identity_internal.permission_signal ();
 COMMENT ON TABLE identity_internal.permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
@@ -167,43 +166,18 @@ COMMENT ON COLUMN identity.permissions.policy IS 'It counts only where this poli
 COMMENT ON COLUMN identity.permissions.origin IS 'What wrote it, such as keycloak/NAME: rows of one origin belong together. NULL: written by hand';
 CREATE INDEX permissions_origin_idx ON identity.permissions (realm, origin) WHERE origin IS NOT NULL;
 
-CREATE FUNCTION identity_internal.audit_truncated() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM identity_internal.audit('', 'TRUNCATE ' || TG_TABLE_NAME, NULL, '{}');
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION identity_internal.audit_truncated() IS 'Internal: statement trigger that writes an event of a TRUNCATE';
-
 DO $$
 DECLARE
-    audited record;
+    written text;
 BEGIN
-    FOR audited IN SELECT * FROM (VALUES
-        ('resource_types', 'realm, name'),
-        ('implied_scopes', 'realm, resource_type, scope, by_type, by_scope'),
-        ('members', 'realm, member, container'),
-        ('resource_containers', 'realm, resource_type, resource, container_type, container'),
-        ('policies', 'realm, name, kind, config, negate'),
-        ('permissions', 'realm, subject, resource_type, resource, scope, effect, policy')) AS t (name, columns)
-    LOOP
+    FOREACH written IN ARRAY '{resource_types,implied_scopes,members,resource_containers,policies,permissions}'::pg_catalog.text[] LOOP
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.%1$I
                  FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
              ALTER TABLE identity.%1$I ENABLE ALWAYS TRIGGER a_changed;
              CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.%1$I
                  FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
-             ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated;
-             CREATE TRIGGER audit_insert AFTER INSERT ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_update AFTER UPDATE ON identity.%1$I REFERENCING NEW TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_delete AFTER DELETE ON identity.%1$I REFERENCING OLD TABLE AS changed
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_statement(%2$s);
-             CREATE TRIGGER audit_truncate AFTER TRUNCATE ON identity.%1$I
-                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.audit_truncated()', audited.name, audited.columns);
+             ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated', written);
     END LOOP;
 END
 $$;
@@ -217,7 +191,7 @@ LANGUAGE c STABLE PARALLEL SAFE COST 10
 AS 'MODULE_PATHNAME', 'check_permission_wrapper';
 COMMENT ON FUNCTION identity.check_permission(text, text, text, text, text, jsonb) IS
 'May the subject do this?
-subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may he create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
+subject: user:..., group:..., role:... or client:.... resource: NULL asks about the type as a whole ("may this subject create clients?"). context: a JSON object, for policies; "now" in it is taken for the time.
 Never NULL, and no error for what is unknown: false. 54000: the context has more than 1 MB, or the question comes to more than there is memory for. A committed grant or revoke counts from the next call on, in every session and in the middle of a transaction.';
 
 CREATE FUNCTION identity.check_permissions(
@@ -244,8 +218,8 @@ RETURNS TABLE (resource text, permitted boolean)
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'permitted_resources_wrapper';
 COMMENT ON FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb, boolean) IS
-'What the subject may do this on: first (resource NULL) the answer for every resource that is not listed, which is that of the type, unless what denies on the type denies other scopes of its resources (type_denies); then every resource for which a permission of his says something, directly or through a container, with its answer.
-after: the last resource of the page before. max_rows: the size of a page, 1 to 100000. A page costs the same wherever it stands. only_permitted: without the resources on which he may not.
+'What the subject may do this on: first (resource NULL) the answer for every resource that is not listed, which is that of the type, unless what denies on the type denies other scopes of its resources (type_denies); then every resource for which a permission of the subject says something, directly or through a container, with its answer.
+after: the last resource of the page before. max_rows: the size of a page, 1 to 100000. A page costs the same wherever it stands. only_permitted: without the resources on which the subject may not.
 Errors: 22023 max_rows out of range, or only_permitted is NULL.';
 
 CREATE FUNCTION identity.permitted_subjects(
@@ -772,5 +746,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity.add_keycloak_types(text) IS
-'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts him; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
+'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts the user; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
 Errors: 42704 no such realm.';

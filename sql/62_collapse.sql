@@ -10,6 +10,7 @@ CREATE TABLE identity.collapse_runs (
     subject text COLLATE "C" NOT NULL,
     scope text COLLATE "C" NOT NULL,
     added boolean NOT NULL,
+    permission_id bigint NOT NULL,
     run_by name NOT NULL DEFAULT CURRENT_USER,
     run_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     undone_at timestamptz,
@@ -24,6 +25,7 @@ COMMENT ON COLUMN identity.collapse_runs.resource_type IS 'The type';
 COMMENT ON COLUMN identity.collapse_runs.subject IS 'The subject';
 COMMENT ON COLUMN identity.collapse_runs.scope IS 'The scope';
 COMMENT ON COLUMN identity.collapse_runs.added IS 'The permission on the type was added: it was not there before';
+COMMENT ON COLUMN identity.collapse_runs.permission_id IS 'The permission on the type, which stands in the place of the others';
 COMMENT ON COLUMN identity.collapse_runs.run_by IS 'The role that ran it';
 COMMENT ON COLUMN identity.collapse_runs.run_at IS 'When';
 COMMENT ON COLUMN identity.collapse_runs.undone_at IS 'When identity.undo_collapse() brought the permissions back';
@@ -100,6 +102,7 @@ DECLARE
     obstacle bigint;
     added boolean;
     names boolean;
+    stands_for bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = $1 AND t.name = $2) THEN
         RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', identity_internal.shown(resource_type), identity_internal.shown(realm)
@@ -140,10 +143,16 @@ BEGIN
                 RETURNING p.id, p.subject, p.resource_type, p.resource, p.scope)
             INSERT INTO identity.collapsed_permissions (realm, run_id, id, subject, resource_type, resource, scope)
             SELECT $1, $4, g.id, g.subject, g.resource_type, g.resource, g.scope FROM gone AS g;
-            INSERT INTO identity.permissions (realm, subject, resource_type, scope) VALUES ($1, held.subject, $2, held.scope) ON CONFLICT DO NOTHING;
+            INSERT INTO identity.permissions (realm, subject, resource_type, scope) VALUES ($1, held.subject, $2, held.scope)
+            ON CONFLICT DO NOTHING RETURNING id INTO stands_for;
             added := FOUND;
-            INSERT INTO identity.collapse_runs (realm, run_id, resource_type, subject, scope, added)
-            VALUES ($1, $4, $2, held.subject, held.scope, added);
+            IF NOT added THEN
+                SELECT p.id INTO STRICT stands_for FROM identity.permissions AS p
+                WHERE p.realm = $1 AND p.resource_type = $2 AND p.subject = held.subject AND p.scope = held.scope AND p.resource IS NULL
+                  AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL;
+            END IF;
+            INSERT INTO identity.collapse_runs (realm, run_id, resource_type, subject, scope, added, permission_id)
+            VALUES ($1, $4, $2, held.subject, held.scope, added, stands_for);
         END IF;
         RETURN NEXT;
     END LOOP;
@@ -167,6 +176,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     collapsed record;
+    stands boolean;
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.collapse_runs AS r WHERE r.run_id = $1) THEN
         RAISE EXCEPTION 'there is no run %', COALESCE($1::text, 'NULL')
@@ -177,18 +187,32 @@ BEGIN
     LOOP
         subject := collapsed.subject;
         scope := collapsed.scope;
+        -- Whoever has revoked the permission on the type since has revoked what it stands for. One that was granted anew is another one.
+        PERFORM FROM identity.permissions AS p
+        WHERE p.realm = collapsed.realm AND p.id = collapsed.permission_id AND p.resource_type = collapsed.resource_type
+          AND p.subject = collapsed.subject AND p.scope = collapsed.scope AND p.resource IS NULL AND p.effect = 'allow' AND p.policy IS NULL
+          AND p.origin IS NULL
+        FOR UPDATE;
+        stands := FOUND;
         WITH back AS (
             DELETE FROM identity.collapsed_permissions AS c
             WHERE c.realm = collapsed.realm AND c.run_id = $1 AND c.subject = collapsed.subject AND c.scope = collapsed.scope RETURNING c.*)
         INSERT INTO identity.permissions (realm, id, subject, resource_type, resource, scope)
-        SELECT b.realm, b.id, b.subject, b.resource_type, b.resource, b.scope FROM back AS b ON CONFLICT DO NOTHING;
+        SELECT b.realm, b.id, b.subject, b.resource_type, b.resource, b.scope FROM back AS b WHERE stands ON CONFLICT DO NOTHING;
         GET DIAGNOSTICS restored = ROW_COUNT;
-        type_permission := 'was there before';
-        IF collapsed.added THEN
-            DELETE FROM identity.permissions AS p
-            WHERE p.realm = collapsed.realm AND p.resource_type = collapsed.resource_type AND p.subject = collapsed.subject
-              AND p.scope = collapsed.scope AND p.resource IS NULL AND p.effect = 'allow' AND p.policy IS NULL;
-            type_permission := CASE WHEN FOUND THEN 'removed' ELSE 'was gone' END;
+        type_permission := CASE WHEN NOT stands THEN 'was revoked' WHEN collapsed.added THEN 'removed' ELSE 'was there before' END;
+        IF stands AND collapsed.added THEN
+            -- Another run may have replaced permissions by the same one: it is that run's from now on.
+            UPDATE identity.collapse_runs AS r SET added = true
+            WHERE (r.realm, r.run_id, r.subject, r.scope) = (
+                SELECT o.realm, o.run_id, o.subject, o.scope FROM identity.collapse_runs AS o
+                WHERE o.realm = collapsed.realm AND o.permission_id = collapsed.permission_id AND o.run_id <> $1 AND o.undone_at IS NULL
+                ORDER BY o.run_id LIMIT 1);
+            IF FOUND THEN
+                type_permission := 'stays for another run';
+            ELSE
+                DELETE FROM identity.permissions AS p WHERE p.realm = collapsed.realm AND p.id = collapsed.permission_id;
+            END IF;
         END IF;
         UPDATE identity.collapse_runs AS r SET undone_at = now()
         WHERE r.realm = collapsed.realm AND r.run_id = $1 AND r.subject = collapsed.subject AND r.scope = collapsed.scope;
@@ -197,5 +221,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION identity.undo_collapse(uuid) IS
-'Brings the permissions back that a run of identity.collapse_permissions() has replaced, and removes the one on the type that it added. Returns a row for each subject and scope; none where it was undone before.
+'Brings the permissions back that a run of identity.collapse_permissions() has replaced, and removes the one on the type that it added. Where that one was revoked since, so were those that it stood for: they do not come back. Returns a row for each subject and scope; none where it was undone before.
 Errors: 42704 no such run.';

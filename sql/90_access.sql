@@ -44,11 +44,14 @@ AS $$
            ('notifier', 'EXECUTE', 'FUNCTION identity.mark_notices(text, bigint[], text)'),
            ('auditor', 'SELECT', 'TABLE identity.audit_events'),
            ('auditor', 'SELECT', 'TABLE identity.audit_heads'),
+           ('auditor', 'SELECT', 'TABLE identity.audit_values'),
            ('auditor', 'EXECUTE', 'FUNCTION identity.audit_checkpoint(text)'),
+           ('auditor', 'EXECUTE', 'FUNCTION identity.audit_changes(text, bigint)'),
            ('auditor', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, int)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, tid)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_take(bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_current()'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_add(integer, bigint)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_sieve_holds(integer, bigint)'),
@@ -143,6 +146,7 @@ AS $$
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.organizations'),
            ('admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE identity.memberships'),
            ('admin', 'SELECT', 'TABLE identity.login_failures'),
+           ('admin', 'SELECT, DELETE', 'TABLE identity.known_addresses'),
            ('admin', 'EXECUTE', 'FUNCTION identity.add_organization(text, text, jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.set_organization(text, text, jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.organization_settings(jsonb)'),
@@ -156,6 +160,8 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.check_membership(text, uuid, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.clear_login_failures(text, text, text)'),
            ('owner', 'EXECUTE', 'FUNCTION identity.expire_audit(text, timestamptz)'),
+           ('owner', 'EXECUTE', 'FUNCTION identity.expire_audit_values(text, timestamptz)'),
+           ('owner', 'EXECUTE', 'FUNCTION identity.erase_audit_values(text, uuid)'),
            ('owner', 'EXECUTE', 'FUNCTION identity.grant_access(text, text, text[])'),
            ('owner', 'EXECUTE', 'FUNCTION identity.revoke_access(text)'),
            ('owner', 'SELECT', 'TABLE identity.access_grants')
@@ -223,7 +229,7 @@ END
 $$;
 COMMENT ON FUNCTION identity.grant_access(text, text, text[]) IS
 'Gives a role a level of access to pg_identity, in place of the one that it had. What a role inherits from others adds up.
-level: application (authenticates, routes logins, checks permissions, reads identities without their secrets), registrar (adds identities, changes none), notifier (sends the notices of new login names), auditor (reads and verifies the audit), importer (imports, stages, consolidates; and what application, registrar and notifier may do), admin (everything, the tables with their credentials included).
+level: application (authenticates, routes logins, checks permissions, reads identities without their secrets), registrar (adds identities, changes none), notifier (sends the notices of new login names), auditor (reads and verifies the audit, with the values of rows that are on record), importer (imports, stages, consolidates; and what application, registrar and notifier may do), admin (everything, the tables with their credentials included).
 realms: the realms that the role may act on. To it, all others do not exist. NULL: all realms, those to come included.
 Run it as a superuser. Errors: 42704 no such role or realm, 22023 unknown level, or realms is empty.';
 
@@ -266,6 +272,7 @@ BEGIN
         ('organizations', 'realm', 'ALL', 'admin'),
         ('memberships', 'realm', 'ALL', 'admin'),
         ('login_failures', 'realm', 'ALL', 'admin'),
+        ('known_addresses', 'realm', 'ALL', 'admin'),
         ('resource_types', 'realm', 'ALL', 'admin'),
         ('implied_scopes', 'realm', 'ALL', 'admin'),
         ('members', 'realm', 'ALL', 'admin'),
@@ -276,6 +283,7 @@ BEGIN
         ('collapsed_permissions', 'realm', 'ALL', 'admin'),
         ('audit_events', 'realm', 'SELECT', 'auditor'),
         ('audit_heads', 'realm', 'SELECT', 'auditor'),
+        ('audit_values', 'realm', 'SELECT', 'auditor'),
         ('import_runs', 'realm', 'SELECT', 'admin')) AS t (name, realm, command, level)
     LOOP
         EXECUTE pg_catalog.format(
@@ -294,6 +302,10 @@ CREATE POLICY own_runs ON identity.dedup_runs FOR SELECT USING (run_by OPERATOR(
 ALTER TABLE identity.dedup_rows ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_runs ON identity.dedup_rows FOR SELECT
 USING (run_id IN (SELECT r.run_id FROM identity.dedup_runs AS r WHERE r.run_by OPERATOR(pg_catalog.=) CURRENT_USER));
+
+-- Who may write all tables of the server (pg_write_all_data) grants nothing here.
+ALTER TABLE identity.access_grants ENABLE ROW LEVEL SECURITY;
+CREATE POLICY readable ON identity.access_grants FOR SELECT USING (true);
 
 -- Everything belongs to identity_owner; nobody else has a right, whatever the default privileges of the role that installs are. The
 -- owner comes first: grants that are made before it changes would be taken for grants of the role that installs.

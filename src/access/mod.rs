@@ -7,21 +7,20 @@ mod gate;
 mod level;
 mod realms;
 
-use crate::db::session;
 use crate::db::sql::literal;
+use crate::db::{reserve, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
+use realms::Realms;
+use std::rc::Rc;
 
 pub use level::Level;
 
 /// Raises where the current role may not act on `realm` at this level. `None`: the function has to say itself that a realm is
 /// missing; '' is the database as a whole, which belongs to those who have all realms.
 pub fn require(level: Level, realm: Option<&str>) -> Result<()> {
-    let realms = realms::of_current_role(Some(level))?;
-    if realms.is_empty() {
-        return Err(lacks(level));
-    }
+    let realms = of_caller(level)?;
     match realm {
         Some(realm) if !realms.has(realm) => Err(unknown_realm(realm)),
         _ => Ok(()),
@@ -35,8 +34,15 @@ pub fn require_any(level: Level) -> Result<()> {
 
 /// Whether `realm` is one of those that the current role has this level for. Raises where it has the level for none.
 pub fn covers(level: Level, realm: &str) -> Result<bool> {
+    Ok(of_caller(level)?.has(realm))
+}
+
+/// The realms that the current role has this level for: at least one.
+fn of_caller(level: Level) -> Result<Rc<Realms>> {
+    // Who asks here goes on to run statements.
+    reserve::hold()?;
     let realms = realms::of_current_role(Some(level))?;
-    if realms.is_empty() { Err(lacks(level)) } else { Ok(realms.has(realm)) }
+    if realms.is_empty() { Err(lacks(level)) } else { Ok(realms) }
 }
 
 fn lacks(level: Level) -> Error {

@@ -1,32 +1,23 @@
-//! Which chain of its realm a transaction writes into.
+//! Which chain of each realm a transaction writes into.
 
-use crate::db::{lock, replication};
+use crate::db::{lock, replication, session};
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Chains a realm. The column event_id in `sql/15_audit.sql` has this number too.
-const LANES: u32 = 64;
+/// Chains that a realm can have: more than a server can have open transactions. event_id is made with this number.
+pub const LANES: u32 = 1 << 20;
 
-/// Those of a database that a subscription fills: the others are its publisher's, which goes on with them. As many transactions
-/// as a database has lanes can have written events of one realm, and still be open, without one waiting for another.
-const SUBSCRIBERS: Range<u32> = 56..LANES;
+/// Those of a database that a subscription fills: the others are its publisher's, which goes on with them.
+const SUBSCRIBERS: Range<u32> = LANES / 2..LANES;
 
-/// The lane that this session used last; sessions settle in different ones.
-static LAST: AtomicU32 = AtomicU32::new(u32::MAX);
-
-/// Takes a lane that no other transaction holds, until the end of this one. If there is none, waits.
-pub fn take(realm: &str) -> i32 {
+/// Takes a lane that no other transaction holds, in all realms, until the end of this one: a statement may concern any number of them.
+pub fn take() -> i32 {
     let own = lanes(replication::fills(&[c"audit_heads", c"audit_events"]));
-    let last = match LAST.load(Ordering::Relaxed) {
-        lane if own.contains(&lane) => lane,
-        _ => own.start + std::process::id() % own.len() as u32,
-    };
-    let free = in_turn(own, last).find(|lane| lock::try_lock(number(realm, *lane)));
-    let lane = free.unwrap_or_else(|| {
-        lock::lock(number(realm, last));
-        last
+    let (process, processes) = session::number();
+    let mut free = of_process(own.clone(), process, processes).filter(|lane| lock::try_lock(number(*lane)));
+    let lane = free.next().unwrap_or_else(|| {
+        lock::lock(number(own.start));
+        own.start
     });
-    LAST.store(lane, Ordering::Relaxed);
     lane as i32
 }
 
@@ -35,13 +26,14 @@ fn lanes(subscriber: bool) -> Range<u32> {
     if subscriber { SUBSCRIBERS } else { 0..SUBSCRIBERS.start }
 }
 
-/// All of them, from `first` on.
-fn in_turn(lanes: Range<u32>, first: u32) -> impl Iterator<Item = u32> {
-    (first..lanes.end).chain(lanes.start..first)
+/// Those of a server process: no other process that is running takes them. All but the first are for when a prepared transaction
+/// that had the same number holds it.
+fn of_process(lanes: Range<u32>, process: u32, processes: u32) -> impl Iterator<Item = u32> {
+    lanes.skip(process as usize).step_by(processes as usize)
 }
 
-fn number(realm: &str, lane: u32) -> u64 {
-    lock::number(&[b"audit", realm.as_bytes(), &lane.to_le_bytes()])
+fn number(lane: u32) -> u64 {
+    lock::number(&[b"audit", &lane.to_le_bytes()])
 }
 
 #[cfg(test)]
@@ -50,25 +42,28 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn every_lane_is_tried_once() {
+    fn processes_have_lanes_of_their_own() {
         for own in [lanes(false), lanes(true)] {
-            for first in own.clone() {
-                assert_eq!(in_turn(own.clone(), first).collect::<BTreeSet<u32>>(), own.clone().collect());
-                assert_eq!(in_turn(own.clone(), first).count(), own.len());
+            let mut met = BTreeSet::new();
+            for process in 0..100 {
+                for lane in of_process(own.clone(), process, 100).take(50) {
+                    assert!(own.contains(&lane) && met.insert(lane));
+                }
             }
         }
+        assert_eq!(of_process(lanes(false), 3, 100).take(3).collect::<Vec<u32>>(), [3, 103, 203]);
+        assert_eq!(of_process(lanes(true), 3, 100).next(), Some(LANES / 2 + 3));
     }
 
     #[test]
     fn a_subscriber_keeps_off_the_lanes_of_its_publisher() {
-        let all: Vec<u32> = lanes(false).chain(lanes(true)).collect();
-        assert_eq!(all, (0..LANES).collect::<Vec<u32>>());
+        assert_eq!(lanes(false).end, lanes(true).start);
+        assert_eq!((lanes(false).start, lanes(true).end), (0, LANES));
     }
 
     #[test]
     fn lanes_have_locks_of_their_own() {
-        let numbers: BTreeSet<u64> =
-            ["", "acme", "acme2"].iter().flat_map(|realm| (0..LANES).map(|lane| number(realm, lane))).collect();
-        assert_eq!(numbers.len() as u32, 3 * LANES);
+        let numbers: BTreeSet<u64> = (0..1000).chain(lanes(true).take(1000)).map(number).collect();
+        assert_eq!(numbers.len(), 2000);
     }
 }

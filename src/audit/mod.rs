@@ -1,20 +1,25 @@
 //! The audit: events that are written and read, never changed. `identity.audit_events` in `sql/15_audit.sql`.
 //!
-//! Each realm has `LANES` chains of events. A transaction writes into one that no other holds, so that logins do not wait for
-//! each other; `lane` chooses it, `hash` links it to the one before, `write` adds it.
+//! Each realm has chains of events. A transaction writes into one that no other holds, so that logins do not wait for each other;
+//! `lane` chooses it, `hash` links an event to the one before, `write` adds it. `record` writes the events of statements that change
+//! rows of the store; `changes` packs the values of these rows, and `show` shows them.
 
+mod changes;
 mod hash;
 mod lane;
+mod record;
+mod show;
 mod write;
 
-use crate::db::json;
-use crate::db::session;
+use crate::db::transition::{Operation, Statement};
+use crate::db::{json, reserve, scan, session, spi};
 use crate::error::{Result, required};
 use pgrx::AnyElement;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use serde::Serialize;
 use std::cell::Cell;
+use std::ffi::CStr;
 
 /// What happened. Who, when and from where is found in the session. No secret belongs into an event.
 pub struct Event<'a, D> {
@@ -40,7 +45,15 @@ pub fn record_as_owner<D: Serialize>(event: &Event<D>) -> Result<i64> {
 }
 
 fn append(realm: &str, action: &str, subject: Option<&str>, detail: pg_sys::Datum) -> Result<i64> {
-    write::append(realm, lane::take(realm), action, subject, detail)
+    write::append(realm, lane::take(), action, subject, detail)
+}
+
+/// The event_id that the next event of a realm in this transaction will have.
+pub fn next_event(realm: &str) -> Result<i64> {
+    session::as_extension_owner(|| {
+        let lane = lane::take();
+        Ok(write::event_id(lane, write::next_seq(realm, lane)?))
+    })
 }
 
 /// A table, a depth of triggers, and a subtransaction: what is written there is put on record by whoever writes it. After an error
@@ -51,23 +64,74 @@ thread_local! {
     static RECORDED: Cell<Option<Recorded>> = const { Cell::new(None) };
 }
 
-/// See the comment on `identity_internal.records` in `sql/15_audit.sql`.
-#[pg_extern(sql = false)]
-fn records(relation: Option<pg_sys::Oid>, depth: Option<i32>) {
-    if session::read_only() {
-        // What comes next is refused.
-        return;
-    }
-    RECORDED.set(relation.zip(depth).map(|(relation, depth)| (relation, depth, session::subtransaction())));
+/// Runs statements on a table of the extension that write no events, because the caller writes one that tells of them. Code that
+/// they set off writes events as ever.
+pub fn recorded<T>(table: &CStr, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let relation = scan::own_relation(scan::schema(), table)?;
+    let before = RECORDED.replace(Some((relation, session::trigger_depth(), session::subtransaction())));
+    let result = work();
+    RECORDED.set(before);
+    result
 }
 
-/// See the comment on `identity_internal.is_recorded` in `sql/15_audit.sql`.
+/// See the comment on `identity_internal.record_changes` in `sql/15_audit.sql`.
 #[pg_extern(sql = false)]
-fn is_recorded(relation: Option<pg_sys::Oid>, depth: Option<i32>) -> bool {
-    RECORDED.get().is_some_and(|recorded| {
-        let here = relation.zip(depth).map(|(relation, depth)| (relation, depth, session::subtransaction()));
-        here == Some(recorded)
-    })
+fn record_changes(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), ErrorReport> {
+    // A statement written by hand has asked for no level.
+    reserve::hold()?;
+    // SAFETY: this is the call that is being served.
+    let statement = unsafe { Statement::of(fcinfo)? };
+    let here = || (statement.relation, session::trigger_depth() - 1, session::subtransaction());
+    if statement.is_empty() || RECORDED.get() == Some(here()) {
+        return Ok(());
+    }
+    let may_be_restored = statement.operation == Operation::Insert && session::has_settings_of_a_restore();
+    Ok(session::as_extension_owner(|| {
+        if may_be_restored && spi::value::<bool>("SELECT identity_internal.loading()", &[])? == Some(true) {
+            return Ok(());
+        }
+        record::record(&statement)
+    })?)
+}
+
+/// See the comment on `identity_internal.values_digest` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+fn values_digest(data: &[u8]) -> Option<Vec<u8>> {
+    changes::digest(data).map(Vec::from)
+}
+
+/// See the comment on `identity_internal.values_erased` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+fn values_erased(data: &[u8]) -> Option<i64> {
+    changes::count_erased(data).map(|count| count as i64)
+}
+
+/// See the comment on `identity_internal.erase_values` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+fn erase_values(data: &[u8], numbers: Vec<i32>) -> Option<Vec<u8>> {
+    changes::erase(data, &numbers)
+}
+
+/// See the comment on `identity_internal.values_rows` in `sql/15_audit.sql`.
+#[pg_extern(sql = false)]
+#[allow(clippy::type_complexity)]
+fn values_rows(
+    data: &[u8],
+    columns: Vec<String>,
+    forms: &str,
+) -> TableIterator<
+    'static,
+    (
+        name!(number, i32),
+        name!(changed, Option<Vec<String>>),
+        name!(old, Option<String>),
+        name!(new, Option<String>),
+        name!(erased, bool),
+    ),
+> {
+    let rows = changes::rows(data).unwrap_or_default();
+    let shown: Vec<_> = (1..).zip(&rows).map(|(number, row)| show::row(number, row, &columns, forms)).collect();
+    TableIterator::new(shown)
 }
 
 /// See the comment on `identity_internal.audit` in `sql/15_audit.sql`.

@@ -1,6 +1,7 @@
 //! Adds an event to a chain. The lane is held, so its head is nobody else's.
 
 use crate::audit::hash::{self, Entry};
+use crate::audit::lane::{self, LANES};
 use crate::db::plan::{self, Argument, Plan};
 use crate::db::scan::{Index, Key, Place, Reader, Row};
 use crate::db::table::{Shape, Table};
@@ -8,6 +9,7 @@ use crate::db::{allocate, json, session};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::{self, BYTEAOID, INETOID, INT4OID, INT8OID, JSONBOID, TEXTOID, TIMESTAMPTZOID};
 use pgrx::{Inet, IntoDatum};
+use serde_json::{Value, json};
 use std::cell::RefCell;
 
 /// realm, lane
@@ -104,10 +106,48 @@ pub fn append(realm: &str, lane: i32, action: &str, subject: Option<&str>, detai
             detail: printed,
         };
         let head = advance(&entry)?;
-        let id = head.seq * 64 + i64::from(lane);
+        let id = event_id(lane, head.seq);
         add(&entry, &head, id, detail)?;
         Ok(id)
     })
+}
+
+/// The number that an event has in its realm.
+pub fn event_id(lane: i32, seq: i64) -> i64 {
+    seq * i64::from(LANES) + i64::from(lane)
+}
+
+/// The number that the next event of a lane will have in it.
+pub fn next_seq(realm: &str, lane: i32) -> Result<i64> {
+    let mut found = find(realm, lane)?;
+    if found.is_none() {
+        open_lane(realm, lane)?;
+        found = find(realm, lane)?;
+    }
+    Ok(found.map_or(0, |(_, head)| head.seq) + 1)
+}
+
+/// Makes the head of a lane. The chains of the database itself announce it, so that it is missed where it is gone; a lane of theirs
+/// begins with the names of the others.
+fn open_lane(realm: &str, lane: i32) -> Result<()> {
+    let announced = |detail: Value| json::jsonb(&detail.to_string());
+    if !realm.is_empty() {
+        append("", lane::take(), "open_lane", Some(realm), announced(json!({ "lane": lane })))?;
+    }
+    let head = Head::default().row(realm, lane);
+    match Table::open(&HEADS_TABLE)?.filter(|heads| !heads.needs_insert()) {
+        Some(heads) => heads.insert(&head)?,
+        None => OPEN_LANE.write_latest(&head)?,
+    }
+    if realm.is_empty() {
+        let mut lanes = Vec::new();
+        Reader::latest().rows(&HEADS, &[Key::Is(realm)], |row| {
+            lanes.extend(row.get::<i32>(column::LANE));
+            true
+        })?;
+        append(realm, lane, "open_lane", None, announced(json!({ "lane": lane, "lanes": lanes })))?;
+    }
+    Ok(())
 }
 
 /// Moves the head of the lane on.
@@ -123,11 +163,11 @@ fn advance_in(heads: &Table, entry: &Entry) -> Result<Head> {
     let mut head = None;
     let mut place = known_place(entry).and_then(|place| advance_at(heads, place, entry, &mut head));
     if place.is_none() {
-        let found = match find(entry)? {
+        let found = match find(entry.realm, entry.lane)? {
             Some((place, _)) => place,
             None => {
-                heads.insert(&Head::default().row(entry))?;
-                find(entry)?.and_then(|(place, _)| place)
+                open_lane(entry.realm, entry.lane)?;
+                find(entry.realm, entry.lane)?.and_then(|(place, _)| place)
             }
         };
         place = found.and_then(|place| advance_at(heads, place, entry, &mut head));
@@ -143,12 +183,13 @@ fn advance_in(heads: &Table, entry: &Entry) -> Result<Head> {
 
 /// Where a trigger, say of a tool that copies the table, is to be told.
 fn advance_by_statement(entry: &Entry) -> Result<Head> {
-    let found = find(entry)?;
+    let mut found = find(entry.realm, entry.lane)?;
     if found.is_none() {
-        OPEN_LANE.write_latest(&Head::default().row(entry), |_| Ok(()))?;
+        open_lane(entry.realm, entry.lane)?;
+        found = find(entry.realm, entry.lane)?;
     }
     let head = found.map_or_else(Head::default, |(_, head)| head).next(entry);
-    MOVE_ON.write_latest(&head.row(entry), |_| Ok(()))?;
+    MOVE_ON.write_latest(&head.row(entry.realm, entry.lane))?;
     Ok(head)
 }
 
@@ -170,9 +211,9 @@ fn keep_place(entry: &Entry, place: Place) {
 }
 
 /// The head as it is now, and where.
-fn find(entry: &Entry) -> Result<Option<(Option<Place>, Head)>> {
+fn find(realm: &str, lane: i32) -> Result<Option<(Option<Place>, Head)>> {
     let mut found = None;
-    Reader::latest().rows(&HEADS, &[Key::Is(entry.realm), Key::IsInt(entry.lane)], |row| {
+    Reader::latest().rows(&HEADS, &[Key::Is(realm), Key::IsInt(lane)], |row| {
         found = Some((row.place(), Head::read(row)));
         false
     })?;
@@ -186,7 +227,7 @@ fn advance_at(heads: &Table, place: Place, entry: &Entry, head: &mut Option<Head
             return None;
         }
         let next = Head::read(row).next(entry);
-        let [_, _, seq, prev, hash] = next.row(entry);
+        let [_, _, seq, prev, hash] = next.row(entry.realm, entry.lane);
         *head = Some(next);
         Some(vec![(column::SEQ, seq), (column::PREV, prev), (column::HASH, hash)])
     })
@@ -210,9 +251,8 @@ impl Head {
         Head { seq, hash: hash::hash(&self.hash, seq, entry).to_vec(), prev: self.hash }
     }
 
-    fn row(&self, entry: &Entry) -> [Argument; 5] {
-        let (realm, lane) = (plan::text(entry.realm), entry.lane.into_datum());
-        [realm, lane, self.seq.into_datum(), bytea(&self.prev), bytea(&self.hash)]
+    fn row(&self, realm: &str, lane: i32) -> [Argument; 5] {
+        [plan::text(realm), lane.into_datum(), self.seq.into_datum(), bytea(&self.prev), bytea(&self.hash)]
     }
 }
 
@@ -235,7 +275,7 @@ fn add(entry: &Entry, head: &Head, id: i64, detail: pg_sys::Datum) -> Result<()>
     ];
     match Table::open(&EVENTS_TABLE)?.filter(|events| !events.needs_insert()) {
         Some(events) => events.insert(&values),
-        None => ADD.write_latest(&values, |_| Ok(())),
+        None => ADD.write_latest(&values),
     }
 }
 

@@ -10,7 +10,6 @@ use crate::db::catalog::{Column, Table};
 use crate::db::{allocate, session, source, spi};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame};
-use crate::import::stage;
 use pgrx::pg_sys;
 use std::collections::BTreeMap;
 
@@ -170,7 +169,21 @@ pub fn check_session(function: &str) -> Result<()> {
         return Err(Error::new("25006", format!("cannot execute {function}() in a read-only transaction"))
             .hint("It keeps its findings in temporary tables: run it in a read-write transaction on the primary."));
     }
-    stage::check_temporary()
+    check_temporary()
+}
+
+/// Refuses a caller who may not create temporary tables, before Postgres does so by the name of their schema.
+fn check_temporary() -> Result<()> {
+    let allowed = spi::value::<bool>(
+        "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'TEMPORARY')",
+        &[],
+    )?;
+    if allowed == Some(true) {
+        return Ok(());
+    }
+    Err(Error::new("42501", "permission denied to create temporary tables")
+        .detail("It keeps its findings in temporary tables.")
+        .hint("GRANT TEMPORARY ON DATABASE ... TO the calling role."))
 }
 
 /// The column that is set on renamed rows.

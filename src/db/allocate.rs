@@ -156,7 +156,7 @@ pub fn trying<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
-fn out_of_memory(bytes: usize) -> Error {
+pub fn out_of_memory(bytes: usize) -> Error {
     Error::new("53200", "out of memory")
         .detail(format!("Failed on a request of {bytes} bytes."))
         .hint("Ask for less at once, or give the server more memory.")

@@ -73,29 +73,65 @@ impl Arguments {
 }
 
 /// Runs `work` in a subtransaction, and keeps what it wrote where `keep` says so of what it returned. It must not unwind.
-fn in_subtransaction<T>(work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
+pub(super) fn in_subtransaction<T>(work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
+    in_subtransaction_as(false, work, keep)
+}
+
+/// The same; where it is kept, `open` leaves the subtransaction open, for `close_to` or the subtransaction around it. Another session that waits
+/// for a row of an open subtransaction can go on when it is rolled back. Once it is closed that session waits until the whole transaction ends.
+pub(super) fn in_subtransaction_as<T>(open: bool, work: impl FnOnce() -> T, keep: impl FnOnce(&T) -> bool) -> T {
     // SAFETY: the calls pair up as PL/pgSQL's do: begin, then release or roll back, restoring the memory context and the
-    // resource owner that were current before.
+    // resource owner that were current before. An open subtransaction keeps its own resource owner.
     unsafe {
         let context = pg_sys::CurrentMemoryContext;
         let owner = pg_sys::CurrentResourceOwner;
+        let level = nest_level();
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::CurrentMemoryContext = context;
         let outcome = work();
-        if keep(&outcome) {
-            pg_sys::ReleaseCurrentSubTransaction();
-        } else {
-            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        let keep = keep(&outcome);
+        if !(keep && open) {
+            close_to(level, keep);
+            pg_sys::CurrentResourceOwner = owner;
+        }
+        outcome
+    }
+}
+
+/// How many transactions and subtransactions are open, one in the other.
+pub fn nest_level() -> i32 {
+    // SAFETY: a plain read of the transaction's state.
+    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+}
+
+/// Closes the subtransactions that have been opened since the transaction was at this level: keeps what they wrote, or rolls it back.
+pub fn close_to(level: i32, keep: bool) {
+    // SAFETY: they are subtransactions of this code's own, each begun after the one around it.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        while nest_level() > level {
+            if keep {
+                pg_sys::ReleaseCurrentSubTransaction();
+            } else {
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            }
         }
         pg_sys::CurrentMemoryContext = context;
-        pg_sys::CurrentResourceOwner = owner;
-        outcome
     }
 }
 
 /// As `attempt`, for work of several steps. Of the tables and columns that an error names nothing is kept.
 pub fn attempt_work(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
-    match in_subtransaction(|| catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok(_)))) {
+    attempt_work_as(false, work)
+}
+
+/// The same, in a subtransaction that is left open where it succeeds.
+pub fn attempt_work_open(work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    attempt_work_as(true, work)
+}
+
+fn attempt_work_as(open: bool, work: impl FnOnce() -> crate::error::Result<u64>) -> Result<u64, Failure> {
+    match in_subtransaction_as(open, || catch_unwind(AssertUnwindSafe(work)), |result| matches!(result, Ok(Ok(_)))) {
         Ok(result) => result.map_err(Failure::from),
         // An error of Postgres comes here as a panic of pgrx, its error state already cleared.
         Err(raised) => match raised.downcast::<CaughtError>() {
@@ -165,28 +201,12 @@ mod c {
 /// # Safety
 /// To be called with SPI connected and inside a subtransaction that the caller rolls back on `Err`.
 unsafe fn execute_caught(sql: &CStr, arguments: &Arguments) -> Result<u64, Failure> {
-    // SAFETY: between setting and restoring the exception stack only C code runs, and no Rust value with a
-    // destructor lives in a frame that the jump discards.
+    let text = sql.as_ptr();
+    let (number, types) = (arguments.types.len() as c_int, arguments.types.as_ptr().cast_mut());
+    let (values, nulls) = (arguments.values.as_ptr().cast_mut(), arguments.nulls.as_ptr());
+    // SAFETY: as the caller promises; there are as many types, values and flags as it says.
     unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        let exceptions = pg_sys::PG_exception_stack;
-        let callbacks = pg_sys::error_context_stack;
-        let mut status: c_int = 0;
-        let status_to = &raw mut status;
-        let text = sql.as_ptr();
-        let (number, types) = (arguments.types.len() as c_int, arguments.types.as_ptr().cast_mut());
-        let (values, nulls) = (arguments.values.as_ptr().cast_mut(), arguments.nulls.as_ptr());
-        let jumped = call_with_sigsetjmp(false, |buffer| {
-            pg_sys::PG_exception_stack = buffer as *const SigJmpBufFields as *mut pg_sys::sigjmp_buf;
-            *status_to = c::SPI_execute_with_args(text, number, types, values, nulls, false, 0);
-            0
-        });
-        pg_sys::PG_exception_stack = exceptions;
-        pg_sys::error_context_stack = callbacks;
-        if jumped != 0 {
-            pg_sys::CurrentMemoryContext = context;
-            return Err(take_error());
-        }
+        let status = catch(&mut || c::SPI_execute_with_args(text, number, types, values, nulls, false, 0))?;
         if status < 0 {
             return Err(Failure {
                 sqlstate: "42601".to_string(),
@@ -195,6 +215,36 @@ unsafe fn execute_caught(sql: &CStr, arguments: &Arguments) -> Result<u64, Failu
             });
         }
         Ok(pg_sys::SPI_processed)
+    }
+}
+
+/// Runs code of the server's and catches its error.
+///
+/// # Safety
+/// To be called inside a subtransaction that the caller rolls back on `Err`. In `work` nothing has a destructor, for an error jumps
+/// over it.
+pub(super) unsafe fn catch(work: &mut dyn FnMut() -> c_int) -> Result<c_int, Failure> {
+    // SAFETY: between setting and restoring the exception stack only `work` runs, and no Rust value with a destructor lives in a
+    // frame that the jump discards.
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let exceptions = pg_sys::PG_exception_stack;
+        let callbacks = pg_sys::error_context_stack;
+        let mut status: c_int = 0;
+        let status_to = &raw mut status;
+        let work = &raw mut *work;
+        let jumped = call_with_sigsetjmp(false, |buffer| {
+            pg_sys::PG_exception_stack = buffer as *const SigJmpBufFields as *mut pg_sys::sigjmp_buf;
+            *status_to = (*work)();
+            0
+        });
+        pg_sys::PG_exception_stack = exceptions;
+        pg_sys::error_context_stack = callbacks;
+        if jumped != 0 {
+            pg_sys::CurrentMemoryContext = context;
+            return Err(take_error());
+        }
+        Ok(status)
     }
 }
 
@@ -220,5 +270,30 @@ unsafe fn take_error() -> Failure {
         };
         pg_sys::FreeErrorData(data);
         failure
+    }
+}
+
+/// Parameters of which the planner knows the values.
+///
+/// # Safety
+/// The arguments' values live as long as the list.
+pub(super) unsafe fn parameters(arguments: &[DatumWithOid]) -> pg_sys::ParamListInfo {
+    if arguments.is_empty() {
+        return std::ptr::null_mut();
+    }
+    // SAFETY: the list is made for as many parameters as are filled in.
+    unsafe {
+        let list = pg_sys::makeParamList(arguments.len() as i32);
+        let parameters = (*list).params.as_mut_slice(arguments.len());
+        for (parameter, argument) in parameters.iter_mut().zip(arguments) {
+            let value = argument.datum().map(|datum| datum.sans_lifetime());
+            *parameter = pg_sys::ParamExternData {
+                value: value.unwrap_or(pg_sys::Datum::null()),
+                isnull: value.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype: argument.oid(),
+            };
+        }
+        list
     }
 }

@@ -8,6 +8,8 @@
 //! For an ordinary table without row triggers of the user's own, without deferrable keys and exclusion constraints: until the
 //! indexes are filled nothing must look into them.
 
+use crate::db::query;
+use crate::db::store::Store;
 use crate::db::trigger;
 use crate::error::{Error, Result};
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
@@ -54,10 +56,13 @@ mod c {
 /// So many entries go into an index between two looks for a cancel.
 const BATCH: usize = 1000;
 
-/// Runs `sql`, which is an INSERT … RETURNING ctid into a table of the kind above. Returns how many rows went in.
-pub fn insert(sql: &str) -> Result<u64> {
+/// Runs `sql`, which is an INSERT … RETURNING ctid into a table of the kind above, and sees `stores`. Returns how many rows went in.
+pub fn insert(sql: &str, stores: &[(&'static str, &Store)]) -> Result<u64> {
     let text = CString::new(sql).expect("SQL text has no NUL byte");
     Spi::connect_mut(|_| {
+        for (name, store) in stores {
+            query::register(name, store, None)?;
+        }
         // SAFETY: the calls pair up as the server's own do for a statement. What is allocated belongs to the SPI connection;
         // on an error the subtransaction's end closes what is open.
         unsafe {
@@ -71,7 +76,7 @@ pub fn insert(sql: &str) -> Result<u64> {
             }
             pg_sys::CommandCounterIncrement();
             pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-            let rows = execute((*(*(*plan).stmt_list).elements).ptr_value.cast(), &text)?;
+            let rows = execute((*(*(*plan).stmt_list).elements).ptr_value.cast(), &text, query::environment(stores))?;
             pg_sys::PopActiveSnapshot();
             pg_sys::ReleaseCachedPlan(plan, null_mut());
             pg_sys::CommandCounterIncrement();
@@ -87,7 +92,11 @@ fn unexpected() -> Error {
 
 /// # Safety
 /// Within an SPI connection, with an active snapshot; `statement` is planned from `text`.
-unsafe fn execute(statement: *mut pg_sys::PlannedStmt, text: &CString) -> Result<u64> {
+unsafe fn execute(
+    statement: *mut pg_sys::PlannedStmt,
+    text: &CString,
+    stores: *mut pg_sys::QueryEnvironment,
+) -> Result<u64> {
     let mut places = Places::new();
     // SAFETY: as the caller promises; the receiver outlives the query.
     unsafe {
@@ -98,7 +107,7 @@ unsafe fn execute(statement: *mut pg_sys::PlannedStmt, text: &CString) -> Result
             null_mut(),
             (&raw mut places).cast(),
             null_mut(),
-            null_mut(),
+            stores,
             0,
         );
         pg_sys::ExecutorStart(query, 0);

@@ -2,10 +2,13 @@
 
 use crate::db::expression::{self, Expression};
 use crate::db::sql::{self, Sql, sql};
-use crate::db::{session, spi};
+use crate::db::{invalidation, query, session, spi};
 use crate::error::{Error, Result};
 use pgrx::pg_sys::Oid;
 use serde::Deserialize;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 /// The name of an object outside the target: of a collation, an operator class, a referenced table.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -66,8 +69,6 @@ pub struct Column {
     /// The type below all domains, without length: what a value is cast to before it is assigned.
     pub base_oid: u32,
     pub collation_oid: u32,
-    /// Where the column has one of its own.
-    pub collation: Option<Name>,
     /// The caller may change it.
     pub updatable: bool,
     pub not_null: bool,
@@ -95,10 +96,9 @@ pub struct Key {
     pub primary: bool,
     /// Bytes of its index.
     pub size: i64,
-    pub access_method: String,
     pub exclusion: bool,
     /// Checked at the end of the transaction unless SET CONSTRAINTS says otherwise: its name for that statement.
-    pub deferred: Option<Name>,
+    pub deferred: Option<Deferred>,
     pub deferrable: bool,
     pub nulls_distinct: bool,
     pub expression_node: Option<String>,
@@ -120,9 +120,9 @@ pub struct KeyPart {
     pub attnum: i16,
     /// What a report calls it: the column's name, or the expression.
     pub label: String,
+    pub type_oid: u32,
     /// The operator by which two rows exclude each other.
     pub operator: Name,
-    pub operator_class: Name,
     /// GROUP BY compares as the index does.
     pub groups: bool,
     pub collation: Option<Name>,
@@ -174,7 +174,16 @@ pub struct ForeignKey {
     /// The caller sees what Postgres' own check will see.
     pub checkable: bool,
     /// As of a key.
-    pub deferred: Option<Name>,
+    pub deferred: Option<Deferred>,
+}
+
+/// A constraint that is checked at the end of the transaction, by its name for SET CONSTRAINTS.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Deferred {
+    #[serde(flatten)]
+    pub name: Name,
+    /// Other tables have constraints of that name, of which SET CONSTRAINTS changes the modes too.
+    pub shared: bool,
 }
 
 impl Column {
@@ -187,6 +196,17 @@ impl Key {
     /// Equal keys have equal hashes, and GROUP BY finds them equal.
     pub fn hashable(&self) -> bool {
         !self.exclusion && self.parts.iter().all(|p| p.groups && p.hash.is_some())
+    }
+}
+
+/// The ranges of the server's own over types that have a greatest value.
+const RANGES: [u32; 6] = [3904, 3906, 3908, 3910, 3912, 3926];
+
+impl KeyPart {
+    /// Two rows exclude each other where their ranges overlap.
+    pub fn is_overlap(&self) -> bool {
+        let Name { schema, name } = &self.operator;
+        schema == "pg_catalog" && name == "&&" && RANGES.contains(&self.type_oid)
     }
 }
 
@@ -229,13 +249,62 @@ pub fn table(oid: Oid) -> Result<Table> {
     Ok(table)
 }
 
+/// What the session keeps of a table: until anything changes in the catalog that it may come from.
+pub struct Known {
+    pub table: Table,
+    /// Statements for which the current user has been found to have the rights.
+    allowed: RefCell<HashSet<String>>,
+}
+
+impl Known {
+    /// Whether a statement is allowed: `check` finds out, once.
+    pub fn allows(&self, statement: &str, check: impl FnOnce() -> Result<()>) -> Result<()> {
+        if !self.allowed.borrow().contains(statement) {
+            check()?;
+            self.allowed.borrow_mut().insert(statement.to_string());
+        }
+        Ok(())
+    }
+}
+
+/// The table, the user, the search path, and settings that change what a user sees.
+type KnownAs = (u32, u32, String, i32, bool);
+
+thread_local! {
+    static KNOWN: RefCell<(u64, HashMap<KnownAs, Rc<Known>>)> = RefCell::new((0, HashMap::new()));
+}
+
+/// So many tables are kept.
+const MOST_KNOWN: usize = 50;
+
+/// As `table`, from memory if it is there. The table is locked: so what others have changed has been heard of.
+pub fn known(oid: Oid, search_path: &str) -> Result<Rc<Known>> {
+    let generation = invalidation::catalog_generation();
+    let (user, role, row_security) = session::sees_as();
+    let key = (oid.to_u32(), user.to_u32(), search_path.to_string(), role, row_security);
+    let found = KNOWN.with_borrow(|(of, known)| known.get(&key).filter(|_| *of == generation).cloned());
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    let table = session::with_settings(&[("search_path", search_path)], || table(oid))?;
+    let made = Rc::new(Known { table, allowed: RefCell::default() });
+    KNOWN.with_borrow_mut(|(of, known)| {
+        if *of != generation || known.len() >= MOST_KNOWN {
+            known.clear();
+        }
+        *of = generation;
+        known.insert(key, Rc::clone(&made));
+    });
+    Ok(made)
+}
+
 fn read_table(oid: Oid) -> Result<Table> {
     let args = [oid.into()];
-    let mut table: Table = spi::document::<Option<Table>>(TABLE, &args)?
+    let mut table: Table = query::kept_document::<Option<Table>>(TABLE, &args)?
         .ok_or_else(|| Error::new("42P01", format!("there is no relation with OID {}", oid.to_u32())))?;
-    table.keys = spi::document(KEYS, &args)?;
-    table.checks = spi::document(CHECKS, &args)?;
-    table.foreign_keys = spi::document(FOREIGN_KEYS, &args)?;
+    table.keys = query::kept_document(KEYS, &args)?;
+    table.checks = query::kept_document(CHECKS, &args)?;
+    table.foreign_keys = query::kept_document(FOREIGN_KEYS, &args)?;
     for column in &mut table.columns {
         column.type_sql = expression::type_sql(column.type_oid.into(), column.typmod);
         column.base_sql = expression::type_sql(column.base_oid.into(), -1);
@@ -308,6 +377,40 @@ pub fn root_constraint(schema: &str, name: &str) -> Result<Option<String>> {
     )
 }
 
+/// A partitioned table: its name, what its rows must keep, and what those of each of its partitions must keep.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct Partitioned {
+    pub relname: String,
+    pub own: Option<String>,
+    pub partitions: Vec<String>,
+}
+
+impl Partitioned {
+    /// The condition under which there is no partition for a row.
+    pub fn has_no_partition(&self) -> Sql {
+        let own = self.own.as_deref().map_or_else(|| sql!("true"), Sql::verbatim);
+        let partitions =
+            sql::any(self.partitions.iter().map(|rule| sql!("({rule})", rule = Sql::verbatim(rule.as_str()))));
+        sql!("({own}) AND ({partitions}) IS NOT TRUE", own, partitions)
+    }
+}
+
+/// The table and its partitions that are partitioned, and have none for the rest. Their rules are printed for the search path that is set.
+pub fn partitioned(oid: Oid) -> Result<Vec<Partitioned>> {
+    query::kept_document(
+        "SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
+           'relname', c.relname,
+           'own', pg_catalog.pg_get_partition_constraintdef(c.oid),
+           'partitions', (SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.pg_get_partition_constraintdef(i.inhrelid)), '[]')
+                          FROM pg_catalog.pg_inherits AS i WHERE i.inhparent OPERATOR(pg_catalog.=) c.oid))), '[]')
+         FROM pg_catalog.pg_partition_tree($1) AS t
+         JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.relid
+         JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid OPERATOR(pg_catalog.=) c.oid
+         WHERE p.partdefid OPERATOR(pg_catalog.=) 0",
+        &[oid.into()],
+    )
+}
+
 const TABLE: &str = "
 WITH RECURSIVE base(attnum, type_oid) AS (
   SELECT a.attnum, a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
@@ -353,9 +456,6 @@ SELECT pg_catalog.jsonb_build_object(
       'typmod', a.atttypmod,
       'base_oid', b.type_oid::pg_catalog.int8,
       'collation_oid', a.attcollation::pg_catalog.int8,
-      'collation', (SELECT pg_catalog.jsonb_build_object('schema', cn.nspname, 'name', l.collname)
-                    FROM pg_catalog.pg_collation l JOIN pg_catalog.pg_namespace cn ON cn.oid = l.collnamespace
-                    WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation),
       'updatable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE'),
       'not_null', a.attnotnull,
       'not_null_constraint', (SELECT k.conname FROM pg_catalog.pg_constraint k
@@ -378,18 +478,19 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
   'name', COALESCE(c.conname, ic.relname),
   'primary', i.indisprimary,
   'size', pg_catalog.pg_relation_size(i.indexrelid),
-  'access_method', am.amname,
   'exclusion', i.indisexclusion,
   'deferrable', COALESCE(c.condeferrable, false),
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', n.nspname, 'name', c.conname, 'shared', EXISTS (
+    SELECT FROM pg_catalog.pg_constraint o WHERE o.conname = c.conname AND o.connamespace = c.connamespace
+      AND o.conrelid <> c.conrelid AND o.conrelid NOT IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.conrelid) p))) END,
   'nulls_distinct', NOT COALESCE((pg_catalog.to_jsonb(i) ->> 'indnullsnotdistinct')::pg_catalog.bool, false),
   'expression_node', i.indexprs::pg_catalog.text,
   'predicate_node', i.indpred::pg_catalog.text,
   'parts', (SELECT pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'attnum', i.indkey[s.n - 1],
+      'type_oid', ia.atttypid::pg_catalog.int8,
       'label', COALESCE(a.attname, pg_catalog.pg_get_indexdef(i.indexrelid, s.n, false)),
       'operator', pg_catalog.jsonb_build_object('schema', opn.nspname, 'name', op.oprname),
-      'operator_class', pg_catalog.jsonb_build_object('schema', ocn.nspname, 'name', oc.opcname),
       'groups', NOT i.indisexclusion AND EXISTS (
           SELECT FROM pg_catalog.pg_opclass dc
           JOIN pg_catalog.pg_amop da ON da.amopfamily = dc.opcfamily AND da.amopstrategy = 3
@@ -416,7 +517,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
     ) ORDER BY s.n)
     FROM pg_catalog.generate_series(1, i.indnkeyatts) s(n)
     JOIN pg_catalog.pg_opclass oc ON oc.oid = i.indclass[s.n - 1]
-    JOIN pg_catalog.pg_namespace ocn ON ocn.oid = oc.opcnamespace
     JOIN pg_catalog.pg_attribute ia ON ia.attrelid = i.indexrelid AND ia.attnum = s.n
     LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[s.n - 1] AND a.attnum > 0
     JOIN pg_catalog.pg_operator op ON op.oid = COALESCE(c.conexclop[s.n],
@@ -427,7 +527,6 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
 ) ORDER BY i.indisprimary DESC, i.indexrelid), '[]')
 FROM pg_catalog.pg_index i
 JOIN pg_catalog.pg_class ic ON ic.oid = i.indexrelid
-JOIN pg_catalog.pg_am am ON am.oid = ic.relam
 JOIN pg_catalog.pg_namespace n ON n.oid = ic.relnamespace
 LEFT JOIN pg_catalog.pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid AND c.contype IN ('p', 'u', 'x')
 WHERE i.indrelid = $1 AND (i.indisunique OR i.indisexclusion) AND i.indislive
@@ -464,7 +563,9 @@ SELECT COALESCE(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
      JOIN pg_catalog.pg_namespace opn ON opn.oid = op.oprnamespace),
   'full', c.confmatchtype = 'f',
   'to_itself', c.confrelid = c.conrelid,
-  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', own.nspname, 'name', c.conname) END,
+  'deferred', CASE WHEN c.condeferred THEN pg_catalog.jsonb_build_object('schema', own.nspname, 'name', c.conname, 'shared', EXISTS (
+    SELECT FROM pg_catalog.pg_constraint o WHERE o.conname = c.conname AND o.connamespace = c.connamespace
+      AND o.conrelid <> c.conrelid AND o.conrelid NOT IN (SELECT p.relid FROM pg_catalog.pg_partition_tree(c.conrelid) p))) END,
   'checkable', NOT pg_catalog.row_security_active(c.confrelid)
      AND NOT COALESCE((pg_catalog.to_jsonb(c) ->> 'conperiod')::pg_catalog.bool, false)
      AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')

@@ -9,6 +9,7 @@ use crate::db::scan;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 use std::ffi::CStr;
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 static GENERATION: AtomicU64 = AtomicU64::new(1);
@@ -73,6 +74,25 @@ pub fn announce() {
     }
 }
 
+/// Moves with every change of a relation, a type, a function or a role: for what is kept of the catalog as a whole.
+static CATALOG: AtomicU64 = AtomicU64::new(1);
+
+/// The counter for the catalog, after the messages of others have been read.
+pub fn catalog_generation() -> u64 {
+    static WATCHES: Once = Once::new();
+    // SAFETY: the functions live as long as the library, which is never unloaded; to be called in a transaction.
+    WATCHES.call_once(|| unsafe {
+        use pg_sys::SysCacheIdentifier::*;
+        pg_sys::CacheRegisterRelcacheCallback(Some(catalog_relation_changed), pg_sys::Datum::from(0));
+        for cache in [AUTHMEMROLEMEM, AUTHOID, CLAOID, COLLOID, CONSTROID, NAMESPACEOID, OPEROID, PROCOID, TYPEOID] {
+            pg_sys::CacheRegisterSyscacheCallback(cache as i32, Some(catalog_entry_changed), pg_sys::Datum::from(0));
+        }
+    });
+    // SAFETY: as above.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    CATALOG.load(Relaxed)
+}
+
 // The callbacks run in the middle of everything, also of an abort: they do nothing but move the counter.
 
 #[pg_guard]
@@ -113,4 +133,14 @@ extern "C-unwind" fn subtransaction_ended(
 fn has_written() -> bool {
     // SAFETY: a plain read of the transaction's state.
     unsafe { pg_sys::GetCurrentTransactionIdIfAny() != pg_sys::InvalidTransactionId }
+}
+
+#[pg_guard]
+extern "C-unwind" fn catalog_relation_changed(_argument: pg_sys::Datum, _relation: pg_sys::Oid) {
+    CATALOG.fetch_add(1, Relaxed);
+}
+
+#[pg_guard]
+extern "C-unwind" fn catalog_entry_changed(_argument: pg_sys::Datum, _cache: i32, _entry: u32) {
+    CATALOG.fetch_add(1, Relaxed);
 }

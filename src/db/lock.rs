@@ -27,17 +27,28 @@ pub fn share(number: u64) {
     acquire(number, pg_sys::ShareLock, false);
 }
 
-fn acquire(number: u64, mode: u32, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
-    // SAFETY: the tag is filled as SET_LOCKTAG_ADVISORY fills it; Postgres releases the lock with the transaction.
+/// Gives back, before the transaction ends, a lock that `try_lock` took once more than it was given back.
+pub fn unlock(number: u64) {
+    // SAFETY: the lock is held by this transaction.
     unsafe {
-        let tag = pg_sys::LOCKTAG {
-            locktag_field1: pg_sys::MyDatabaseId.to_u32(),
-            locktag_field2: (number >> 32) as u32,
-            locktag_field3: number as u32,
-            locktag_field4: CLASS,
-            locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
-            locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-        };
-        pg_sys::LockAcquire(&tag, mode as i32, false, no_wait)
+        pg_sys::LockRelease(&tag(number), pg_sys::ExclusiveLock as i32, false);
+    }
+}
+
+fn acquire(number: u64, mode: u32, no_wait: bool) -> pg_sys::LockAcquireResult::Type {
+    // SAFETY: Postgres releases the lock with the transaction.
+    unsafe { pg_sys::LockAcquire(&tag(number), mode as i32, false, no_wait) }
+}
+
+/// As SET_LOCKTAG_ADVISORY fills it.
+fn tag(number: u64) -> pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
+        // SAFETY: a plain read of the session's state.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId.to_u32() },
+        locktag_field2: (number >> 32) as u32,
+        locktag_field3: number as u32,
+        locktag_field4: CLASS,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_ADVISORY as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
     }
 }

@@ -6,9 +6,9 @@
 
 use crate::db::session;
 use crate::error::{Error, Result};
+use pgrx::IntoDatum;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use std::ffi::CString;
 use std::sync::atomic::{AtomicI32, AtomicPtr, Ordering};
 
@@ -35,19 +35,14 @@ impl Plan {
         Plan { sql, types, prepared: AtomicPtr::new(std::ptr::null_mut()), by_index: AtomicI32::new(0) }
     }
 
-    /// Runs a query under the caller's own snapshot, and hands its rows over. It writes nothing, and works on a standby.
-    pub fn read(&self, arguments: &[Argument], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
-        Spi::connect(|_| {
-            for row in self.execute(arguments, CURRENT, true)? {
-                each(&row)?;
-            }
-            Ok(())
-        })
+    /// Runs a query under the caller's own snapshot, for what it raises. It writes nothing, and works on a standby.
+    pub fn check(&self, arguments: &[Argument]) -> Result<()> {
+        Spi::connect(|_| self.execute(arguments, CURRENT, true))
     }
 
-    /// Runs a statement that writes, and hands over the rows that it returns. It sees what is committed now, also under
-    /// REPEATABLE READ: for rows whose writers take turns by a lock.
-    pub fn write_latest(&self, arguments: &[Argument], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
+    /// Runs a statement that writes. It sees what is committed now, also under REPEATABLE READ: for rows whose writers take
+    /// turns by a lock.
+    pub fn write_latest(&self, arguments: &[Argument]) -> Result<()> {
         Spi::connect_mut(|_| {
             // SAFETY: the command counter moves on so that the snapshot, which the SPI copies at once, has this
             // transaction's own rows too.
@@ -55,26 +50,17 @@ impl Plan {
                 pg_sys::CommandCounterIncrement();
                 pg_sys::GetLatestSnapshot()
             };
-            for row in self.execute(arguments, latest, false)? {
-                each(&row)?;
-            }
-            Ok(())
+            self.execute(arguments, latest, false)
         })
     }
 
     /// Runs it within an SPI connection.
-    fn execute(
-        &self,
-        arguments: &[Argument],
-        snapshot: pg_sys::Snapshot,
-        read_only: bool,
-    ) -> Result<impl Iterator<Item = Row> + use<>> {
+    fn execute(&self, arguments: &[Argument], snapshot: pg_sys::Snapshot, read_only: bool) -> Result<()> {
         assert_eq!(arguments.len(), self.types.len(), "a value for each parameter");
         let mut values: Vec<pg_sys::Datum> = arguments.iter().map(|a| a.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<std::ffi::c_char> =
             arguments.iter().map(|a| if a.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
-        // SAFETY: there is a value and a null flag for each parameter; the table of results lives as long as the SPI
-        // connection, which the callers above hold while they read it.
+        // SAFETY: there is a value and a null flag for each parameter.
         unsafe {
             let status = pg_sys::SPI_execute_snapshot(
                 self.planned()?,
@@ -92,10 +78,8 @@ impl Plan {
                     format!("pg_identity could not run a statement (SPI status {status})"),
                 ));
             }
-            let table = pg_sys::SPI_tuptable;
-            let rows = if table.is_null() { 0 } else { (*table).numvals as usize };
-            Ok((0..rows).map(move |i| Row { tuple: *(*table).vals.add(i), columns: (*table).tupdesc }))
         }
+        Ok(())
     }
 
     /// The statement with a plan that was made under `BY_INDEX`. If the server finds after this that it has to plan anew, this
@@ -177,29 +161,6 @@ unsafe fn source(statement: pg_sys::SPIPlanPtr) -> *mut pg_sys::CachedPlanSource
 
 fn cannot_prepare() -> Error {
     Error::new("XX000", "pg_identity could not prepare a statement")
-}
-
-/// A row of a result.
-pub struct Row {
-    tuple: pg_sys::HeapTuple,
-    columns: pg_sys::TupleDesc,
-}
-
-impl Row {
-    /// The value of a column, from 1; `None` where it is NULL.
-    pub fn get<T: FromDatum>(&self, column: i32) -> Option<T> {
-        let mut null = false;
-        // SAFETY: the tuple is of this descriptor and lives as long as the SPI connection; the statement's text gives the
-        // column the type that the caller asks for.
-        unsafe {
-            let value = pg_sys::SPI_getbinval(self.tuple, self.columns, column, &mut null);
-            T::from_datum(value, null)
-        }
-    }
-
-    pub fn flag(&self, column: i32) -> bool {
-        self.get(column).unwrap_or(false)
-    }
 }
 
 pub fn text(value: &str) -> Argument {

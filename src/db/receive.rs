@@ -1,5 +1,6 @@
 //! The rows of a query, put into a tuplestore as they come: none is held besides.
 
+use crate::db::attempt;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
@@ -42,13 +43,12 @@ pub unsafe fn run_into(to: &Store, query: &str, arguments: &[DatumWithOid]) -> R
         // SAFETY: the receiver is made for this store and used up by the one statement; the parameters live as long as the
         // connection.
         let status = unsafe {
-            let receiver = pg_guard_ffi_boundary(|| c::CreateTuplestoreDestReceiver());
-            let otherwise = c"the rows of a source have other columns than it was asked for".as_ptr();
-            pg_guard_ffi_boundary(|| {
-                c::SetTuplestoreDestReceiverParams(receiver, to.store, to.context, true, to.columns, otherwise)
-            });
-            let options =
-                pg_sys::SPIExecuteOptions { params: parameters(arguments), dest: receiver, ..Default::default() };
+            let receiver = receiver(to);
+            let options = pg_sys::SPIExecuteOptions {
+                params: attempt::parameters(arguments),
+                dest: receiver,
+                ..Default::default()
+            };
             pg_sys::SPI_execute_extended(query.as_ptr(), &options)
         };
         if status < 0 {
@@ -59,27 +59,18 @@ pub unsafe fn run_into(to: &Store, query: &str, arguments: &[DatumWithOid]) -> R
     })
 }
 
-/// Parameters of which the planner knows the values.
+/// What puts the rows of one statement into a store.
 ///
 /// # Safety
-/// The arguments' values live as long as the list.
-unsafe fn parameters(arguments: &[DatumWithOid]) -> pg_sys::ParamListInfo {
-    if arguments.is_empty() {
-        return std::ptr::null_mut();
-    }
-    // SAFETY: the list is made for as many parameters as are filled in.
+/// The store is open, and lives in its context.
+pub unsafe fn receiver(to: &Store) -> *mut pg_sys::DestReceiver {
+    // SAFETY: as the caller promises.
     unsafe {
-        let list = pg_sys::makeParamList(arguments.len() as i32);
-        let parameters = (*list).params.as_mut_slice(arguments.len());
-        for (parameter, argument) in parameters.iter_mut().zip(arguments) {
-            let value = argument.datum().map(|datum| datum.sans_lifetime());
-            *parameter = pg_sys::ParamExternData {
-                value: value.unwrap_or(pg_sys::Datum::null()),
-                isnull: value.is_none(),
-                pflags: pg_sys::PARAM_FLAG_CONST as u16,
-                ptype: argument.oid(),
-            };
-        }
-        list
+        let receiver = pg_guard_ffi_boundary(|| c::CreateTuplestoreDestReceiver());
+        let otherwise = c"the rows of a source have other columns than it was asked for".as_ptr();
+        pg_guard_ffi_boundary(|| {
+            c::SetTuplestoreDestReceiverParams(receiver, to.store, to.context, true, to.columns, otherwise)
+        });
+        receiver
     }
 }

@@ -103,14 +103,22 @@ impl ResultSet {
 
     /// As `append`, for a query with parameters.
     pub fn append_with(&mut self, query: &str, arguments: &[DatumWithOid]) -> Result<()> {
+        // SAFETY: the store is open, in its context.
+        unsafe { receive::run_into(&self.open_store(), query, arguments)? };
+        Ok(())
+    }
+
+    /// What adds the rows of one statement.
+    pub fn receiver(&mut self) -> *mut pg_sys::DestReceiver {
+        // SAFETY: as above.
+        unsafe { receive::receiver(&self.open_store()) }
+    }
+
+    fn open_store(&self) -> Store {
         assert!(!self.store.is_null(), "the result is open");
         // SAFETY: `open` has made the store in the per-query context.
-        unsafe {
-            let context = (*(*self.info).econtext).ecxt_per_query_memory;
-            let to = Store { store: self.store, context, columns: std::ptr::null_mut() };
-            receive::run_into(&to, query, arguments)?;
-        }
-        Ok(())
+        let context = unsafe { (*(*self.info).econtext).ecxt_per_query_memory };
+        Store { store: self.store, context, columns: std::ptr::null_mut() }
     }
 }
 

@@ -15,6 +15,16 @@ pub fn is_superuser(role: Role) -> bool {
     unsafe { pg_sys::superuser_arg(role) }
 }
 
+/// Whether `role` has a right, such as `ACL_INSERT`, on a table or on one of its columns at least.
+pub fn has_right_on_columns(role: Role, table: pg_sys::Oid, right: u32) -> bool {
+    let (right, any) = (pg_sys::AclMode::from(right), pg_sys::AclMaskHow::ACLMASK_ANY);
+    // SAFETY: looks into the system's cache.
+    unsafe {
+        pg_sys::pg_class_aclcheck(table, role, right) == pg_sys::AclResult::ACLCHECK_OK
+            || pg_sys::pg_attribute_aclcheck_all(table, role, right, any) == pg_sys::AclResult::ACLCHECK_OK
+    }
+}
+
 /// Whether `role` is `other`, or inherits its rights.
 pub fn has_rights_of(role: Role, other: Role) -> bool {
     // SAFETY: a look into the system's cache; a role that does not exist has no members.

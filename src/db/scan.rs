@@ -316,6 +316,23 @@ pub fn internal_schema() -> pg_sys::Oid {
     unsafe { pg_sys::get_namespace_oid(c"identity_internal".as_ptr(), true) }
 }
 
+/// A function of `identity_internal` without arguments.
+pub fn internal_function(name: &CStr) -> Option<pg_sys::Oid> {
+    // SAFETY: a look into the system's cache, by a list of no types.
+    let oid = unsafe {
+        let types = pg_sys::buildoidvector(std::ptr::null(), 0);
+        pg_sys::GetSysCacheOid(
+            pg_sys::SysCacheIdentifier::PROCNAMEARGSNSP as i32,
+            pg_sys::Anum_pg_proc_oid as pg_sys::AttrNumber,
+            pg_sys::Datum::from(name.as_ptr()),
+            pg_sys::Datum::from(types),
+            internal_schema().into(),
+            pg_sys::Datum::null(),
+        )
+    };
+    (oid != pg_sys::InvalidOid).then_some(oid)
+}
+
 /// A relation of the extension.
 pub fn relation(schema: pg_sys::Oid, name: &CStr) -> Option<pg_sys::Oid> {
     // SAFETY: a look into the system's cache.

@@ -46,8 +46,16 @@ pub fn with_system_names<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// and the names that functions leave bare mean what they mean to the caller. pg_temp, which comes first where a path does not name
 /// it, comes after pg_catalog.
 pub fn catalog_first() -> Result<String> {
-    let schemas = spi::value::<Vec<Option<String>>>("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[]", &[])?;
-    let schemas: Vec<String> = schemas.unwrap_or_default().into_iter().flatten().collect();
+    // SAFETY: the list is one of OIDs, made for this call; a schema's name is NUL-terminated, or NULL where there is none any more.
+    let schemas: Vec<String> = unsafe {
+        let path = pg_sys::fetch_search_path(true);
+        let schemas = if path.is_null() { 0 } else { (*path).length as usize };
+        (0..schemas)
+            .map(|i| pg_sys::get_namespace_name((*(*path).elements.add(i)).oid_value))
+            .filter(|name| !name.is_null())
+            .map(|name| CStr::from_ptr(name).to_string_lossy().into_owned())
+            .collect()
+    };
     Ok(first_in_path(&schemas))
 }
 
@@ -59,6 +67,12 @@ fn first_in_path(schemas: &[String]) -> String {
     }
     path.insert(0, "pg_catalog".to_string());
     sql::comma(path.iter().map(|schema| sql::ident(schema))).to_string()
+}
+
+/// Who looks at the catalog, and settings that change what there is to see: the role of replication, and whether policies apply.
+pub fn sees_as() -> (pg_sys::Oid, i32, bool) {
+    // SAFETY: plain reads of the session's state.
+    unsafe { (pg_sys::GetUserId(), pg_sys::SessionReplicationRole, pg_sys::row_security) }
 }
 
 /// The name of the role whose rights apply.
@@ -109,10 +123,34 @@ pub(super) fn as_user<T>(role: pg_sys::Oid, work: impl FnOnce() -> Result<T>) ->
 /// The lock is on the table as a sub-object, `part`, from 1 on, which nothing else in Postgres takes: it is no table lock, so
 /// readers and ordinary writers go on. pg_locks shows it as locktype `object`.
 pub fn lock_for_import(target: pg_sys::Oid, part: u16) {
-    // SAFETY: takes a heavyweight lock that the transaction's end releases.
+    lock_part(target, part, pg_sys::ExclusiveLock);
+}
+
+/// The same lock, shared: it is only kept from those who want it for themselves.
+pub fn share_for_import(target: pg_sys::Oid, part: u16) {
+    lock_part(target, part, pg_sys::ShareLock);
+}
+
+fn lock_part(target: pg_sys::Oid, part: u16, mode: u32) {
+    // SAFETY: takes a heavyweight lock that the end of the transaction releases, or that of the subtransaction if it is rolled back.
+    unsafe { pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, target, part, mode as i32) };
+}
+
+/// Locks a table as an INSERT does, until the end of the transaction, if the current user may write it. What its catalog says then stays so.
+pub fn lock_for_writing(table: pg_sys::Oid) -> Result<()> {
+    // SAFETY: a look into the catalog, and a heavyweight lock that the transaction's end releases.
     unsafe {
-        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, target, part, pg_sys::ExclusiveLock as i32);
+        let rights = pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE;
+        let user = pg_sys::GetUserId();
+        let allowed = |mask| mask == pg_sys::AclResult::ACLCHECK_OK;
+        let any = pg_sys::AclMaskHow::ACLMASK_ANY;
+        let mut missing = false;
+        let on_table = pg_sys::pg_class_aclcheck_ext(table, user, rights, &mut missing);
+        if !missing && (allowed(on_table) || allowed(pg_sys::pg_attribute_aclcheck_all(table, user, rights, any))) {
+            pg_sys::LockRelationOid(table, pg_sys::RowExclusiveLock as i32);
+        }
     }
+    Ok(())
 }
 
 /// The memory that one operation may use, in bytes.
@@ -121,10 +159,40 @@ pub fn work_mem_bytes() -> usize {
     usize::try_from(unsafe { pg_sys::work_mem }).unwrap_or(4096) * 1024
 }
 
+/// The memory that work may use which sorts and groups, as a setting: that of an index build, or of a single operation where that is more.
+pub fn most_memory() -> String {
+    // SAFETY: plain reads of the server's settings.
+    unsafe { format!("{}kB", pg_sys::work_mem.max(pg_sys::maintenance_work_mem)) }
+}
+
 /// The transaction, or the subtransaction, in which this is done.
 pub fn subtransaction() -> pg_sys::TransactionId {
     // SAFETY: to be called in a transaction that writes.
     unsafe { pg_sys::GetCurrentTransactionId() }
+}
+
+/// The depth of triggers: 0 outside of them.
+pub fn trigger_depth() -> i32 {
+    // SAFETY: the function takes no argument, and returns an int4.
+    unsafe { pgrx::direct_function_call::<i32>(pg_sys::pg_trigger_depth, &[]) }.unwrap_or_default()
+}
+
+/// The number of this server process among those that are running, from 0, and how many there can be.
+pub fn number() -> (u32, u32) {
+    // SAFETY: plain reads of the process's own state.
+    unsafe {
+        #[cfg(not(any(feature = "pg17", feature = "pg18")))]
+        let number = pg_sys::MyBackendId - 1;
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        let number = pg_sys::MyProcNumber;
+        (number.max(0) as u32, pg_sys::MaxBackends.max(1) as u32)
+    }
+}
+
+/// True with the settings that pg_restore and the scripts of pg_dump make.
+pub fn has_settings_of_a_restore() -> bool {
+    // SAFETY: plain reads of the session's settings.
+    unsafe { !pg_sys::check_function_bodies && !pg_sys::row_security }
 }
 
 /// True in a transaction that may not write: READ ONLY, or on a standby.
@@ -190,6 +258,12 @@ pub fn with_snapshot<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         pg_sys::PopActiveSnapshot();
         result
     }
+}
+
+/// What this transaction has done so far is seen by snapshots that are taken after this.
+pub fn see_own_changes() {
+    // SAFETY: to be called where a statement may write.
+    unsafe { pg_sys::CommandCounterIncrement() }
 }
 
 /// When the client's statement began: microseconds since 1970, in UTC.

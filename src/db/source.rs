@@ -59,6 +59,15 @@ pub fn columns(query: &str) -> Result<Vec<(String, pg_sys::Oid)>> {
     })
 }
 
+/// A column of a source.
+#[derive(Debug, Clone)]
+pub struct Described {
+    pub name: String,
+    pub type_oid: u32,
+    pub typmod: i32,
+    pub collation_oid: u32,
+}
+
 /// A source that is a list, as a query for its texts, without NULLs. `name` is what an error calls the list.
 pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
     let query = query(source)?;

@@ -138,11 +138,6 @@ impl Row<'_> {
         Ok(self.0.get::<T>(ordinal)?)
     }
 
-    /// A value of a composite type.
-    pub fn composite(&self, ordinal: usize) -> Result<Option<Composite>> {
-        self.get(ordinal)
-    }
-
     /// A bigint that is never NULL.
     pub fn number(&self, ordinal: usize) -> Result<i64> {
         Ok(self.get::<i64>(ordinal)?.unwrap_or(0))
@@ -153,29 +148,6 @@ impl Row<'_> {
 pub struct Composite {
     pub datum: pg_sys::Datum,
     pub type_oid: pg_sys::Oid,
-}
-
-impl FromDatum for Composite {
-    const GET_TYPOID: bool = true;
-
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, null: bool, type_oid: pg_sys::Oid) -> Option<Self> {
-        (!null).then_some(Composite { datum, type_oid })
-    }
-}
-
-impl IntoDatum for Composite {
-    fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(self.datum)
-    }
-
-    fn type_oid() -> pg_sys::Oid {
-        pg_sys::RECORDOID
-    }
-
-    fn is_compatible_with(other: pg_sys::Oid) -> bool {
-        // SAFETY: a look into the catalog's cache.
-        unsafe { pg_sys::get_typtype(other) == pg_sys::TYPTYPE_COMPOSITE as std::ffi::c_char }
-    }
 }
 
 /// A text constant.

@@ -4,7 +4,6 @@
 use crate::db::allocate;
 use crate::db::receive::{self, Store};
 use crate::error::Result;
-use pgrx::IntoDatum;
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
 use pgrx::varlena::text_to_rust_str;
@@ -35,16 +34,6 @@ impl Spool {
     pub fn fill(&mut self, query: &str, arguments: &[DatumWithOid]) -> Result<u64> {
         // SAFETY: the store was made by `new`, in this context.
         unsafe { receive::run_into(&self.store, query, arguments) }
-    }
-
-    pub fn push(&mut self, text: &str) {
-        // SAFETY: one value and one null flag, as the descriptor has one column; the store copies the value.
-        unsafe {
-            let mut value = text.into_datum().expect("a text is not NULL");
-            let mut null = false;
-            pg_sys::tuplestore_putvalues(self.store.store, self.store.columns, &raw mut value, &raw mut null);
-            pg_sys::pfree(value.cast_mut_ptr());
-        }
     }
 
     /// Hands over the texts in the order they came, in batches of at most `size`. NULLs are left out.

@@ -6,6 +6,7 @@ use crate::db::plan::Argument;
 use crate::db::scan::{self, Place, Row};
 use crate::db::trigger;
 use crate::error::{Error, Result};
+use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
 use std::cell::RefCell;
@@ -64,7 +65,8 @@ impl Table {
     }
 
     /// Whether a change of `columns` takes a statement: a trigger or a CHECK has a say. The triggers of foreign keys look at a key
-    /// that does not change.
+    /// that does not change; the trigger by which the audit records changes does not count, for who writes by a table's place puts that on
+    /// record.
     pub fn needs_update(&self, columns: &[i16]) -> bool {
         // SAFETY: what a relation has of its CHECKs are texts of expressions over its columns.
         let checked = self.checks().iter().any(|check| unsafe { may_refuse(check, columns) });
@@ -72,7 +74,11 @@ impl Table {
     }
 
     fn fires_on_update(&self, columns: &[i16]) -> bool {
+        let own = scan::internal_function(c"record_changes");
         self.triggers().any(|trigger| {
+            if Some(trigger.tgfoid) == own {
+                return false;
+            }
             let of: &[i16] = match trigger.tgnattr {
                 0 => &[],
                 // SAFETY: the array has as many columns as it says.
@@ -240,22 +246,104 @@ impl Table {
             let estate = pg_sys::CreateExecutorState();
             let target = trigger::target(self.0);
             pg_sys::ExecOpenIndices(target, false);
-            #[cfg(any(feature = "pg14", feature = "pg15"))]
-            pg_sys::ExecInsertIndexTuples(target, slot, estate, update.is_some(), false, null_mut(), null_mut());
-            #[cfg(not(any(feature = "pg14", feature = "pg15")))]
-            pg_sys::ExecInsertIndexTuples(
-                target,
-                slot,
-                estate,
-                update.is_some(),
-                false,
-                null_mut(),
-                null_mut(),
-                update == Some(pg_sys::TU_UpdateIndexes::TU_Summarizing),
-            );
+            insert_into_indexes(target, slot, estate, update);
             pg_sys::ExecCloseIndices(target);
             pg_sys::FreeExecutorState(estate);
         }
+    }
+}
+
+/// Adds many rows to a table: as `Table::insert`, with what that makes for each row made once. What follows sees them when
+/// it is dropped.
+pub struct Appender {
+    table: Table,
+    memory: PgMemoryContexts,
+    row: PgMemoryContexts,
+    estate: *mut pg_sys::EState,
+    target: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Appender {
+    pub fn new(table: Table) -> Self {
+        let mut memory = PgMemoryContexts::new("pg_identity appender");
+        // SAFETY: the relation is open as long as the table; what is made here lives in the context, until `drop`.
+        let (estate, target, slot) = unsafe {
+            memory.switch_to(|_| {
+                let target = trigger::target(table.0);
+                pg_sys::ExecOpenIndices(target, false);
+                let slot = pg_sys::MakeSingleTupleTableSlot((*table.0).rd_att, &raw const pg_sys::TTSOpsVirtual);
+                (pg_sys::CreateExecutorState(), target, slot)
+            })
+        };
+        Appender { table, memory, row: PgMemoryContexts::new("pg_identity appended row"), estate, target, slot }
+    }
+
+    /// Adds a row; a value for each column, of its type, and none of them NULL.
+    pub fn add<const N: usize>(&mut self, values: impl FnOnce() -> [Argument; N]) {
+        let Appender { table, memory, row, estate, target, slot } = self;
+        // SAFETY: the slot has the table's columns. What an index entry is made with is the executor state's, and is freed with the
+        // row's own values once the row is in the table.
+        unsafe {
+            row.switch_to(|_| {
+                for (i, value) in values().into_iter().enumerate() {
+                    set(*slot, i, value.expect("a value that is not NULL"), false);
+                }
+                pg_sys::ExecStoreVirtualTuple(*slot);
+                let add = (*(*table.0).rd_tableam).tuple_insert.expect("every table can be added to");
+                let (command, relation, slot) = (pg_sys::GetCurrentCommandId(true), table.0, *slot);
+                pg_guard_ffi_boundary(|| add(relation, slot, command, 0, null_mut()));
+            });
+            memory.switch_to(|_| insert_into_indexes(*target, *slot, *estate, None));
+            let clear = (*(**slot).tts_ops).clear.expect("every slot can be cleared");
+            clear(*slot);
+            if !(**estate).es_per_tuple_exprcontext.is_null() {
+                pg_sys::MemoryContextReset((*(**estate).es_per_tuple_exprcontext).ecxt_per_tuple_memory);
+            }
+            row.reset();
+        }
+    }
+}
+
+impl Drop for Appender {
+    fn drop(&mut self) {
+        // After an error Postgres closes and frees all of it with the transaction.
+        if !std::thread::panicking() {
+            // SAFETY: made by `new`, taken apart once.
+            unsafe {
+                pg_sys::ExecCloseIndices(self.target);
+                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+                pg_sys::FreeExecutorState(self.estate);
+                pg_sys::CommandCounterIncrement();
+            }
+        }
+    }
+}
+
+/// # Safety
+/// The target's indexes are open, and the slot has the row that was written last; `update`: in place of another one, with what that told
+/// of the indexes.
+unsafe fn insert_into_indexes(
+    target: *mut pg_sys::ResultRelInfo,
+    slot: *mut pg_sys::TupleTableSlot,
+    estate: *mut pg_sys::EState,
+    update: Option<Indexes>,
+) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        #[cfg(any(feature = "pg14", feature = "pg15"))]
+        pg_sys::ExecInsertIndexTuples(target, slot, estate, update.is_some(), false, null_mut(), null_mut());
+        #[cfg(not(any(feature = "pg14", feature = "pg15")))]
+        pg_sys::ExecInsertIndexTuples(
+            target,
+            slot,
+            estate,
+            update.is_some(),
+            false,
+            null_mut(),
+            null_mut(),
+            update == Some(pg_sys::TU_UpdateIndexes::TU_Summarizing),
+        );
     }
 }
 
@@ -309,7 +397,7 @@ unsafe fn may_refuse(check: &pg_sys::ConstrCheck, columns: &[i16]) -> bool {
 ///
 /// # Safety
 /// The description is that of a relation that stays open.
-unsafe fn attributes<'a>(columns: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
+pub(super) unsafe fn attributes<'a>(columns: pg_sys::TupleDesc) -> &'a [pg_sys::FormData_pg_attribute] {
     // SAFETY: as the caller promises; there are as many as the description says. From PostgreSQL 18 on they follow the short
     // forms that the executor works with.
     unsafe {

@@ -1,7 +1,8 @@
 //! A table as the executor's target, outside of a statement: its triggers, and BEFORE INSERT row triggers fired on a row that is not inserted.
 
 use crate::db::session;
-use crate::db::spi::{Composite, Cursor};
+use crate::db::spi::Composite;
+use crate::db::store::Store;
 use crate::error::{Error, Result};
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys;
@@ -35,28 +36,25 @@ pub unsafe fn target(relation: pg_sys::Relation) -> *mut pg_sys::ResultRelInfo {
     }
 }
 
-/// Shows rows of `table` to its BEFORE INSERT row triggers, without inserting them. `rows` is a query for their numbers and the rows, of
+/// Shows rows of `table` to its BEFORE INSERT row triggers, without inserting them. `rows` are their numbers and the rows, of
 /// the table's own type, on which the caller has checked the right to insert; `each` is told what became of a row, as text: `None` where
 /// a trigger drops it. Returns how many there were.
 pub fn fire_before_insert(
     table: pg_sys::Oid,
-    mut rows: Cursor,
+    rows: &mut Store,
     mut each: impl FnMut(i64, Option<String>),
 ) -> Result<u64> {
-    const BATCH: i64 = 1000;
     let firing = Firing::on(table);
-    let (mut fired, mut more) = (0, true);
-    while more {
-        // The triggers see what has been written so far.
-        more = session::with_snapshot(|| {
-            rows.fetch(BATCH, |row| {
-                let shown = row.composite(2)?.ok_or_else(unexpected)?;
-                each(row.number(1)?, firing.fire(shown)?);
-                fired += 1;
-                Ok(())
-            })
-        })?;
-    }
+    let mut fired = 0;
+    // The triggers see what has been written so far.
+    session::with_snapshot(|| {
+        rows.each(|row| {
+            let shown = row.composite(2).ok_or_else(unexpected)?;
+            each(row.number(1), firing.fire(shown)?);
+            fired += 1;
+            Ok(())
+        })
+    })?;
     Ok(fired)
 }
 

@@ -1,50 +1,79 @@
-//! Finds what is wrong with the staged rows, before any is written: set by set, not row by row.
+//! Finds what is wrong with the rows, before any is written: set by set, not row by row.
 
 use crate::db::catalog::ForeignKey;
 use crate::db::progress::Phase;
+use crate::db::query::{self, Lookups};
 use crate::db::session;
-use crate::db::spi;
-use crate::db::sql::{Sql, script, sql};
+use crate::db::sql::Sql;
+use crate::db::store::Store;
 use crate::error::Result;
-use crate::import::contest::{Contest, Entrant, Loss, Rule};
+use crate::import::contest::{Contest, Decision, Entrant, Loss, Rule};
+use crate::import::numbers::NumberSet;
 use crate::import::plan;
-use crate::import::run::{Finding, Run, Stumble};
+use crate::import::run::{Finding, How, Run, Stumble};
 use crate::import::sieve;
 use crate::import::statements::{
     KIND_FREE, KIND_KEY, KIND_NEED, KIND_PRESENT, KIND_RIVAL, KIND_WAIT, ORD_POISON, Rows, Statements, foreign_key_ord,
     key_ord,
 };
+use pgrx::IntoDatum;
+use pgrx::pg_sys;
 use std::collections::BTreeMap;
 
 /// A planner without statistics would read a large target whole to find a few rows.
-const BY_INDEX: [(&str, &str); 3] =
-    [("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
+const BY_INDEX: Lookups = &[("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
-/// Nor does it know how many rows a join of temporary tables gives: it must not expect one, and loop over a million.
+/// Nor does it know how many rows a join gives: it must not expect one, and loop over a million.
 /// Workers pay off, for what they send has its keys computed.
-const IN_BULK: [(&str, &str); 2] = [("enable_nestloop", "off"), ("parallel_tuple_cost", "0")];
+const IN_BULK: Lookups = &[("enable_nestloop", "off"), ("parallel_tuple_cost", "0")];
 
 /// Rows of a source from which on its keys are sifted by hash.
 const SIEVE_FROM: i64 = 10_000;
+
+/// Rows that are probed at a time.
+const PROBED: i64 = 1000;
+
+/// Where the rows of a statement go.
+enum To {
+    Problem,
+    Contest,
+    Hashes,
+    Near,
+    Met,
+    Nowhere,
+}
+
+/// What has been found, before it counts.
+#[derive(Default)]
+struct Found {
+    problems: Vec<Store>,
+}
 
 impl Run<'_> {
     /// Reports every row that cannot go in, as far as the catalog tells.
     pub fn check(&mut self) -> Result<()> {
         self.enter(Phase::Checking);
+        let (mut needs, mut waits) = (false, false);
         if self.foresees_inserts() {
-            self.check_rows(self.rows.clone(), !self.table.before_update || !self.rows.merged)?;
+            let rules = !self.table.before_update || !self.rows.merged;
+            (needs, waits) = self.check_rows(rules)?;
         } else if self.rows.merged {
-            let updates = Rows { updates_only: true, ..self.rows.clone() };
-            self.check_rows(updates, !self.table.before_update)?;
+            let mut part = self.stores.rows().like();
+            let updates = std::mem::take(&mut self.updates);
+            let rows = self.stores.rows();
+            rows.rewind();
+            rows.copy_to(i64::MAX, &mut part, |row| updates.contains(row));
+            self.updates = updates;
+            self.stores.part = Some(part);
+            (needs, waits) = self.check_rows(!self.table.before_update)?;
         }
-        self.in_order = self.rows.merged && (self.has_triggers() || self.depends_on_order()?);
-        self.execute(&self.statements().forget_echoes_of_conversion())?;
-        self.execute(&self.statements().index_problems())?;
-        self.contested = self.value::<bool>(&self.statements().has_duplicates(), &[])? == Some(true);
-        if self.contested {
-            self.execute(&self.statements().index_winners())?;
+        self.stores.part = None;
+        self.in_order = self.rows.merged && (self.has_triggers() || needs || waits);
+        if self.unconverted {
+            self.replace_problems(&self.statements().without_echoes_of_conversion())?;
         }
-        self.count_problem_rows()?;
+        self.stores.contest = self.stores.contest.like();
+        self.tell_problems();
         Ok(())
     }
 
@@ -52,102 +81,155 @@ impl Run<'_> {
         self.table.before_insert || self.table.before_update
     }
 
-    /// A row needs what another one brings or gives up.
-    fn depends_on_order(&self) -> Result<bool> {
-        let found = self.value::<bool>(&self.statements().depends_on_order(), &[])?;
-        Ok(found.unwrap_or(false))
-    }
-
     /// True where the row that will be inserted is the staged one: no trigger changes it on its way.
     pub fn foresees_inserts(&self) -> bool {
         !self.table.before_insert
     }
 
-    /// `rules`: look at the rules of rows too, not only at the key by which rows are matched.
-    fn check_rows(&mut self, mut rows: Rows, rules: bool) -> Result<()> {
-        if let Err(stumble) = self.look(&rows, rules)? {
+    /// `rules`: look at the rules of rows too, not only at the key by which rows are matched. Returns whether a row needs what another one brings,
+    /// and whether one waits for what another one gives up.
+    fn check_rows(&mut self, rules: bool) -> Result<(bool, bool)> {
+        if let Err(stumble) = self.look(rules)? {
             // An expression fails over some row: name those rows, leave them out, and look again.
-            if !self.find_poison(&rows)? {
+            self.stores.contest = self.stores.contest.like();
+            if !self.find_poison()? {
                 return Err(stumble.failure.into());
             }
-            rows.poisoned = true;
-            if let Err(stumble) = self.look(&rows, rules)? {
+            if let Err(stumble) = self.look(rules)? {
                 return Err(stumble.failure.into());
             }
         }
-        if !self.sieved_keys(&rows).is_empty() {
-            self.execute(&self.statements().drop_sifted())?;
-        }
-        self.decide(&rows)
+        let outcome = self.decide()?;
+        (self.stores.hashes, self.stores.near, self.stores.met, self.stores.close) = (None, None, None, None);
+        Ok(outcome)
     }
 
-    fn look(&mut self, rows: &Rows, rules: bool) -> Result<std::result::Result<(), Stumble>> {
-        let few = plan::look_up_by_index(self.total, self.target_rows()?);
+    fn look(&mut self, rules: bool) -> Result<std::result::Result<(), Stumble>> {
+        let few = self.are_few(self.total)?;
         self.sieved = rules && !few && self.total >= SIEVE_FROM;
-        let settings: &[(&str, &str)] = if few { &BY_INDEX } else { &IN_BULK };
-        let found = sieve::with_sieves(2 * self.table.keys.len(), self.total, session::work_mem_bytes(), || {
-            self.attempt_with(settings, &script(self.lookups(rows, rules)))
+        let lookups = if few { BY_INDEX } else { IN_BULK };
+        let (count, memory) = (2 * self.table.keys.len(), session::work_mem_bytes());
+        let mut found = Found::default();
+        let looked = sieve::with_sieves(if self.sieved { count } else { 0 }, self.total, memory, || {
+            self.look_up(rules, lookups, &mut found)
         })?;
-        if let Err(stumble) = found {
+        if let Err(stumble) = looked {
             return Ok(Err(stumble));
         }
-        self.index_exclusions();
-        let mut contests = self.contests(rows, rules)?;
-        if rows.merged && rules && !self.table.keys.iter().all(|k| k.exclusion) {
-            contests.push(self.statements().find_waits(rows));
+        if self.total > 1
+            && let Err(stumble) = self.find_contests(rules)?
+        {
+            return Ok(Err(stumble));
         }
-        if contests.is_empty() {
-            return Ok(Ok(()));
+        found.problems.into_iter().for_each(|problems| self.add_problems(problems));
+        if self.total > 1 && self.rows.merged && rules && !self.table.keys.is_empty() {
+            let sql = self.statements().find_waits(&self.rows);
+            return self.find(&sql, To::Contest, IN_BULK, &mut Found::default());
         }
-        Ok(self.attempt_with(&IN_BULK, &script(contests))?.map(|_| ()))
+        Ok(Ok(()))
+    }
+
+    /// Whether so many rows are looked up one by one.
+    fn are_few(&self, rows: i64) -> Result<bool> {
+        Ok(plan::look_up_by_index(rows, self.target_rows()?))
+    }
+
+    /// How so many rows are joined with the target.
+    pub fn lookups_of(&self, rows: i64) -> Result<Lookups> {
+        Ok(if self.are_few(rows)? { BY_INDEX } else { IN_BULK })
     }
 
     /// About how many rows the target has.
     fn target_rows(&self) -> Result<i64> {
-        spi::number(
+        query::kept_number(
             "SELECT COALESCE(pg_catalog.sum(GREATEST(c.reltuples::pg_catalog.int8,
                pg_catalog.pg_relation_size(c.oid) OPERATOR(pg_catalog./) 200)), 0)::pg_catalog.int8
              FROM pg_catalog.pg_class AS c
              WHERE c.oid OPERATOR(pg_catalog.=) ANY (
                  SELECT $1::pg_catalog.oid UNION SELECT p.relid::pg_catalog.oid FROM pg_catalog.pg_partition_tree($1) AS p)
                AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog.\"char\"[])",
-            &[pgrx::pg_sys::Oid::from(self.table.oid).into()],
+            &[pg_sys::Oid::from(self.table.oid).into()],
         )
     }
 
-    /// Gives the staged rows the index of each exclusion constraint, so that finding the pairs that exclude each other does
-    /// not compare every row with every other. Where the rows lack a column of it, the pairs are found without.
-    fn index_exclusions(&self) {
-        for key in self.table.keys.iter().filter(|k| k.exclusion) {
-            let _ = self.attempt(&self.statements().index_exclusion(key, &self.rows));
+    /// Runs a statement that finds something.
+    fn find(
+        &mut self,
+        sql: &Sql,
+        to: To,
+        lookups: Lookups,
+        found: &mut Found,
+    ) -> Result<std::result::Result<(), Stumble>> {
+        let mut store = match self.attempt_fetch(sql, How { lookups, ..How::default() })? {
+            Ok(store) => store,
+            Err(stumble) => return Ok(Err(stumble)),
+        };
+        match to {
+            To::Problem => found.problems.push(store),
+            To::Contest => self.stores.contest.append(&mut store),
+            To::Hashes => self.stores.hashes = Some(store),
+            To::Near => self.stores.near = Some(store),
+            To::Met => {
+                self.stores.close = Some(self.close_to(&mut store)?);
+                self.stores.met = Some(store);
+            }
+            To::Nowhere => {}
         }
-        self.progress.publish();
+        Ok(Ok(()))
     }
 
-    fn sieved_keys(&self, rows: &Rows) -> Vec<usize> {
+    /// The rows that `met` has the hashes of.
+    fn close_to(&mut self, met: &mut Store) -> Result<Store> {
+        let mut numbers = NumberSet::default();
+        met.each(|row| {
+            numbers.insert(row.number(1));
+            Ok(())
+        })?;
+        let rows = match &mut self.stores.part {
+            Some(part) => part,
+            None => self.stores.rows(),
+        };
+        let mut close = rows.like();
+        rows.rewind();
+        rows.copy_to(i64::MAX, &mut close, |row| numbers.contains(row));
+        Ok(close)
+    }
+
+    fn sieved_keys(&self) -> Vec<usize> {
         let statements = self.statements();
         let keys = 0..self.table.keys.len();
-        keys.filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], rows)).collect()
+        keys.filter(|&p| statements.is_sieved(p) && statements.key_is_computable(&self.table.keys[p], &self.rows))
+            .collect()
     }
 
-    fn lookups(&self, rows: &Rows, rules: bool) -> Vec<Sql> {
-        let statements = self.statements();
-        // Always one statement, so that a table without rules needs no case of its own.
-        let mut sql = vec![sql!("SELECT 1")];
+    fn look_up(
+        &mut self,
+        rules: bool,
+        lookups: Lookups,
+        found: &mut Found,
+    ) -> Result<std::result::Result<(), Stumble>> {
         if !rules {
-            return sql;
+            return Ok(Ok(()));
         }
-        let sieved = self.sieved_keys(rows);
+        let mut all = Vec::new();
+        let (sieved, statements) = (self.sieved_keys(), self.statements());
         if !sieved.is_empty() {
-            sql.push(statements.create_hashes(&sieved, rows));
-            sql.extend(sieved.iter().map(|&position| statements.fill_sieve(position)));
-            sql.push(statements.create_near(&sieved));
-            sql.push(statements.create_close(&sieved, rows));
+            all.push((statements.create_hashes(&sieved, &self.rows), To::Hashes));
+            all.extend(sieved.iter().map(|&position| (statements.fill_sieve(position), To::Contest)));
+            all.push((statements.create_near(&sieved), To::Near));
+            all.push((statements.add_near(&sieved), To::Nowhere));
+            all.push((statements.create_met(&sieved), To::Met));
         }
-        sql.extend(statements.find_broken_rules(rows));
-        sql.extend(self.find_missing_references(&statements, rows, |_| true));
-        sql.extend(self.find_conflicts(&statements, rows));
-        sql
+        let rows = self.rows.clone();
+        all.extend(statements.find_broken_rules(&rows).map(|sql| (sql, To::Problem)));
+        let references = self.find_missing_references(&statements, &rows, |_| true);
+        all.extend(references.into_iter().map(|sql| (sql, To::Problem)));
+        for (sql, to) in all {
+            if let Err(stumble) = self.find(&sql, to, lookups, found)? {
+                return Ok(Err(stumble));
+            }
+        }
+        self.find_conflicts(&rows, lookups, found)
     }
 
     fn find_missing_references(
@@ -161,71 +243,150 @@ impl Run<'_> {
         references.map(|(position, _)| statements.find_missing_references(position, rows)).collect()
     }
 
-    fn find_conflicts(&self, statements: &Statements, rows: &Rows) -> Vec<Sql> {
-        let keys = self.table.keys.iter().enumerate().filter(|(_, key)| statements.key_is_computable(key, rows));
-        keys.flat_map(|(position, _)| statements.find_conflicts(position, rows)).collect()
+    fn find_conflicts(
+        &mut self,
+        rows: &Rows,
+        lookups: Lookups,
+        found: &mut Found,
+    ) -> Result<std::result::Result<(), Stumble>> {
+        for (position, key) in self.table.keys.iter().enumerate() {
+            if !self.statements().key_is_computable(key, rows) {
+                continue;
+            }
+            for nulls in match self.null_patterns(position, rows)? {
+                Ok(patterns) => patterns,
+                Err(stumble) => return Ok(Err(stumble)),
+            } {
+                let sql = self.statements().find_conflicts(position, rows, nulls);
+                if let Err(stumble) = self.find(&sql, To::Problem, lookups, found)? {
+                    return Ok(Err(stumble));
+                }
+            }
+        }
+        Ok(Ok(()))
     }
 
-    fn contests(&self, rows: &Rows, rules: bool) -> Result<Vec<Sql>> {
+    /// The parts of a key that are NULL together in some row, as bits.
+    fn null_patterns(&self, position: usize, rows: &Rows) -> Result<std::result::Result<Vec<i64>, Stumble>> {
+        let Some(sql) = self.statements().null_patterns(position, rows) else { return Ok(Ok(vec![0])) };
+        let mut patterns = match self.attempt_fetch(&sql, How::default())? {
+            Ok(patterns) => patterns,
+            Err(stumble) => return Ok(Err(stumble)),
+        };
+        let mut all = Vec::new();
+        patterns.each(|row| {
+            all.push(row.number(1));
+            Ok(())
+        })?;
+        Ok(Ok(all))
+    }
+
+    fn find_contests(&mut self, rules: bool) -> Result<std::result::Result<(), Stumble>> {
+        let rows = self.rows.clone();
+        let mut all = Vec::new();
+        let mut suspected = Vec::new();
+        if self.sieved {
+            self.fetch(&self.statements().suspected_keys(), How::default())?.each(|row| {
+                suspected.extend(row.get::<i32>(1));
+                Ok(())
+            })?;
+        }
         let statements = self.statements();
-        let suspected: Vec<i32> = self.document(&statements.suspected_keys())?;
-        let mut sql = Vec::new();
         for (position, key) in self.table.keys.iter().enumerate() {
             let wanted = rules || self.match_key == Some(position);
-            if wanted && statements.key_is_computable(key, rows) {
+            if wanted && statements.key_is_computable(key, &rows) {
                 let clear = statements.is_sieved(position) && !suspected.contains(&key_ord(position));
-                sql.extend(statements.find_contests(position, rows, clear));
+                all.extend(statements.find_contests(position, &rows, clear));
             }
         }
         for (position, fk) in self.table.foreign_keys.iter().enumerate() {
-            if rules && statements.foreign_key_is_computable(fk, rows) {
-                sql.extend(statements.find_parents(position, rows));
+            if rules && statements.foreign_key_is_computable(fk, &rows) {
+                all.extend(statements.find_parents(position, &rows));
             }
         }
-        Ok(sql)
+        for sql in all {
+            if let Err(stumble) = self.find(&sql, To::Contest, IN_BULK, &mut Found::default())? {
+                return Ok(Err(stumble));
+            }
+        }
+        Ok(Ok(()))
     }
 
-    /// Reports the rows over which an expression of the table fails. False: there is none.
-    pub fn find_poison(&mut self, rows: &Rows) -> Result<bool> {
-        let mut after = 0;
-        self.index_by_number(&rows.relation)?;
-        while let Err(stumble) = self.attempt(&self.statements().probe(rows, after))? {
-            if stumble.row <= after {
+    /// Reports the rows over which an expression of the table fails, and leaves them out of what is looked at. False: there is none.
+    pub fn find_poison(&mut self) -> Result<bool> {
+        let mut all = self.stores.part.take().unwrap_or_else(|| {
+            let rows = self.stores.rows();
+            let mut all = rows.like();
+            all.append(rows);
+            all
+        });
+        let before = self.poisoned.len();
+        all.rewind();
+        let mut last = 0;
+        while last < self.total {
+            last += PROBED;
+            let mut part = all.like();
+            all.copy_to(last, &mut part, |_| true);
+            self.probe(part)?;
+        }
+        let mut part = all.like();
+        all.rewind();
+        all.copy_to(i64::MAX, &mut part, |row| !self.poisoned.contains(row));
+        self.stores.part = Some(part);
+        Ok(self.poisoned.len() > before)
+    }
+
+    /// The same of some rows.
+    fn probe(&mut self, mut part: Store) -> Result<()> {
+        while !part.is_empty() {
+            self.stores.part = Some(part);
+            let Err(stumble) = self.attempt(&self.statements().probe(&self.rows), How::default())? else {
+                return Ok(());
+            };
+            if stumble.row == 0 || !self.poisoned.insert(stumble.row) {
                 return Err(stumble.failure.into());
             }
-            after = stumble.row;
             let finding = Finding {
                 failure: &stumble.failure,
                 constraint: stumble.failure.constraint.clone(),
                 columns: stumble.failure.column.clone().map(|c| vec![c]),
                 key: None,
             };
-            self.report_failure(after, ORD_POISON, "invalid", &finding)?;
+            self.report_failure(stumble.row, ORD_POISON, "invalid", &finding)?;
+            let mut probed = self.stores.part.take().expect("it was put there");
+            part = probed.like();
+            probed.rewind();
+            probed.copy_to(i64::MAX, &mut part, |row| row > stumble.row);
         }
-        Ok(after > 0)
+        Ok(())
     }
 
     /// Plays the contest for keys that several source rows want, and reports who lost.
-    fn decide(&self, rows: &Rows) -> Result<()> {
+    fn decide(&mut self) -> Result<(bool, bool)> {
+        let (mut needs, mut waits) = (false, false);
+        if self.stores.contest.is_empty() {
+            return Ok((needs, waits));
+        }
+        self.stores.contest.each(|entry| {
+            let kind = entry.get::<i32>(3).unwrap_or(KIND_PRESENT);
+            needs |= kind == KIND_NEED;
+            waits |= kind == KIND_WAIT;
+            Ok(())
+        })?;
+        let in_order = self.statements().contest_in_order(&self.rows, waits);
+        let mut entries = self.fetch(&in_order, How { lookups: IN_BULK, ..How::default() })?;
         let mut contest = Contest::default();
         let mut losers = Losers::default();
         let mut entrant = Entrant::default();
-        let mut settle = |entrant: &Entrant| -> Result<()> {
-            let decision = contest.decide(entrant);
-            for (rule, loss) in decision.losses {
-                losers.push(entrant.row, rule, loss);
-            }
-            losers.freed.extend(decision.freed.into_iter().map(|rule| (entrant.row, rule)));
-            if losers.len >= Losers::BATCH { self.report_losers(rows, &mut losers) } else { Ok(()) }
-        };
-        self.stream(&self.statements().contest_in_order(), |entry| {
-            let row = entry.number(1)?;
+        entries.each(|entry| {
+            let row = entry.number(1);
             if row != entrant.row {
-                settle(&std::mem::replace(&mut entrant, Entrant { row, ..Entrant::default() }))?;
+                let before = std::mem::replace(&mut entrant, Entrant { row, ..Entrant::default() });
+                losers.add(before.row, contest.decide(&before));
             }
-            entrant.dead = entry.get::<bool>(2)?.unwrap_or(false);
-            let item = (entry.get::<i32>(4)?.unwrap_or(0), entry.number(5)?);
-            match entry.get::<i32>(3)?.unwrap_or(KIND_PRESENT) {
+            entrant.dead = entry.get::<bool>(2).unwrap_or(false);
+            let item = (entry.get::<i32>(4).unwrap_or(0), entry.number(5));
+            match entry.get::<i32>(3).unwrap_or(KIND_PRESENT) {
                 KIND_KEY => entrant.keys.push(item),
                 KIND_RIVAL => entrant.rivals.push(item),
                 KIND_NEED => entrant.needs.push(item),
@@ -235,67 +396,105 @@ impl Run<'_> {
             }
             Ok(())
         })?;
-        settle(&entrant)?;
-        self.report_losers(rows, &mut losers)
+        losers.add(entrant.row, contest.decide(&entrant));
+        self.report_losers(losers)?;
+        Ok((needs, waits))
     }
 
-    fn report_losers(&self, rows: &Rows, losers: &mut Losers) -> Result<()> {
-        let statements = self.statements();
-        let Losers { by_rule, freed, .. } = std::mem::take(losers);
-        if !freed.is_empty() {
-            let (numbers, rules): (Vec<i64>, Vec<Rule>) = freed.into_iter().unzip();
-            self.execute_with(&statements.forget_freed(), &[numbers.into(), rules.into()])?;
+    fn report_losers(&mut self, losers: Losers) -> Result<()> {
+        if !losers.freed.is_empty() {
+            self.stores.losers = Some(losers.freed);
+            self.replace_problems(&self.statements().without_freed(&self.rows))?;
         }
-        for (rule, list) in by_rule {
-            let (numbers, winners): (Vec<i64>, Vec<i64>) = list.into_iter().unzip();
-            let keys = 0..self.table.keys.len();
-            let references = 0..self.table.foreign_keys.len();
-            if let Some(position) = keys.into_iter().find(|p| key_ord(*p) == rule) {
-                self.execute_with(&statements.report_duplicates(position, rows), &[numbers.into(), winners.into()])?;
-            } else if let Some(position) = references.into_iter().find(|p| foreign_key_ord(*p) == rule) {
-                self.execute_with(&statements.report_orphans(position, rows), &[numbers.into()])?;
-            }
+        if self.rows.merged && self.table.keys.iter().any(|k| k.exclusion) {
+            self.replace_problems(&self.statements().with_one_holder())?;
         }
+        let keys = 0..self.table.keys.len();
+        let references = 0..self.table.foreign_keys.len();
+        for (rule, list) in losers.by_rule {
+            self.stores.losers = Some(list);
+            let (key, reference) =
+                (keys.clone().find(|p| key_ord(*p) == rule), references.clone().find(|p| foreign_key_ord(*p) == rule));
+            let sql = match (key, reference) {
+                (Some(position), _) => self.statements().report_duplicates(position, &self.rows),
+                (_, Some(position)) => self.statements().report_orphans(position, &self.rows),
+                _ => continue,
+            };
+            let found = self.fetch(&sql, How { lookups: IN_BULK, ..How::default() })?;
+            self.contested |= key.is_some() && !found.is_empty();
+            self.add_problems(found);
+        }
+        self.stores.losers = None;
         Ok(())
     }
 
-    /// Looks at `rows` once more, for the conflicts and broken rules of rows that could not be written.
-    pub fn look_again(&mut self, rows: &Rows, rules: bool) -> Result<()> {
-        let statements = Statements { sieved: false, ..self.statements() };
-        let mut sql = Vec::new();
+    /// Keeps of the problems those that a statement returns.
+    pub fn replace_problems(&mut self, sql: &Sql) -> Result<()> {
+        let mut kept = self.fetch(sql, How { lookups: IN_BULK, ..How::default() })?;
+        let mut dead = NumberSet::default();
+        let mut problem = self.stores.problem.like();
+        kept.rewind();
+        kept.copy_to(i64::MAX, &mut problem, |row| {
+            dead.insert(row);
+            true
+        });
+        self.stores.problem = problem;
+        self.dead.replace(dead);
+        Ok(())
+    }
+
+    /// Looks at the rows that stand in for all once more, for the conflicts and broken rules of rows that could not be written. An expression that
+    /// fails over such a row has failed in the executor as well, and is reported from there.
+    pub fn look_again(&mut self, rows: &Rows, count: i64, rules: bool) -> Result<Vec<Store>> {
+        let sieved = std::mem::take(&mut self.sieved);
+        let lookups = self.lookups_of(count)?;
+        let mut found = Found::default();
+        let mut all = Vec::new();
         if rules {
-            sql.extend(statements.find_broken_rules(rows));
+            let statements = self.statements();
+            all.extend(statements.find_broken_rules(rows));
             // A reference to the target itself has been decided with the whole source in view.
-            sql.extend(self.find_missing_references(&statements, rows, |fk| !fk.to_itself));
+            all.extend(self.find_missing_references(&statements, rows, |fk| !fk.to_itself));
         }
-        sql.extend(self.find_conflicts(&statements, rows));
-        if sql.is_empty() {
-            return Ok(());
+        let mut failed = false;
+        for sql in all {
+            failed |= self.find(&sql, To::Problem, lookups, &mut found)?.is_err();
         }
-        // An expression that fails over such a row has failed in the executor as well, and is reported from there.
-        let _ = self.attempt(&script(sql))?;
-        Ok(())
+        failed |= self.find_conflicts(rows, lookups, &mut found)?.is_err();
+        self.sieved = sieved;
+        Ok(if failed { Vec::new() } else { found.problems })
     }
 }
 
 /// Rows that lost, by the rule under which they did.
-#[derive(Default)]
 struct Losers {
-    by_rule: BTreeMap<Rule, Vec<(i64, i64)>>,
+    by_rule: BTreeMap<Rule, Store>,
     /// Conflicts that do not stand.
-    freed: Vec<(i64, Rule)>,
-    len: usize,
+    freed: Store,
+}
+
+impl Default for Losers {
+    fn default() -> Self {
+        Losers { by_rule: BTreeMap::new(), freed: loser_store() }
+    }
+}
+
+fn loser_store() -> Store {
+    Store::with_columns(&[("rn", pg_sys::INT8OID), ("ord", pg_sys::INT4OID), ("winner", pg_sys::INT8OID)])
 }
 
 impl Losers {
-    const BATCH: usize = 50_000;
-
-    fn push(&mut self, row: i64, rule: Rule, loss: Loss) {
-        let winner = match loss {
-            Loss::Taken(winner) => winner,
-            Loss::Missing => 0,
-        };
-        self.by_rule.entry(rule).or_default().push((row, winner));
-        self.len += 1;
+    fn add(&mut self, row: i64, decision: Decision) {
+        for (rule, loss) in decision.losses {
+            let winner = match loss {
+                Loss::Taken(winner) => winner,
+                Loss::Missing => 0,
+            };
+            let store = self.by_rule.entry(rule).or_insert_with(loser_store);
+            store.put(&[row.into_datum(), rule.into_datum(), winner.into_datum()]);
+        }
+        for rule in decision.freed {
+            self.freed.put(&[row.into_datum(), rule.into_datum(), None]);
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! The database finds the rows that share a key, and the keys they share; only those come here, in source order.
 //! A row wins all of its keys or none: one that loses leaves its keys to later rows.
 
+use crate::import::numbers::NumberSet;
+
 /// Position of a constraint in the plan's list.
 pub type Rule = i32;
 
@@ -18,7 +20,7 @@ pub struct Entrant {
     pub rivals: Vec<(Rule, i64)>,
     /// Rows of the source one of which, for each rule, must have gone in before it.
     pub needs: Vec<(Rule, i64)>,
-    /// Keys it wants that a row of the target holds, which the source updates: by a number for each such key.
+    /// Keys it wants that a row of the target holds, which the source updates: by a number for each such key and row.
     pub waits: Vec<(Rule, i64)>,
     /// Keys of that kind that the row it updates gives up, if it goes in.
     pub frees: Vec<i64>,
@@ -38,7 +40,7 @@ pub enum Loss {
 pub struct Decision {
     /// Empty: it goes in, if it is not dead.
     pub losses: Vec<(Rule, Loss)>,
-    /// Rules under which the target held its key when the run began, and an earlier row has made it free.
+    /// Rules under which the target held its keys when the run began, and earlier rows have made all of them free.
     pub freed: Vec<Rule>,
 }
 
@@ -48,25 +50,6 @@ pub struct Contest {
     holders: Vec<i64>,
     winners: NumberSet,
     freed: NumberSet,
-}
-
-/// Numbers, a bit each.
-#[derive(Debug, Default)]
-struct NumberSet(Vec<u64>);
-
-impl NumberSet {
-    fn insert(&mut self, row: i64) {
-        let (word, bit) = (row as usize / 64, row as usize % 64);
-        if self.0.len() <= word {
-            self.0.resize(word + 1, 0);
-        }
-        self.0[word] |= 1 << bit;
-    }
-
-    fn contains(&self, row: i64) -> bool {
-        let (word, bit) = (row as usize / 64, row as usize % 64);
-        self.0.get(word).is_some_and(|w| w & (1 << bit) != 0)
-    }
 }
 
 impl Contest {
@@ -79,11 +62,14 @@ impl Contest {
             .collect();
         losses.extend(self.lost_to_rivals(entrant));
         losses.extend(self.unmet_needs(entrant));
-        let (freed, held): (Vec<_>, Vec<_>) = entrant.waits.iter().partition(|(_, key)| self.freed.contains(*key));
+        let held: Vec<Rule> =
+            entrant.waits.iter().filter(|(_, key)| !self.freed.contains(*key)).map(|(rule, _)| *rule).collect();
+        let mut freed: Vec<Rule> = entrant.waits.iter().map(|(rule, _)| *rule).filter(|r| !held.contains(r)).collect();
+        freed.dedup();
         if losses.is_empty() && held.is_empty() && !entrant.dead {
             self.enter(entrant);
         }
-        Decision { losses, freed: freed.into_iter().map(|(rule, _)| rule).collect() }
+        Decision { losses, freed }
     }
 
     fn enter(&mut self, entrant: &Entrant) {

@@ -2,7 +2,7 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{interrupt, progress, session, spi};
+use crate::db::{interrupt, progress, query, session};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
@@ -10,6 +10,19 @@ use serde::Deserialize;
 use serde_json::json;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
+
+/// Whether other imports into the same target may run at the same time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Company {
+    Shared,
+    Alone,
+}
+
+/// So often work is done again after a deadlock.
+const TRIES: u32 = 3;
+
+/// In this time one who waited for what has been given back wakes up, and takes it.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// One call of an import function.
 pub struct Job<'a> {
@@ -88,24 +101,43 @@ impl Outcome {
 
 impl Job<'_> {
     /// Does the work in a subtransaction, keeps it or rolls it back, records the run, and tells its counts or raises.
-    pub fn run(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<()> {
+    ///
+    /// If it waits for a session that waits for it, and is told to give way, everything that it has taken is given back, and it is done
+    /// again: alone, that is with a lock for which other imports are waited for.
+    pub fn run(&self, mut work: impl FnMut(Company) -> Result<Outcome>) -> Result<()> {
         let started = Instant::now();
-        let outcome = attempt::provisional(|| {
-            let outcome = with_memory(work)?;
-            let keep = !self.dry_run && !outcome.aborted;
-            Ok((outcome, keep))
-        })?;
+        let mut outcome = self.attempt(|| work(Company::Shared));
+        for tries in 1..=TRIES {
+            match &outcome {
+                Err(error) if plan::blame(&error.sqlstate) == Blame::Deadlock => {
+                    interrupt::pause(PAUSE * tries);
+                    outcome = self.attempt(|| work(Company::Alone));
+                }
+                _ => break,
+            }
+        }
+        let (outcome, first_event) = outcome?;
         progress::end();
-        self.finish(started, &outcome)
+        self.finish(started, &outcome, first_event)
     }
 
-    fn finish(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+    /// The outcome; and where it is kept, the number of the first event of what an import writes into the store: they come before its own.
+    fn attempt(&self, work: impl FnOnce() -> Result<Outcome>) -> Result<(Outcome, Option<i64>)> {
+        attempt::provisional(|| {
+            let first_event = self.realm.map(audit::next_event).transpose()?;
+            let outcome = with_memory(work)?;
+            let keep = !self.dry_run && !outcome.aborted;
+            Ok(((outcome, first_event.filter(|_| keep)), keep))
+        })
+    }
+
+    fn finish(&self, started: Instant, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let summary = outcome.summary();
         if self.on_conflict == OnConflict::Error && outcome.aborted && !self.dry_run {
             return Err(self.raised(&summary, &outcome.first));
         }
         if !self.dry_run {
-            self.record(started, outcome)?;
+            self.record(started, outcome, first_event)?;
         }
         let what = match (self.dry_run, outcome.aborted) {
             (true, true) => "dry run of an import that would be given up",
@@ -130,11 +162,11 @@ impl Job<'_> {
         ))
     }
 
-    fn record(&self, started: Instant, outcome: &Outcome) -> Result<()> {
+    fn record(&self, started: Instant, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let caller = session::current_role_name()?;
         let c = &outcome.counts;
         session::as_extension_owner(|| {
-            spi::execute_with(
+            query::execute_kept(
                 "INSERT INTO identity.import_runs (run_id, target, realm, source, on_conflict, outcome, run_by, started_at,
                    duration, rows_total, inserted, updated, conflict, duplicate, invalid, suppressed, withheld)
                  VALUES ($1::pg_catalog.uuid, $2, $3, $4, $5, $6, $7,
@@ -160,10 +192,10 @@ impl Job<'_> {
                 ],
             )
         })?;
-        self.audit(outcome)
+        self.audit(outcome, first_event)
     }
 
-    fn audit(&self, outcome: &Outcome) -> Result<()> {
+    fn audit(&self, outcome: &Outcome, first_event: Option<i64>) -> Result<()> {
         let c = &outcome.counts;
         audit::record(&Event {
             realm: self.realm.unwrap_or(""),
@@ -173,6 +205,7 @@ impl Job<'_> {
                 "run_id": self.run_id.to_string(), "on_conflict": self.on_conflict.name(), "given_up": outcome.aborted,
                 "rows": outcome.total, "inserted": c.inserted, "updated": c.updated, "conflict": c.conflict,
                 "duplicate": c.duplicate, "invalid": c.invalid, "suppressed": c.suppressed, "withheld": c.withheld,
+                "first_event": first_event,
             }),
         })?;
         Ok(())
@@ -199,8 +232,7 @@ pub fn check_session(function: &str, dry_run: bool) -> Result<()> {
 pub fn attempt_rows(
     mut statement: impl FnMut() -> std::result::Result<u64, Failure>,
 ) -> Result<std::result::Result<u64, Failure>> {
-    const TRIES: u32 = 4;
-    const PAUSE: Duration = Duration::from_millis(100);
+    const TRIES: u32 = 2;
     let mut tries = 0;
     loop {
         tries += 1;
@@ -239,15 +271,5 @@ pub fn lookups(rows: i64, stored: i64) -> Lookups {
 
 /// Runs work that sorts and groups: it may use as much memory as an index build.
 pub fn with_memory<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    session::with_settings(&[("work_mem", &work_mem()?), ("jit", "off")], work)
-}
-
-fn work_mem() -> Result<String> {
-    let value = spi::value::<String>(
-        "SELECT pg_catalog.concat(GREATEST(w.setting::pg_catalog.int4, m.setting::pg_catalog.int4), 'kB')
-         FROM pg_catalog.pg_settings AS w, pg_catalog.pg_settings AS m
-         WHERE w.name OPERATOR(pg_catalog.=) 'work_mem' AND m.name OPERATOR(pg_catalog.=) 'maintenance_work_mem'",
-        &[],
-    )?;
-    Ok(value.unwrap_or_else(|| "4MB".to_string()))
+    session::with_settings(&[("work_mem", &session::most_memory()), ("jit", "off")], work)
 }

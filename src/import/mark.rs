@@ -1,8 +1,13 @@
 //! Which source row the executor has in hand: so that an error can be blamed on it, and progress be seen.
 
 use crate::db::progress;
+use crate::import::numbers::NumberSet;
 use pgrx::prelude::*;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Rows of a run that do not go in.
+pub type Dead = Rc<RefCell<NumberSet>>;
 
 #[derive(Debug, Clone, Copy)]
 struct Mark {
@@ -17,23 +22,27 @@ struct Mark {
 thread_local! {
     /// `None` where no statement of an import is running: then there is nothing to mark.
     static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
+    static DEAD: RefCell<Option<Dead>> = const { RefCell::new(None) };
 }
 
 /// Rows between two updates of the progress report.
 const REPORT_EVERY: i64 = 500;
 
 /// Puts back what was marked before, however the statement ends: an import can run inside a trigger of another.
-struct Outer(Option<Mark>);
+struct Outer(Option<Mark>, Option<Dead>);
 
 impl Drop for Outer {
     fn drop(&mut self) {
         MARK.set(self.0);
+        DEAD.set(self.1.take());
     }
 }
 
-/// Runs a statement over rows up to `last`, of which `done` are done; returns what came of it, and the row that it had in hand.
-pub fn during<T>(done: i64, last: i64, statement: impl FnOnce() -> T) -> (T, i64) {
-    let _outer = Outer(MARK.replace(Some(Mark { row: 0, rows: done, last })));
+/// Runs a statement over rows up to `last`, of which `done` are done and those in `dead` are to be left out; returns what came of it, and the
+/// row that it had in hand.
+pub fn during<T>(done: i64, last: i64, dead: &Dead, statement: impl FnOnce() -> T) -> (T, i64) {
+    let mark = MARK.replace(Some(Mark { row: 0, rows: done, last }));
+    let _outer = Outer(mark, DEAD.replace(Some(Rc::clone(dead))));
     let outcome = statement();
     (outcome, MARK.get().map_or(0, |mark| mark.row))
 }
@@ -43,6 +52,16 @@ pub fn during<T>(done: i64, last: i64, statement: impl FnOnce() -> T) -> (T, i64
 fn import_mark(rn: i64, rows: i32) -> bool {
     note(rn, i64::from(rows));
     true
+}
+
+/// Whether source row `rn` is to go in, as far as is known; if so, notes that it is handed to the executor now.
+#[pg_extern(sql = false)]
+fn import_take(rn: i64) -> bool {
+    let dead = DEAD.with_borrow(|dead| dead.as_ref().is_some_and(|dead| dead.borrow().contains(rn)));
+    if !dead {
+        note(rn, 1);
+    }
+    !dead
 }
 
 /// As `import_mark`, for one row of which the place has been found.

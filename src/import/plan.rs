@@ -2,7 +2,9 @@
 
 use crate::db::catalog::{Column, Key, Table};
 use crate::db::expression::Coercion;
-use crate::db::sql::{self, Sql, sql};
+use crate::db::source::Described;
+#[cfg(test)]
+use crate::db::sql::{Sql, sql};
 use crate::error::{Error, Result};
 use std::collections::BTreeSet;
 
@@ -123,15 +125,6 @@ pub fn check_target(table: &Table) -> Result<()> {
     Ok(())
 }
 
-/// A column of the source, as it arrives.
-#[derive(Debug, Clone, serde::Deserialize)]
-pub struct SourceColumn {
-    pub name: String,
-    pub type_oid: u32,
-    pub typmod: i32,
-    pub collation_oid: u32,
-}
-
 /// A source column that goes into a target column.
 #[derive(Debug, Clone)]
 pub struct Assignment {
@@ -140,22 +133,10 @@ pub struct Assignment {
     pub conversion: Option<Coercion>,
 }
 
-impl Assignment {
-    /// The SQL of the value as it is assigned, over the source's column under `alias`.
-    pub fn value(&self, alias: &Sql) -> Sql {
-        let (value, base) = (sql::qualified(alias, &self.column.name), &self.column.base_sql);
-        match self.conversion {
-            None | Some(Coercion::Assignment) => value,
-            Some(Coercion::Explicit) => sql!("CAST({value} AS {base})", value, base),
-            Some(Coercion::Text) => sql!("CAST(CAST({value} AS pg_catalog.text) AS {base})", value, base),
-        }
-    }
-}
-
 /// Pairs the source's columns with the target's. `coerce` tells how a type gets into another.
 pub fn assign_columns(
     table: &Table,
-    source: &[SourceColumn],
+    source: &[Described],
     row_id: Option<&str>,
     coerce: impl Fn(u32, u32) -> Coercion,
 ) -> Result<Vec<Assignment>> {
@@ -197,7 +178,7 @@ impl Coercion {
     }
 }
 
-fn refuse_unknown(table: &Table, source: &[SourceColumn], row_id: Option<&str>) -> Result<()> {
+fn refuse_unknown(table: &Table, source: &[Described], row_id: Option<&str>) -> Result<()> {
     let unknown: Vec<&str> = source
         .iter()
         .map(|c| c.name.as_str())
@@ -211,7 +192,7 @@ fn refuse_unknown(table: &Table, source: &[SourceColumn], row_id: Option<&str>) 
         .hint("Give a query as the source, which selects the columns to import and names them as the target does: 'SELECT login AS username, ... FROM ...'. A column for the report alone is named by row_id."))
 }
 
-fn refuse_generated(table: &Table, source: &[SourceColumn]) -> Result<()> {
+fn refuse_generated(table: &Table, source: &[Described]) -> Result<()> {
     let generated: Vec<&str> =
         source.iter().map(|c| c.name.as_str()).filter(|name| table.column(name).is_some_and(|c| c.generated)).collect();
     if generated.is_empty() {
@@ -373,13 +354,9 @@ mod tests {
         }
     }
 
-    fn source(names: &[(&str, u32)]) -> Vec<SourceColumn> {
-        let column = |&(name, type_oid): &(&str, u32)| SourceColumn {
-            name: name.into(),
-            type_oid,
-            typmod: -1,
-            collation_oid: 0,
-        };
+    fn source(names: &[(&str, u32)]) -> Vec<Described> {
+        let column =
+            |&(name, type_oid): &(&str, u32)| Described { name: name.into(), type_oid, typmod: -1, collation_oid: 0 };
         names.iter().map(column).collect()
     }
 
@@ -418,7 +395,6 @@ mod tests {
         let assigned = assign_columns(&table(), &source(&[("age", 25), ("email", 25)]), None, same_or_text).unwrap();
         let names: Vec<_> = assigned.iter().map(|a| (a.column.name.as_str(), a.conversion)).collect();
         assert_eq!(names, [("email", None), ("age", Some(Coercion::Explicit))]);
-        assert_eq!(&*assigned[1].value(&sql!("r")), "CAST(r.\"age\" AS integer)");
     }
 
     #[test]

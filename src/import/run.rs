@@ -1,56 +1,157 @@
-//! One run of an import: what it knows, and how it runs its statements.
+//! One run of an import: what it knows, what it keeps, and how it runs its statements.
 
-use crate::db::attempt::{self, Failure};
-use crate::db::catalog::{Name, Table};
+use crate::db::attempt::Failure;
+use crate::db::catalog::Table;
 use crate::db::progress::{Phase, Progress};
+use crate::db::query::{Checks, Lookups, Query};
 use crate::db::session;
-use crate::db::spi;
-use crate::db::sql::{Sql, comma, sql};
+use crate::db::sql::Sql;
+use crate::db::store::Store;
 use crate::error::Result;
 use crate::import::job;
-use crate::import::mark;
+use crate::import::landed::Landed;
+use crate::import::mark::{self, Dead};
+use crate::import::numbers::NumberSet;
 use crate::import::plan::{Assignment, Request};
-use crate::import::statements::{Names, Rows, Statements, Write};
+use crate::import::release::Losses;
+use crate::import::statements::{Names, Rows, Statements, Write, relations};
+use crate::import::write::Window;
 use pgrx::datum::DatumWithOid;
-use pgrx::{FromDatum, IntoDatum};
-use serde::de::DeserializeOwned;
+use pgrx::pg_sys;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 pub struct Run<'a> {
     pub request: &'a Request,
     pub table: &'a Table,
     pub names: Names,
     pub assignments: Vec<Assignment>,
-    /// The source's rows in the target's types.
+    /// What the source's rows have, in the target's types.
     pub rows: Rows,
+    pub stores: Stores,
     /// Position of the key by which rows are updated.
     pub match_key: Option<usize>,
     pub total: i64,
     pub progress: Progress,
-    /// Values needed a conversion: `staged` is a table of its own.
-    pub converted: bool,
     /// Keys are sifted by hash before they are compared.
     pub sieved: bool,
     /// The search path of its statements, but for those that run code of the user's as an INSERT would.
     pub search_path: String,
+    /// Rows that have a problem.
+    pub dead: Dead,
+    /// Rows of which a value could not be converted.
+    pub unconverted: bool,
+    /// Rows over which an expression of the table fails: nothing more is looked up for them.
+    pub poisoned: NumberSet,
+    /// Rows that update one of the target.
+    pub updates: NumberSet,
     /// Inserts and updates must take turns as their rows do.
     pub in_order: bool,
     /// Constraints that would be checked at the end of the transaction, to be checked with each chunk.
-    pub deferred: Vec<Name>,
+    pub deferred: Option<Checks>,
     /// How far the writing is: the kind of the rows in hand, and the last row whose turn is over.
     pub turn: (Write, i64),
     /// Rows whose turn is over, and that may go in after all: the row to which they lost did not.
     pub again: BTreeSet<i64>,
     /// Rows of the source have lost to others of it.
     pub contested: bool,
-    /// A row did not go in that others had lost to: from then on it is kept which rows went in.
-    pub released: bool,
-    /// The tables that explain what triggers make of rows are there.
-    pub explains: bool,
-    /// Relations that have an index by row number.
-    pub indexed: BTreeSet<Sql>,
-    /// The writing has begun.
-    pub late: bool,
+    /// Who has lost to whom, from the first time that a row did not go in to which others had lost.
+    pub losses: Option<Losses>,
+    /// Where the rows went, so far as it must be known.
+    pub landed: Landed,
+    /// The rows of the chunk in hand, where it is not all of them.
+    pub window: Option<Window>,
+    /// The number up to which all rows have been read.
+    pub read_to: i64,
+    /// The search path is that of its statements now.
+    pub is_catalog_first: bool,
+    /// The level of the transaction to which the writing goes back.
+    pub level: i32,
+    /// Rows have been written.
+    pub written: bool,
+    /// Rows without a partition have been looked for.
+    pub routed: bool,
+}
+
+/// The rows that a run keeps. `None`: there is none of it yet.
+pub struct Stores {
+    pub raw: Store,
+    /// `None`: they are those of `raw`.
+    pub rows: Option<Store>,
+    /// Some of the rows, which stand in for all of them.
+    pub part: Option<Store>,
+    pub fired: Option<Store>,
+    pub problem: Store,
+    pub contest: Store,
+    pub losers: Option<Store>,
+    /// With the report of all rows: what they became.
+    pub landed: Store,
+    pub hashes: Option<Store>,
+    pub near: Option<Store>,
+    pub met: Option<Store>,
+    pub close: Option<Store>,
+}
+
+impl Stores {
+    pub fn new() -> Self {
+        use pg_sys::{INT4OID, INT8OID, JSONBOID, OIDOID, TEXTARRAYOID, TEXTOID, TIDOID};
+        let problem = [
+            ("rn", INT8OID),
+            ("ord", INT4OID),
+            ("status", TEXTOID),
+            ("constraint_name", TEXTOID),
+            ("columns", TEXTARRAYOID),
+            ("key", JSONBOID),
+            ("existing", JSONBOID),
+            ("winner", INT8OID),
+            ("sqlstate", TEXTOID),
+            ("message", TEXTOID),
+            ("holder_oid", OIDOID),
+            ("holder_tid", TIDOID),
+        ];
+        let contest = [("ord", INT4OID), ("rn", INT8OID), ("kind", INT4OID), ("ref", INT8OID)];
+        let landed = [("rn", INT8OID), ("oid", OIDOID), ("tid", TIDOID), ("existing", JSONBOID)];
+        Stores {
+            raw: Store::new(),
+            rows: None,
+            part: None,
+            fired: None,
+            problem: Store::with_columns(&problem),
+            contest: Store::with_columns(&contest),
+            losers: None,
+            landed: Store::with_columns(&landed),
+            hashes: None,
+            near: None,
+            met: None,
+            close: None,
+        }
+    }
+
+    /// All rows of the source, in the target's types.
+    pub fn rows(&mut self) -> &mut Store {
+        self.rows.as_mut().unwrap_or(&mut self.raw)
+    }
+
+    pub fn all(&self) -> Vec<(&'static str, &Store)> {
+        let rows = self.part.as_ref().or(self.rows.as_ref()).unwrap_or(&self.raw);
+        let some = [
+            (relations::FIRED, &self.fired),
+            (relations::LOSERS, &self.losers),
+            (relations::HASHES, &self.hashes),
+            (relations::NEAR, &self.near),
+            (relations::MET, &self.met),
+            (relations::CLOSE, &self.close),
+        ];
+        let mut all = vec![
+            (relations::RAW, &self.raw),
+            (relations::ROWS, rows),
+            (relations::PROBLEM, &self.problem),
+            (relations::CONTEST, &self.contest),
+            (relations::LANDED, &self.landed),
+        ];
+        all.extend(some.into_iter().filter_map(|(name, store)| Some((name, store.as_ref()?))));
+        all
+    }
 }
 
 /// A statement's error, and the source row that was in hand; 0: none.
@@ -59,15 +160,24 @@ pub struct Stumble {
     pub row: i64,
 }
 
-impl Run<'_> {
+/// How a statement is run.
+#[derive(Clone, Copy, Default)]
+pub struct How<'h> {
+    pub arguments: &'h [DatumWithOid<'h>],
+    pub lookups: Lookups,
+    /// What is checked right after it, and stands or falls with it.
+    pub then: Option<&'h Checks>,
+    /// What it writes stays in a subtransaction of its own that is left open.
+    pub open: bool,
+    /// Under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a statement every name is qualified.
+    pub as_caller: bool,
+    /// In the place of the store of this name.
+    pub instead: Option<(&'static str, &'h Store)>,
+}
+
+impl<'a> Run<'a> {
     pub fn statements(&self) -> Statements<'_> {
-        Statements {
-            table: self.table,
-            names: &self.names,
-            assignments: &self.assignments,
-            late: self.late,
-            sieved: self.sieved,
-        }
+        Statements { table: self.table, names: &self.names, assignments: &self.assignments, sieved: self.sieved }
     }
 
     pub fn enter(&mut self, phase: Phase) {
@@ -75,107 +185,125 @@ impl Run<'_> {
         self.progress.publish();
     }
 
+    /// As `catalog_first`, for many statements.
+    pub fn all_catalog_first<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let search_path = self.search_path.clone();
+        session::with_settings(&[("search_path", &search_path)], || {
+            self.is_catalog_first = true;
+            let result = work(self);
+            self.is_catalog_first = false;
+            result
+        })
+    }
+
     /// Runs `work` where the names of pg_catalog mean nothing else, and every other name what it means to the caller.
     pub fn catalog_first<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        if self.is_catalog_first {
+            return work();
+        }
         session::with_settings(&[("search_path", &self.search_path)], work)
     }
 
-    pub fn execute(&self, sql: &Sql) -> Result<u64> {
-        self.execute_with(sql, &[])
+    fn with_query<T>(&self, sql: &Sql, how: How, work: impl FnOnce(&Query) -> Result<T>) -> Result<T> {
+        let mut stores = self.stores.all();
+        if let Some((name, store)) = how.instead {
+            stores.retain(|(known, _)| *known != name);
+            stores.push((name, store));
+        }
+        let query = Query {
+            sql,
+            arguments: how.arguments,
+            stores: &stores,
+            lookups: how.lookups,
+            then: how.then,
+            open: how.open,
+            size: self.total,
+        };
+        if how.as_caller { work(&query) } else { self.catalog_first(|| work(&query)) }
     }
 
-    pub fn execute_with(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<u64> {
-        self.catalog_first(|| spi::execute_with(sql, arguments))
+    /// What a statement returns, in a store of its own.
+    pub fn fetch(&self, sql: &Sql, how: How) -> Result<Store> {
+        let mut store = Store::new();
+        self.with_query(sql, how, |query| query.fill(&mut store, &mut |_| {}))?;
+        Ok(store)
     }
 
-    pub fn value<T: FromDatum + IntoDatum>(&self, sql: &Sql, arguments: &[DatumWithOid]) -> Result<Option<T>> {
-        self.catalog_first(|| spi::value(sql, arguments))
-    }
-
-    pub fn number(&self, sql: &Sql) -> Result<i64> {
-        self.catalog_first(|| spi::number(sql, &[]))
-    }
-
-    pub fn document<T: DeserializeOwned>(&self, sql: &Sql) -> Result<T> {
-        self.catalog_first(|| spi::document(sql, &[]))
-    }
-
-    pub fn stream(&self, sql: &Sql, each: impl FnMut(&spi::Row) -> Result<()>) -> Result<()> {
-        self.catalog_first(|| spi::stream(sql, each))
+    /// Sends what a statement returns elsewhere.
+    pub fn send(&self, sql: &Sql, how: How, receiver: *mut pg_sys::DestReceiver) -> Result<()> {
+        let send = || self.with_query(sql, how, |query| query.send(receiver));
+        mark::during(0, self.total, &self.dead, send).0
     }
 
     /// Runs a statement of which a row may be the fault. An error that is no row's fault is raised.
-    pub fn attempt(&self, sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
-        self.attempt_with(&[], sql)
+    pub fn attempt(&self, sql: &Sql, how: How) -> Result<std::result::Result<u64, Stumble>> {
+        self.attempt_to(|| self.with_query(sql, how, |query| Ok(query.attempt())))
     }
 
-    /// As `attempt`, under further settings.
-    pub fn attempt_with(&self, settings: &[(&str, &str)], sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
-        self.catalog_first(|| self.attempt_as_caller(settings, sql))
+    /// The same of one that returns rows.
+    pub fn attempt_fetch(&self, sql: &Sql, how: How) -> Result<std::result::Result<Store, Stumble>> {
+        let mut store = Store::new();
+        let outcome = self.attempt_to(|| {
+            store = Store::new();
+            self.with_query(sql, how, |query| Ok(query.attempt_fill(&mut store, &mut |_| {})))
+        })?;
+        Ok(outcome.map(|_| store))
     }
 
-    /// As `attempt_with`, under the search path that the caller has set: for what an INSERT of the caller's would do too. In such a
-    /// statement every name is qualified.
-    pub fn attempt_as_caller(&self, settings: &[(&str, &str)], sql: &Sql) -> Result<std::result::Result<u64, Stumble>> {
-        session::with_settings(settings, || self.attempt_to(|| attempt::attempt(sql)))
-    }
-
-    /// As `attempt_as_caller`, for what is more than a statement.
+    /// As `attempt`, for what is more than a statement.
     pub fn attempt_to(
         &self,
-        mut work: impl FnMut() -> std::result::Result<u64, Failure>,
+        mut work: impl FnMut() -> Result<std::result::Result<u64, Failure>>,
     ) -> Result<std::result::Result<u64, Stumble>> {
         let mut row = 0;
         let outcome = job::attempt_rows(|| {
             let outcome;
-            (outcome, row) = mark::during(self.progress.rows_done, self.total, &mut work);
-            outcome
+            (outcome, row) = mark::during(self.progress.rows_done, self.total, &self.dead, &mut work);
+            outcome.unwrap_or_else(|error| Err(error.into()))
         })?;
         Ok(outcome.map_err(|failure| Stumble { failure, row }))
     }
 
-    /// Adds what Postgres said of a row to the report.
-    pub fn report_failure(&self, row: i64, ord: i32, status: &str, about: &Finding) -> Result<()> {
-        self.execute_with(
-            &self.statements().add_failure(),
-            &[
-                row.into(),
-                ord.into(),
-                status.into(),
-                about.constraint.clone().into(),
-                about.columns.clone().into(),
-                about.key.clone().into(),
-                about.failure.sqlstate.as_str().into(),
-                about.failure.message.as_str().into(),
-            ],
-        )?;
-        Ok(())
+    pub fn is_dead(&self, row: i64) -> bool {
+        self.dead.borrow().contains(row)
     }
 
-    /// Lets the planner find rows by number.
-    pub fn index_by_number(&mut self, relation: &Sql) -> Result<()> {
-        if self.indexed.insert(relation.clone()) {
-            self.execute(&self.statements().index_by_number(relation))?;
-            self.progress.publish();
+    /// Adds to the report what a statement has found.
+    pub fn add_problems(&mut self, mut found: Store) {
+        if found.is_empty() {
+            return;
         }
-        Ok(())
+        let dead = Rc::clone(&self.dead);
+        let mut dead = dead.borrow_mut();
+        found.rewind();
+        found.copy_to(i64::MAX, &mut self.stores.problem, |row| {
+            dead.insert(row);
+            true
+        });
+        drop(dead);
+        self.tell_problems();
     }
 
-    /// A transaction may hold many runs: their tables do not wait for its end.
-    pub fn drop_tables(&self) -> Result<()> {
-        let Names { raw, problem, contest, landed, .. } = &self.names;
-        let mut tables = vec![raw, problem, contest, landed];
-        tables.extend(self.converted.then_some(&self.names.staged));
-        tables.extend(self.rows.merged.then_some(&self.names.merged));
-        tables.extend(self.explains.then_some(&self.names.fired));
-        self.execute(&sql!("DROP TABLE {tables}", tables = comma(tables)))?;
-        Ok(())
-    }
-
-    pub fn count_problem_rows(&mut self) -> Result<i64> {
-        self.progress.problems = self.number(&self.statements().count_problem_rows())?;
+    pub fn tell_problems(&mut self) {
+        self.progress.problems = self.dead.borrow().len();
         self.progress.publish();
-        Ok(self.progress.problems)
+    }
+
+    /// Adds what Postgres said of a row to the report.
+    pub fn report_failure(&mut self, row: i64, ord: i32, status: &str, about: &Finding) -> Result<()> {
+        let arguments = [
+            row.into(),
+            ord.into(),
+            status.into(),
+            about.constraint.clone().into(),
+            about.columns.clone().into(),
+            about.key.clone().into(),
+            about.failure.sqlstate.as_str().into(),
+            about.failure.message.as_str().into(),
+        ];
+        let found = self.fetch(&Statements::failure(), How { arguments: &arguments, ..How::default() })?;
+        self.add_problems(found);
+        Ok(())
     }
 }
 

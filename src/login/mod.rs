@@ -1,9 +1,10 @@
 //! Login routing: `identity.resolve_login` and `preview_login`, in `sql/50_login.sql`.
 //!
 //! `context` and `settings` read what the application gives, `read` what the store has, `walk` decides, `write` remembers it and
-//! puts it on record, `throttle` holds back who fails too often.
+//! puts it on record, `throttle` holds back who fails too often, but not, for what strangers did, where `known` knows the address.
 
 mod context;
+mod known;
 mod read;
 mod settings;
 mod throttle;
@@ -12,7 +13,7 @@ mod write;
 
 use crate::access::{self, Level};
 use crate::db::plan::{self, Argument};
-use crate::db::scan::Place;
+use crate::db::scan::{Place, Reader};
 use crate::db::{argument, json, returns, session};
 use crate::error::{Error, Result, required};
 use context::Context;
@@ -22,7 +23,7 @@ use pgrx::prelude::*;
 use pgrx::{AnyElement, Array, GucContext, GucFlags, GucRegistry, GucSetting, IntoDatum, JsonB, Uuid};
 use read::{Store, Who};
 use std::time::{Duration, Instant};
-use throttle::{Held, Login};
+use throttle::{Failure, Held, Login};
 use walk::{Decision, Limits, Outcome, Reason};
 
 static DEADLINE: GucSetting<i32> = GucSetting::<i32>::new(1000);
@@ -39,7 +40,11 @@ pub fn define_settings() {
         GucFlags::UNIT_MS,
     );
     throttle::define_settings();
+    known::define_settings();
 }
+
+/// An organization's name is not longer.
+const MOST_NAME: usize = 255;
 
 /// The arguments of a login, checked.
 struct Request {
@@ -60,9 +65,41 @@ type Somebody<'a> = (Who<'a>, Login<'a>);
 /// What is decided, before anything is written.
 struct Resolved {
     outcome: Outcome,
+    /// What earlier failures mean for this login.
     held: Held,
+    /// The same of its second factor, where it is about one.
+    factor: Option<Held>,
     /// Where the membership is that was used last, if it was read.
     last_used: Option<Place>,
+}
+
+/// What a login is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To be decided, and put on record.
+    Login,
+    /// To be told.
+    Preview,
+}
+
+impl Purpose {
+    /// Of failures: a login counts all that are committed, a preview works on standbys.
+    fn reader(self) -> Reader {
+        match self {
+            Purpose::Login => throttle::latest(),
+            Purpose::Preview => Reader::of_statement(),
+        }
+    }
+}
+
+impl Resolved {
+    fn refused(decision: Decision, reason: Reason, held: Held) -> Self {
+        Resolved { outcome: Outcome::refused(decision, reason), held, factor: None, last_used: None }
+    }
+
+    fn wait(&self) -> Option<i64> {
+        self.held.wait.max(self.factor.and_then(|factor| factor.wait))
+    }
 }
 
 impl Request {
@@ -84,7 +121,7 @@ impl Request {
             realm: argument::name("realm", realm)?,
             identity,
             subject: identity.map(|id| uuid::Uuid::from_bytes(*id.as_bytes()).to_string()),
-            organization: argument::name_if_given("organization", organization)?,
+            organization: organization.map(name_as_kept),
             context: context.map_or(Ok(Context::default()), read_context)?,
             max_attempts,
             fallback: required("fallback", fallback)?,
@@ -94,43 +131,54 @@ impl Request {
     /// Whose login it is; `None` where nobody was authenticated.
     fn somebody(&self) -> Result<Option<Somebody<'_>>> {
         let (Some(identity), Some(subject)) = (self.identity, &self.subject) else { return Ok(None) };
-        let login = Login::new(&self.realm, subject, self.ip())?;
+        let login = Login::proved(&self.realm, identity, subject, self.ip(), self.context.is_signed_on())?;
         Ok(Some((Who { realm: &self.realm, identity }, login)))
     }
 
     /// Decides; writes nothing.
-    fn resolve(&self, somebody: Option<&Somebody>) -> Result<Resolved> {
+    fn resolve(&self, somebody: Option<&Somebody>, purpose: Purpose) -> Result<Resolved> {
         match somebody {
-            Some((who, login)) => self.resolve_for(*who, login),
+            Some((who, login)) => self.resolve_for(*who, login, purpose),
             None => self.resolve_for_nobody(),
         }
     }
 
     /// What comes first is read first: most logins end there.
-    fn resolve_for(&self, who: Who, login: &Login) -> Result<Resolved> {
+    fn resolve_for(&self, who: Who, login: &Login, purpose: Purpose) -> Result<Resolved> {
         let started = Instant::now();
         let mut store = Store::new(who, self.ip())?;
         let active = store.active()?;
         if active.is_none() {
             read::check_realm(&self.realm)?;
         }
-        let held = if store.has_failures(login)? { login.held()? } else { Held::default() };
+        let held = login.held(&mut purpose.reader())?;
         let outcome = match active {
             _ if held.wait.is_some() => Outcome::refused(Decision::Throttled, Reason::Throttled),
             Some(true) => self.route(&mut store, started)?,
             Some(false) => Outcome::refused(Decision::Deny, Reason::IdentityInactive),
             None => Outcome::refused(Decision::Deny, Reason::IdentityMissing),
         };
-        Ok(Resolved { outcome, held, last_used: store.last_used() })
+        let resolved = Resolved { outcome, held, factor: None, last_used: store.last_used() };
+        if self.is_about_factor(&resolved.outcome) { hold_factor(resolved, login, purpose) } else { Ok(resolved) }
+    }
+
+    /// Whether the throttle of second factors has a say.
+    fn is_about_factor(&self, outcome: &Outcome) -> bool {
+        outcome.decision != Decision::Throttled
+            && (outcome.second_factor || self.context.failed_second_factor() || self.right_factor(outcome))
+    }
+
+    /// Whether a second factor was given for the organization that lets in.
+    fn right_factor(&self, outcome: &Outcome) -> bool {
+        let organization = outcome.organization.as_deref();
+        outcome.decision == Decision::Allow && organization.is_some_and(|name| self.context.has_second_factor(name))
     }
 
     /// The answer of `authenticate` is handed on as it is: without an identity the login is refused, and whoever refused it
     /// first has counted that.
     fn resolve_for_nobody(&self) -> Result<Resolved> {
         read::check_realm(&self.realm)?;
-        self.ip().map(throttle::parse).transpose()?;
-        let outcome = Outcome::refused(Decision::Deny, Reason::IdentityMissing);
-        Ok(Resolved { outcome, held: Held::default(), last_used: None })
+        Ok(Resolved::refused(Decision::Deny, Reason::IdentityMissing, Held::default()))
     }
 
     fn ip(&self) -> Option<&str> {
@@ -158,43 +206,83 @@ impl Request {
         if let Some((who, login)) = somebody {
             self.remember(*who, login, resolved)?;
         }
-        let Resolved { outcome, held, .. } = resolved;
         let subject = self.subject.as_deref();
-        write::record(&self.realm, subject, self.organization.as_deref(), &self.context, outcome, held.wait)
+        let organization = self.organization.as_deref();
+        write::record(&self.realm, subject, organization, &self.context, &resolved.outcome, resolved.wait())
     }
 
-    /// The organization that was used last, and whether the login failed.
+    /// The organization that was used last, where it was used from, and whether the login failed.
     fn remember(&self, who: Who, login: &Login, resolved: &Resolved) -> Result<()> {
-        let Resolved { outcome, held, last_used } = resolved;
-        match (&outcome.organization, outcome.decision) {
-            (Some(organization), Decision::Allow) => {
-                write::remember(who, organization, last_used.filter(|_| outcome.last_used))?;
-                if held.failed_before {
-                    login.succeeded()?;
-                }
+        let Resolved { outcome, held, last_used, .. } = resolved;
+        if outcome.decision == Decision::Throttled {
+            return Ok(());
+        }
+        let failure = self.failure(resolved);
+        let failed = failure.login.is_some() || failure.factor.is_some();
+        if let (Some(organization), Decision::Allow) = (&outcome.organization, outcome.decision) {
+            write::remember(who, organization, last_used.filter(|_| outcome.last_used))?;
+            if !failed {
+                login.succeeded(*held)?;
+                known::remember(&self.realm, who.identity, login.client.as_ref())?;
             }
-            (_, Decision::Throttled) => {}
-            (_, decision) => {
-                if decision == Decision::Deny || !self.context.failed_factors.is_empty() {
-                    login.failed()?;
-                }
-            }
+        }
+        if failed {
+            login.failed(failure)?;
+        }
+        match resolved.factor.filter(|_| failure.factor.is_none()) {
+            Some(factor) if self.right_factor(outcome) => login.factor_succeeded(factor)?,
+            Some(factor) => login.leave_factor(factor),
+            None => {}
         }
         Ok(())
     }
+
+    /// What of a login that is not held back has failed.
+    fn failure(&self, resolved: &Resolved) -> Failure {
+        let failed = resolved.outcome.decision == Decision::Deny || self.context.failed_password();
+        Failure {
+            login: failed.then_some(None),
+            factor: self.context.failed_second_factor().then(|| resolved.factor.and_then(|factor| factor.slot)),
+        }
+    }
+}
+
+/// Asks the throttle of second factors. A login that is decided takes a slot there.
+fn hold_factor(resolved: Resolved, login: &Login, purpose: Purpose) -> Result<Resolved> {
+    let factor = match purpose {
+        Purpose::Login => login.enter_factor()?,
+        Purpose::Preview => login.factor_held(&mut purpose.reader())?,
+    };
+    Ok(match factor.wait {
+        Some(_) => {
+            let held = Held { wait: factor.wait, ..resolved.held };
+            Resolved::refused(Decision::Throttled, Reason::Throttled, held)
+        }
+        None => Resolved { factor: Some(factor), ..resolved },
+    })
+}
+
+/// The name of an organization that is asked for, as it is compared and kept: one that is too long for any is cut, and stays too
+/// long for any.
+fn name_as_kept(name: &str) -> String {
+    if name.len() <= MOST_NAME {
+        return name.to_string();
+    }
+    let end = (0..=MOST_NAME).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}...", &name[..end])
 }
 
 fn read_context(context: AnyElement) -> Result<Context> {
-    json::with_text("context", context.datum(), json::MOST_CONTEXT, |text| {
-        json::ensure(text)?;
-        Context::parse(text)
+    json::with_text("context", context.datum(), json::MOST_CONTEXT, |text| match text {
+        "{}" => Ok(Context::default()),
+        _ => Context::parse(&json::parse("context", text)?),
     })
 }
 
 /// The columns of the answer.
 fn answer(resolved: &Resolved, event: Option<i64>) -> Result<[Argument; 8]> {
-    let Resolved { outcome, held, .. } = resolved;
-    let wait = held.wait.map(interval).transpose()?;
+    let Resolved { outcome, .. } = resolved;
+    let wait = resolved.wait().map(interval).transpose()?;
     Ok([
         plan::text(outcome.decision.name()),
         outcome.organization.as_deref().and_then(plan::text),
@@ -231,7 +319,7 @@ fn resolve_login(
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
     let values = session::as_extension_owner(|| {
         let somebody = request.somebody()?;
-        let resolved = session::with_snapshot(|| request.resolve(somebody.as_ref()))?;
+        let resolved = session::with_snapshot(|| request.resolve(somebody.as_ref(), Purpose::Login))?;
         let event = request.leave(somebody.as_ref(), &resolved)?;
         answer(&resolved, Some(event))
     })?;
@@ -252,44 +340,87 @@ fn preview_login(
 ) -> std::result::Result<Option<AnyElement>, ErrorReport> {
     access::require(Level::Application, realm)?;
     let request = Request::new(realm, identity_id, organization, context, max_attempts, fallback)?;
-    let values = session::as_extension_owner(|| answer(&request.resolve(request.somebody()?.as_ref())?, None))?;
+    let values = session::as_extension_owner(|| {
+        answer(&request.resolve(request.somebody()?.as_ref(), Purpose::Preview)?, None)
+    })?;
     // SAFETY: as above.
     Ok(unsafe { returns::row(fcinfo, &values) })
 }
 
-/// See the comment on `identity_internal.login_wait` in `sql/50_login.sql`.
-#[pg_extern(sql = false)]
-fn login_wait(
-    realm: Option<&str>,
-    subject: Option<&str>,
+/// Whose login by name and password it is.
+fn by_name<'a>(
+    realm: Option<&'a str>,
+    name: Option<&'a str>,
+    subject: Option<&'a str>,
+    identity: Option<Uuid>,
     address: Option<&str>,
-) -> std::result::Result<Option<Interval>, ErrorReport> {
-    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    let held = Login::new(realm, subject, address)?.held()?;
-    Ok(held.wait.map(interval).transpose()?)
+) -> Result<Login<'a>> {
+    Ok(Login {
+        realm: required("realm", realm)?,
+        name: required("name", name)?,
+        subject: required("subject", subject)?,
+        identity,
+        client: address.map(throttle::client).transpose()?,
+        signed_on: false,
+    })
+}
+
+/// See the comment on `identity_internal.login_begins` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn login_begins(
+    realm: Option<&str>,
+    name: Option<&str>,
+    subject: Option<&str>,
+    identity_id: Option<Uuid>,
+    address: Option<&str>,
+    fcinfo: pg_sys::FunctionCallInfo,
+) -> std::result::Result<Option<AnyElement>, ErrorReport> {
+    let held = by_name(realm, name, subject, identity_id, address)?.enter()?;
+    let values =
+        [held.wait.map(interval).transpose()?.into_datum(), held.failed_before.into_datum(), held.slot.into_datum()];
+    // SAFETY: this is the call that is being served; the values are those of its OUT parameters.
+    Ok(unsafe { returns::row(fcinfo, &values) })
 }
 
 /// See the comment on `identity_internal.login_failed` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_failed(
     realm: Option<&str>,
+    name: Option<&str>,
     subject: Option<&str>,
+    identity_id: Option<Uuid>,
     address: Option<&str>,
+    slot: Option<i32>,
 ) -> std::result::Result<(), ErrorReport> {
-    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    Ok(Login::new(realm, subject, address)?.failed()?)
+    let login = by_name(realm, name, subject, identity_id, address)?;
+    Ok(login.failed(Failure { login: Some(slot), factor: None })?)
 }
 
 /// See the comment on `identity_internal.login_succeeded` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
-fn login_succeeded(realm: Option<&str>, subject: Option<&str>) -> std::result::Result<(), ErrorReport> {
-    let (realm, subject) = (required("realm", realm)?, required("subject", subject)?);
-    Ok(Login::new(realm, subject, None)?.succeeded()?)
+fn login_succeeded(
+    realm: Option<&str>,
+    name: Option<&str>,
+    identity_id: Option<Uuid>,
+    address: Option<&str>,
+    failed_before: Option<bool>,
+    slot: Option<i32>,
+) -> std::result::Result<(), ErrorReport> {
+    let login = by_name(realm, name, name, identity_id, address)?;
+    login.succeeded(Held { wait: None, failed_before: failed_before.unwrap_or(false), slot })?;
+    Ok(login.identity.map_or(Ok(()), |identity| known::remember(login.realm, identity, login.client.as_ref()))?)
 }
 
+/// See the comment on `identity_internal.login_address` in `sql/50_login.sql`.
 #[pg_extern(sql = false)]
 fn login_address(address: &str) -> std::result::Result<String, ErrorReport> {
-    Ok(throttle::network(address)?)
+    Ok(throttle::client(address)?.address)
+}
+
+/// See the comment on `identity_internal.context_address` in `sql/50_login.sql`.
+#[pg_extern(sql = false)]
+fn context_address(context: Option<AnyElement>) -> std::result::Result<Option<String>, ErrorReport> {
+    Ok(context.map(read_context).transpose()?.and_then(|context| context.ip))
 }
 
 #[pg_extern(sql = false)]

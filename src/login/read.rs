@@ -6,7 +6,7 @@ use crate::db::plan::{self, Plan};
 use crate::db::scan::{Index, Key, Place, Reader, Row};
 use crate::error::Result;
 use crate::login::settings;
-use crate::login::throttle::{self, Login};
+use crate::login::throttle;
 use crate::login::walk::{Candidate, State};
 use pgrx::pg_sys::TEXTOID;
 use std::net::IpAddr;
@@ -68,7 +68,7 @@ pub struct Who<'a> {
 
 /// An error where there is no such realm.
 pub fn check_realm(realm: &str) -> Result<()> {
-    REALM.read(&[plan::text(realm)], |_| Ok(()))
+    REALM.check(&[plan::text(realm)])
 }
 
 /// The tables, as the statement that is run sees them.
@@ -99,11 +99,6 @@ impl<'a> Store<'a> {
             false
         })?;
         Ok(active)
-    }
-
-    /// Whether failures of the subject, or from the address, are on record.
-    pub fn has_failures(&mut self, login: &Login) -> Result<bool> {
-        throttle::on_record(&mut self.reader, login)
     }
 
     /// The membership that comes first: of the organization that is requested, or the last used.

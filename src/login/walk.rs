@@ -124,6 +124,8 @@ pub struct Outcome {
     pub switched: bool,
     /// The organization is the one that was used last.
     pub last_used: bool,
+    /// The decision is about a second factor: one is asked for, or was.
+    pub second_factor: bool,
     pub attempts: Vec<Attempt>,
 }
 
@@ -137,6 +139,7 @@ impl Outcome {
             redirect_url: None,
             switched: false,
             last_used: false,
+            second_factor: false,
             attempts: Vec::new(),
         }
     }
@@ -187,6 +190,8 @@ pub fn walk(
             outcome.decision = decision;
             outcome.organization = Some(name);
             outcome.last_used = candidate.last_used;
+            outcome.second_factor =
+                candidate.mfa_required && matches!(decision, Decision::Allow | Decision::MfaRequired);
             return Ok(outcome);
         };
         if outcome.attempts.is_empty() {

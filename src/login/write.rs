@@ -44,8 +44,11 @@ pub fn remember(who: Who, organization: &str, membership: Option<Place>) -> Resu
         return Ok(());
     }
     let used = [plan::text(who.realm), who.identity.into_datum(), plan::text(organization), Some(session::now())];
-    USED_NO_MORE.write_latest(&used[..3], |_| Ok(()))?;
-    USED.write_latest(&used, |_| Ok(()))
+    // The event of the login tells of it.
+    audit::recorded(c"memberships", || {
+        USED_NO_MORE.write_latest(&used[..3])?;
+        USED.write_latest(&used)
+    })
 }
 
 /// Changes nothing but the time; false where it takes more than that.

@@ -3,6 +3,7 @@
 use super::digest::{DJANGO, HMAC, PBKDF2, SSHA, TEMPLATE};
 use super::hash::{Hash, Problem};
 use super::kdf::argon2id;
+use super::outline;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -54,6 +55,25 @@ fn hashes_of_other_implementations_are_verified() {
         assert_eq!(hash.verify(password.as_bytes()), Ok(true), "{text} of {password:?}");
         assert_eq!(hash.verify(format!("x{password}").as_bytes()), Ok(false), "{text}");
     }
+}
+
+#[test]
+fn an_outline_makes_the_same_work_and_has_nothing_of_the_password() {
+    for [_, password, text] in hashes() {
+        let outline = outline::of(text).unwrap_or_else(|| panic!("{text} has no outline"));
+        let (made, hash) = (hash(&outline), hash(text));
+        assert_eq!((made.scheme(), made.parameters()), (hash.scheme(), hash.parameters()), "{text}");
+        assert_eq!(made.is_costly(), hash.is_costly());
+        assert_eq!(made.verify(password.as_bytes()), Ok(false), "{text}");
+        assert_eq!(outline::of(&outline).as_deref(), Some(outline.as_str()));
+        // What is left of the parts that are neither the scheme nor costs: letters of one kind.
+        for part in outline.split('$').skip(2).filter(|part| part.len() > 12 && !part.contains('=')) {
+            let letters: BTreeSet<char> = part.chars().collect();
+            assert!(letters.len() <= 2 || part.starts_with("MDAw"), "{text}: {part}");
+        }
+    }
+    assert_eq!(outline::of("$2x$10$MSQah2e5/ruYtDu/sNncUOiQI5Qg7yrXnteEa/XJVS7UxAekakG8."), None);
+    assert_eq!(outline::of("").or(outline::of("$")).or(outline::of("secret")), None);
 }
 
 #[test]

@@ -11,7 +11,7 @@ INSERT INTO identity.identities (realm, id) SELECT 'acme', md5(n::text)::uuid FR
 INSERT INTO identity.memberships (realm, identity_id, organization) SELECT 'acme', md5(n::text)::uuid, o FROM generate_series(1, 5) n, unnest('{north,south}'::text[]) o;
 CREATE TABLE committed (event_id bigint);
 SQL
-login="INSERT INTO committed SELECT event_id FROM identity.resolve_login('acme', md5(:who::text)::uuid, (ARRAY['north', 'south', 'gone'])[:where], '{\"password\": \"Zq7secretZq7\"}');"
+login="INSERT INTO committed SELECT event_id FROM identity.resolve_login('acme', md5(:who::text)::uuid, (ARRAY['north', 'south', 'gone'])[:where], '{\"factors\": [\"Zq7secretZq7\"]}');"
 cat >"$dir/login.sql" <<SQL
 \set who random(1, 5)
 \set where random(1, 3)

@@ -47,13 +47,16 @@ forgotten="SELECT string_agg(c.relname, ' ') FROM pg_class c JOIN pg_depend d ON
     JOIN pg_extension e ON e.oid = d.refobjid WHERE e.extname = 'pg_identity' AND c.relkind = 'r' AND c.relnatts > 0
     AND c.oid <> ALL (e.extconfig)"
 expect "tables that a dump leaves out" "" "$(ask -c "$forgotten")"
-for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events \
-    sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures \
+for table in realms identity_schemas identities identifiers credentials addresses import_runs audit_heads audit_events audit_values \
+    sites staged_identities staged_identifiers site_dedup_runs former_logins notices link_proposals organizations memberships login_failures known_addresses \
     resource_types implied_scopes members resource_containers policies permissions collapse_runs collapsed_permissions; do
     rows="SELECT count(*), md5(string_agg(t::text, E'\n' ORDER BY t::text)) FROM identity.$table t"
     expect "rows of $table" "$(ask -c "$rows")" "$(there -c "$rows")"
     [ "$(ask -c "SELECT count(*) FROM identity.$table")" -gt 0 ] || { echo "NOT OK: $table is empty"; exit 1; }
 done
+secrets="SELECT count(*), md5(string_agg(s::text, E'\n' ORDER BY s.realm)) FROM identity_internal.login_secrets s"
+expect "secrets of realms" "$(ask -c "$secrets")" "$(there -c "$secrets")"
+expect "every realm has one" 0 "$(there -c "SELECT count(*) FROM identity.realms r WHERE NOT EXISTS (SELECT FROM identity_internal.login_secrets s WHERE s.realm = r.name)")"
 grants="SELECT string_agg(concat_ws(' ', o, (SELECT string_agg(a::text, ',' ORDER BY a::text) FROM unnest(acl) a WHERE a::text NOT LIKE 'identity_owner=%')), E'\n' ORDER BY o) FROM (
     SELECT oid::regclass::text, relacl FROM pg_class WHERE relnamespace = 'identity'::regnamespace AND relkind IN ('r', 'v')
     UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc WHERE pronamespace = 'identity'::regnamespace

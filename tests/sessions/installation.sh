@@ -13,7 +13,7 @@ realms="SELECT string_agg(name, ',' ORDER BY name) FROM identity.realms"
 ask -c "SELECT identity.add_realm('acme')" >/dev/null
 ask -c 'DROP SCHEMA public CASCADE' -c 'CREATE SCHEMA public' 2>/dev/null
 expect "what is left when schema public is dropped" acme "$(ask -c "$realms")"
-expect "where \\dx shows it" pg_catalog "$(ask -c '\dx pg_identity' | cut -d'|' -f3)"
+expect "where \\dx shows it" pg_catalog "$(ask -c '\dx pg_identity' | tr '|' '\n' | grep -x pg_catalog)"
 pg_dump -f "$dump"
 expect "what a dump says" 1 "$(grep -c '^CREATE EXTENSION IF NOT EXISTS pg_identity WITH SCHEMA pg_catalog;' "$dump")"
 create_other ''

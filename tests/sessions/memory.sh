@@ -123,7 +123,7 @@ echo "-- the slowest: $(ask -c "SELECT string_agg(format('%s(%s) %s s', c.functi
 echo "-- answers: $(ask -c "SELECT string_agg(format('%s %s', n, answer), ', ' ORDER BY n DESC) FROM (SELECT replace(left(answer, 5), 'ZZZZZ', 'results') AS answer, count(*) AS n FROM answers GROUP BY 1) AS a")"
 
 # By as little as there is left: a session ends at worst, and the server goes on.
-for kilobytes in 0 500 2000 8000 12000 16000 20000 24000 32000; do
+for kilobytes in 0 500 2000 5000 9000 12000 18000 24000 32000 48000; do
     session_start
     tell "SELECT identity.check_permission('acme', 'user:1', 'view', 'docs'), identity.unicode_version()" >/dev/null
     taken=$(awk '/^VmSize/ { print $2 }' "/proc/$session_pid/status")

@@ -3,7 +3,7 @@
 use crate::consolidation::sites::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
 use crate::identifier::{self, Country, Kind};
 use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, TOO_LONG, WRONG_TYPE};
-use crate::password::{Hash, SaltedDigest};
+use crate::password::{self, SaltedDigest};
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
@@ -331,7 +331,7 @@ fn password(digest: Option<&SaltedDigest>, text: &str, salt: Option<&str>) -> Re
         }
         Some(digest) => digest.hash(text, salt.unwrap_or_default()).map_err(|problem| (problem, INVALID_VALUE))?,
     };
-    match Hash::parse(&hash) {
+    match password::parse(&hash) {
         Ok(_) => Ok(hash),
         Err(problem) => Err((format!("the password hash cannot be used: {}", problem.text), INVALID_VALUE)),
     }

@@ -23,12 +23,12 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let caller = session::current_role_name()?;
     let owner = session::extension_owner()?;
     session::as_owner(owner, || spi::execute_with("SELECT identity_internal.check_realm($1)", &[realm.into()]))?;
-    lock_realm(realm)?;
-    lock_staged(realm, true);
     result.open();
     let run_id = Uuid::now_v7().to_string();
-    // A dry run does all of it, and rolls back.
+    // A dry run does all of it, and rolls back: then its locks are gone, too.
     attempt::provisional(|| {
+        lock_realm(realm)?;
+        lock_staged(realm, true);
         session::as_owner(owner, || with_memory(|| run(realm, &run_id, &caller, dry_run, &mut result)))?;
         Ok(((), !dry_run))
     })

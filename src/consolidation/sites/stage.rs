@@ -51,13 +51,14 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
             MOST_DOMAINS,
         )?);
     }
-    lock_realm(&request.realm)?;
     result.open();
     let run = Run { request: &request, site };
+    // A dry run gives its locks back.
     attempt::provisional(|| {
         with_memory(|| {
             let source = source::read_rows(&query, &request.mapping.columns())?;
-            // From here on nothing of the caller's runs.
+            // From here on nothing of the caller's runs; others wait for what follows.
+            lock_realm(&request.realm)?;
             session::as_owner(owner, || run.stage(source, &mut result))
         })?;
         Ok(((), !request.dry_run))

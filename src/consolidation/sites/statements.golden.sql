@@ -180,7 +180,8 @@ SELECT COALESCE(jsonb_object_agg(c.status, c.rows), '{}') FROM (
   WHERE NOT EXISTS (SELECT FROM pg_temp.pg_identity_item AS i WHERE i.rn = f.rn) HAVING count(*) > 0) AS c
 ==== duplicates
 CREATE TEMPORARY TABLE pg_temp.pg_identity_login ON COMMIT DROP AS
-SELECT n.site_id, n.original_id, n.kind, n.value, n.key, s.username AS original FROM identity.staged_identifiers AS n
+SELECT n.site_id, n.original_id, n.kind, n.value, n.key, s.username AS original,
+  CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END AS verified FROM identity.staged_identifiers AS n
 JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
 WHERE n.realm = $1 AND n.logs_in AND s.state = 'staged';
 ANALYZE pg_temp.pg_identity_login;
@@ -195,17 +196,17 @@ CREATE TEMPORARY TABLE pg_temp.pg_identity_grouped ON COMMIT DROP AS
 SELECT m.*, first_value(m.holder) OVER w AS keeper, first_value(m.described) OVER w AS duplicate_of
 FROM (
   SELECT NULL::int AS site_id, NULL AS site, NULL AS original_id, NULL::numeric AS row_order, i.kind, i.value, i.key, NULL AS original,
-    NULL AS prefix, i.identity_id::text AS holder,
+    NULL AS prefix, NULL::bool AS verified, i.identity_id::text AS holder,
     jsonb_build_object('identity_id', i.identity_id, 'kind', i.kind, 'login', i.value) AS described
   FROM identity.identifiers AS i JOIN pg_temp.pg_identity_repeated AS r ON r.key = i.key WHERE i.realm = $1
   UNION ALL
   SELECT l.site_id, t.name, l.original_id, CASE WHEN l.original_id ~ '^-?[0-9]{1,100}$' THEN l.original_id::numeric END, l.kind,
-    l.value, l.key, l.original, t.prefix, concat(l.site_id, ' ', l.original_id),
+    l.value, l.key, l.original, t.prefix, l.verified, concat(l.site_id, ' ', l.original_id),
     jsonb_build_object('site', t.name, 'site_id', l.site_id, 'row_id', l.original_id, 'kind', l.kind, 'login', l.value)
   FROM pg_temp.pg_identity_login AS l JOIN pg_temp.pg_identity_repeated AS r ON r.key = l.key
   JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = l.site_id) AS m
 WINDOW w AS (
-  PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)
+  PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', NOT m.verified, m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)
 ==== duplicates
 CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
 SELECT row_number() OVER (ORDER BY g.site_id, g.row_order, g.original_id) AS n, g.site_id, g.original_id, g.prefix,

@@ -197,7 +197,8 @@ pub fn report(everything: bool) -> Sql {
 /// login: names of staged users that log in. repeated: keys that somebody else has too.
 pub const FIND_REPEATED: &str = r#"
 CREATE TEMPORARY TABLE pg_temp.pg_identity_login ON COMMIT DROP AS
-SELECT n.site_id, n.original_id, n.kind, n.value, n.key, s.username AS original FROM identity.staged_identifiers AS n
+SELECT n.site_id, n.original_id, n.kind, n.value, n.key, s.username AS original,
+  CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END AS verified FROM identity.staged_identifiers AS n
 JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
 WHERE n.realm = $1 AND n.logs_in AND s.state = 'staged';
 ANALYZE pg_temp.pg_identity_login;
@@ -209,23 +210,23 @@ SELECT l.key FROM pg_temp.pg_identity_login AS l JOIN identity.identifiers AS i 
 ANALYZE pg_temp.pg_identity_repeated"#;
 
 /// grouped: everybody who has one of these keys. The main tables come first; then whose address it is, for a username that
-/// reads as an address is none; then sites without a prefix; then by site and original_id.
+/// reads as an address is none, and a verified address beats others; then sites without a prefix; then by site and original_id.
 pub const GROUP: &str = r#"
 CREATE TEMPORARY TABLE pg_temp.pg_identity_grouped ON COMMIT DROP AS
 SELECT m.*, first_value(m.holder) OVER w AS keeper, first_value(m.described) OVER w AS duplicate_of
 FROM (
   SELECT NULL::int AS site_id, NULL AS site, NULL AS original_id, NULL::numeric AS row_order, i.kind, i.value, i.key, NULL AS original,
-    NULL AS prefix, i.identity_id::text AS holder,
+    NULL AS prefix, NULL::bool AS verified, i.identity_id::text AS holder,
     jsonb_build_object('identity_id', i.identity_id, 'kind', i.kind, 'login', i.value) AS described
   FROM identity.identifiers AS i JOIN pg_temp.pg_identity_repeated AS r ON r.key = i.key WHERE i.realm = $1
   UNION ALL
   SELECT l.site_id, t.name, l.original_id, CASE WHEN l.original_id ~ '^-?[0-9]{1,100}$' THEN l.original_id::numeric END, l.kind,
-    l.value, l.key, l.original, t.prefix, concat(l.site_id, ' ', l.original_id),
+    l.value, l.key, l.original, t.prefix, l.verified, concat(l.site_id, ' ', l.original_id),
     jsonb_build_object('site', t.name, 'site_id', l.site_id, 'row_id', l.original_id, 'kind', l.kind, 'login', l.value)
   FROM pg_temp.pg_identity_login AS l JOIN pg_temp.pg_identity_repeated AS r ON r.key = l.key
   JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = l.site_id) AS m
 WINDOW w AS (
-  PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)"#;
+  PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', NOT m.verified, m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)"#;
 
 /// pending: the usernames that get another one, in order. A name that reads as an address would be another address with a
 /// prefix: its @ goes.

@@ -3,7 +3,7 @@
 use crate::identifier::Kind;
 use crate::import::identities::kratos::{Claim, claim_identifier};
 use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, Reader, WRONG_TYPE, child};
-use crate::password::Hash;
+use crate::password;
 use serde_json::{Map, Value, json};
 
 /// Checked credentials: what the store keeps.
@@ -76,7 +76,7 @@ fn read_password(
     let hook = reader.boolean(config, "use_password_migration_hook", path) == Some(true);
     match (hash, plain, hook) {
         (Some(hash), None, false) => {
-            if let Err(problem) = Hash::parse(hash) {
+            if let Err(problem) = password::parse(hash) {
                 let message = format!("the password hash cannot be used: {}", problem.text);
                 reader.fault(child(path, "hashed_password"), INVALID_VALUE, message);
             }

@@ -156,7 +156,7 @@ fn import<'a>(
     job::check_session(job.function, job.dry_run)?;
     let source = read()?;
     result.open();
-    job.run(|| {
+    job.run(|_| {
         let mut run = Run::new(request, job.run_id)?;
         run.load(&source)?;
         run.decide()?;

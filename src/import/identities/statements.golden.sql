@@ -105,6 +105,32 @@ INSERT INTO "pg_temp"."pg_identity_problem_7" (rn, ord, status, kind, value, exi
              FROM (SELECT c.* FROM "pg_temp"."pg_identity_claim_7" AS c WHERE c.space = 'id' OFFSET 0) AS c
              JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = $1) AS h ON h.id = c.key::uuid
              WHERE true 
+             UNION ALL
+             SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
+             FROM "pg_temp"."pg_identity_claim_7" AS c
+             JOIN (SELECT n.key, t.name AS site
+                   FROM identity.staged_identifiers AS n
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE n.realm = $1 AND s.state = 'staged'
+                     AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_claim_7" AS own WHERE own.rn = c.rn AND own.space = 'address' AND own.key = c.key AND own.verified)
+             UNION ALL
+             SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
+             FROM "pg_temp"."pg_identity_claim_7" AS c
+             JOIN (SELECT f.old_key AS key, s.identity_id, t.name AS site, f.changed_at AS until
+                   FROM identity.former_logins AS f
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE f.realm = $1 AND f.restored_at IS NULL
+                     AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_item_7" AS own WHERE own.rn = c.rn AND own.target = h.identity_id)
 ==== insert: find
 INSERT INTO "pg_temp"."pg_identity_contest_7" (rn, ord, slot, role)
              SELECT c.rn, c.ord, d.slot, 0
@@ -357,6 +383,32 @@ INSERT INTO "pg_temp"."pg_identity_problem_8" (rn, ord, status, kind, value, exi
              FROM (SELECT c.* FROM "pg_temp"."pg_identity_claim_8" AS c WHERE c.space = 'id' OFFSET 0) AS c
              JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = $1) AS h ON h.id = c.key::uuid
              WHERE true AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_item_8" AS own WHERE own.rn = c.rn AND own.target = h.holder)
+             UNION ALL
+             SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
+             FROM "pg_temp"."pg_identity_claim_8" AS c
+             JOIN (SELECT n.key, t.name AS site
+                   FROM identity.staged_identifiers AS n
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE n.realm = $1 AND s.state = 'staged'
+                     AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_claim_8" AS own WHERE own.rn = c.rn AND own.space = 'address' AND own.key = c.key AND own.verified)
+             UNION ALL
+             SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
+             FROM "pg_temp"."pg_identity_claim_8" AS c
+             JOIN (SELECT f.old_key AS key, s.identity_id, t.name AS site, f.changed_at AS until
+                   FROM identity.former_logins AS f
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE f.realm = $1 AND f.restored_at IS NULL
+                     AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM "pg_temp"."pg_identity_item_8" AS own WHERE own.rn = c.rn AND own.target = h.identity_id)
 ==== update: find
 INSERT INTO "pg_temp"."pg_identity_contest_8" (rn, ord, slot, role)
              SELECT c.rn, c.ord, d.slot, 0

@@ -216,11 +216,49 @@ impl Statements {
              SELECT c.rn, c.ord, 'conflict', c.kind, c.value, h.holder, c.path, '23505', 'an existing identity has this id'
              FROM (SELECT c.* FROM {claim} AS c WHERE c.space = 'id' OFFSET 0) AS c
              JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = $1) AS h ON h.id = c.key::uuid
-             WHERE true {unless_own}",
+             WHERE true {unless_own}
+             UNION ALL
+             {staged}",
             claim = self.claim,
             problem = self.problem,
             noun = noun(),
-            unless_own = self.unless_own()
+            unless_own = self.unless_own(),
+            staged = self.staged_conflicts()
+        )
+    }
+
+    /// Names that nobody of the main tables has: a staged user's verified address, which only a verified one takes; and what was a staged
+    /// user's login name until a while ago, unless it is their own identity that takes it back.
+    fn staged_conflicts(&self) -> Sql {
+        sql!(
+            "SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', {noun}, ' is a verified address of a staged user of site ', h.site)
+             FROM {claim} AS c
+             JOIN (SELECT n.key, t.name AS site
+                   FROM identity.staged_identifiers AS n
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE n.realm = $1 AND s.state = 'staged'
+                     AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM {claim} AS own WHERE own.rn = c.rn AND own.space = 'address' AND own.key = c.key AND own.verified)
+             UNION ALL
+             SELECT c.rn, c.ord, 'conflict', c.kind, c.value, NULL, c.path, '23505',
+               concat('the ', {noun}, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
+             FROM {claim} AS c
+             JOIN (SELECT f.old_key AS key, s.identity_id, t.name AS site, f.changed_at AS until
+                   FROM identity.former_logins AS f
+                   JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+                   JOIN identity.sites AS t USING (realm, site_id)
+                   WHERE f.realm = $1 AND f.restored_at IS NULL
+                     AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS h ON h.key = c.key
+             WHERE c.space = 'identifier'
+               AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+               AND NOT EXISTS (SELECT FROM {item} AS own WHERE own.rn = c.rn AND own.target = h.identity_id)",
+            claim = self.claim,
+            item = self.item,
+            noun = noun()
         )
     }
 

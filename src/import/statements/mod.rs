@@ -1,19 +1,15 @@
 //! The SQL of an import, as text. Nothing is run here.
 //!
-//! Temporary tables of a run:
+//! All of it reads; only `write` changes the target. Relations of a run that a statement sees beside the target (`db::store`):
 //! - `raw`: the source as it came, numbered in its order;
-//! - `staged`: the same rows in the target's types (it is `raw` itself where no value needs a conversion), and with
-//!   `on_conflict => 'update'` merged with the row that each of them updates;
-//! - `problem`: the report so far; a row of the source that stands here does not go in;
-//! - `contest`: keys that several source rows want, for `contest.rs` to decide;
-//! - `landed`: which row of the target a source row became, where that must be known;
+//! - `rows`: the same rows in the target's types (`raw` itself where no value needs a conversion), with `on_conflict => 'update'` merged with the row
+//!   that each of them updates; or some of these rows, which stand in for all;
 //! - `fired`: rows as the target's BEFORE triggers leave them, to explain why they lost;
-//! - `hashes`: a hash of each key of each row;
-//! - `near`: rows of the target of which a key may be in the source;
-//! - `met`: the hashes of the source's rows of which a key may be in `near`; `close`: these rows;
-//! - `probe`: one column, converted alone to find the values that fail.
-//!
-//! A heap does not keep the order in which its rows came: what needs the rows in their order sorts them.
+//! - `problem`: the report so far; `contest`: keys that several source rows want, for `contest.rs` to decide;
+//! - `losers`: rows that have lost, and to whom;
+//! - `landed`: the row of the target that a source row became, where the report shows it;
+//! - `hashes`: a hash of each key of each row; `near`: rows of the target of which a key may be in the source; `met`: the hashes of the source's
+//!   rows of which a key may be in `near`; `close`: these rows.
 
 #[cfg(test)]
 mod golden;
@@ -26,21 +22,35 @@ mod source;
 mod write;
 
 use crate::db::catalog::{Check, Column, ForeignKey, Key, KeyPart, Table};
-use crate::db::sql::{self, Sql, all, any, comma, concat, ident, literal, literal_or_null, script, sql, text_array};
+use crate::db::sql::{Sql, all, any, comma, concat, ident, literal, literal_or_null, sql, text_array};
 use crate::import::plan::{self, Assignment};
 use std::collections::BTreeSet;
 
-/// Names of one run's temporary tables, and of the columns in them that are not the user's.
+/// The names of a run's relations. They mean nothing outside of its own statements.
+pub mod relations {
+    pub const RAW: &str = "pg_identity_raw";
+    pub const ROWS: &str = "pg_identity_rows";
+    pub const FIRED: &str = "pg_identity_fired";
+    pub const PROBLEM: &str = "pg_identity_problem";
+    pub const CONTEST: &str = "pg_identity_contest";
+    pub const LOSERS: &str = "pg_identity_losers";
+    pub const LANDED: &str = "pg_identity_landed";
+    pub const HASHES: &str = "pg_identity_hashes";
+    pub const NEAR: &str = "pg_identity_near";
+    pub const MET: &str = "pg_identity_met";
+    pub const CLOSE: &str = "pg_identity_close";
+}
+
+/// The same as SQL, and names of the columns in them that are not the user's.
 #[derive(Debug, Clone)]
 pub struct Names {
     pub raw: Sql,
-    pub staged: Sql,
-    pub merged: Sql,
+    pub rows: Sql,
+    pub fired: Sql,
     pub problem: Sql,
     pub contest: Sql,
+    pub losers: Sql,
     pub landed: Sql,
-    pub fired: Sql,
-    pub probe: Sql,
     pub hashes: Sql,
     pub near: Sql,
     pub met: Sql,
@@ -51,41 +61,42 @@ pub struct Names {
     pub own_oid: Sql,
     pub own_tid: Sql,
     pub own_key: Sql,
+    /// The name of `row` as it is.
+    pub row_name: String,
 }
 
 impl Names {
-    /// `run` sets apart the runs of one session; `taken` are the column names of source and target.
-    pub fn new(run: u64, taken: &BTreeSet<&str>) -> Self {
-        let table = |what: &str| sql::relation("pg_temp", &format!("pg_identity_{what}_{run}"));
-        let column = |what: &str| {
+    /// `taken` are the column names of source and target.
+    pub fn new(taken: &BTreeSet<&str>) -> Self {
+        let free = |what: &str| {
             let mut name = format!("?{what}");
             while taken.contains(name.as_str()) {
                 name.push('?');
             }
-            ident(&name)
+            name
         };
         Names {
-            raw: table("raw"),
-            staged: table("staged"),
-            merged: table("merged"),
-            problem: table("problem"),
-            contest: table("contest"),
-            landed: table("landed"),
-            fired: table("fired"),
-            probe: table("probe"),
-            hashes: table("hashes"),
-            near: table("near"),
-            met: table("met"),
-            close: table("close"),
-            row: column("row"),
-            own_oid: column("oid"),
-            own_tid: column("tid"),
-            own_key: column("key"),
+            raw: ident(relations::RAW),
+            rows: ident(relations::ROWS),
+            fired: ident(relations::FIRED),
+            problem: ident(relations::PROBLEM),
+            contest: ident(relations::CONTEST),
+            losers: ident(relations::LOSERS),
+            landed: ident(relations::LANDED),
+            hashes: ident(relations::HASHES),
+            near: ident(relations::NEAR),
+            met: ident(relations::MET),
+            close: ident(relations::CLOSE),
+            row: ident(&free("row")),
+            own_oid: ident(&free("oid")),
+            own_tid: ident(&free("tid")),
+            own_key: ident(&free("key")),
+            row_name: free("row"),
         }
     }
 }
 
-/// A relation with source rows in the target's types.
+/// What the rows of a relation have.
 #[derive(Debug, Clone)]
 pub struct Rows {
     pub relation: Sql,
@@ -95,23 +106,12 @@ pub struct Rows {
     pub known: BTreeSet<i16>,
     /// It has the `own_*` columns.
     pub merged: bool,
-    /// Rows that cannot be looked at, because an expression over them fails, are in `problem` and stay out.
-    pub poisoned: bool,
-    /// Only those that update a row of the target.
-    pub updates_only: bool,
-    /// Only the row of this number.
-    pub only: Option<i64>,
 }
 
 impl Rows {
     pub fn new(table: &Table, relation: &Sql, present: BTreeSet<i16>, merged: bool) -> Self {
         let known = plan::known_columns(table, &present);
-        Rows { relation: relation.clone(), present, known, merged, poisoned: false, updates_only: false, only: None }
-    }
-
-    /// The one row of a number.
-    pub fn only(&self, row: i64) -> Self {
-        Rows { only: Some(row), ..self.clone() }
+        Rows { relation: relation.clone(), present, known, merged }
     }
 }
 
@@ -121,8 +121,6 @@ pub struct Statements<'a> {
     pub table: &'a Table,
     pub names: &'a Names,
     pub assignments: &'a [Assignment],
-    /// Problems found from now on belong to the writing phase.
-    pub late: bool,
     /// Keys are sifted by hash before they are compared.
     pub sieved: bool,
 }
@@ -224,10 +222,6 @@ pub struct Range {
     pub last: i64,
 }
 
-impl Range {
-    pub const ALL: Range = Range { first: 1, last: i64::MAX };
-}
-
 /// How the rows of a chunk come into the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Order {
@@ -241,15 +235,73 @@ pub enum Order {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct WriteOptions {
-    /// Keep in `landed` which rows went in.
+    /// Tell which rows went in.
     pub track: bool,
-    /// Keep where they went, too.
+    /// Tell where they went, too.
     pub place: bool,
+    /// And their primary key.
+    pub key: bool,
     /// A held key drops the row instead of failing the statement.
     pub do_nothing: bool,
     pub order: Order,
     /// The key by which an update finds its row.
     pub match_key: Option<usize>,
+}
+
+/// Columns of `problem`, in its order.
+struct Problem {
+    row: Sql,
+    ord: i32,
+    status: &'static str,
+    name: Sql,
+    columns: Sql,
+    key: Sql,
+    existing: Sql,
+    winner: Sql,
+    sqlstate: Sql,
+    message: Sql,
+    holder: Sql,
+}
+
+impl Problem {
+    fn new(row: Sql, ord: i32, status: &'static str) -> Self {
+        Problem {
+            row,
+            ord,
+            status,
+            name: sql!("NULL::pg_catalog.text"),
+            columns: sql!("NULL::pg_catalog.text[]"),
+            key: sql!("NULL::pg_catalog.jsonb"),
+            existing: sql!("NULL::pg_catalog.jsonb"),
+            winner: sql!("NULL::pg_catalog.int8"),
+            sqlstate: sql!("NULL::pg_catalog.text"),
+            message: sql!("NULL::pg_catalog.text"),
+            holder: sql!("NULL::pg_catalog.oid AS holder_oid, NULL::pg_catalog.tid AS holder_tid"),
+        }
+    }
+
+    fn select(&self) -> Sql {
+        sql!(
+            "{row} AS rn, {ord} AS ord, {status}::pg_catalog.text AS status, {name} AS constraint_name, {columns} AS columns, {key} AS key,
+               {existing} AS existing, {winner} AS winner, {sqlstate} AS sqlstate, {message} AS message, {holder}",
+            row = self.row,
+            ord = self.ord,
+            status = literal(self.status),
+            name = self.name,
+            columns = self.columns,
+            key = self.key,
+            existing = self.existing,
+            winner = self.winner,
+            sqlstate = self.sqlstate,
+            message = self.message,
+            holder = self.holder,
+        )
+    }
+}
+
+/// A text constant that is no longer of an unknown type.
+fn text(value: &str) -> Sql {
+    sql!("{value}::pg_catalog.text", value = literal(value))
 }
 
 fn key_sqlstate(key: &Key) -> &'static str {
@@ -266,9 +318,9 @@ mod tests {
 
     #[test]
     fn own_columns_never_meet_the_users() {
-        let names = Names::new(7, &BTreeSet::from(["?row", "?row?", "id"]));
+        let names = Names::new(&BTreeSet::from(["?row", "?row?", "id"]));
         assert_eq!(&*names.row, "\"?row??\"");
+        assert_eq!(names.row_name, "?row??");
         assert_eq!(&*names.own_oid, "\"?oid\"");
-        assert_eq!(&*names.raw, "\"pg_temp\".\"pg_identity_raw_7\"");
     }
 }

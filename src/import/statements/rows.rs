@@ -9,16 +9,14 @@ impl Statements<'_> {
 
     /// The rows with every known column of the target, by its own name: what expressions are evaluated over.
     pub(super) fn rows_sql(&self, rows: &Rows) -> Sql {
-        // A fence: no expression may be evaluated over a poisoned row before it is left out.
-        let fence = if rows.poisoned { sql!(" OFFSET 0") } else { sql!("") };
-        let given = sql!("({given}{fence})", given = self.given_rows(rows), fence);
+        let given = sql!("({given})", given = self.given_rows(rows));
         let generated = self.generated_columns(rows);
         if generated.is_empty() { given } else { sql!("(SELECT r.*{generated} FROM {given} AS r)", generated, given) }
     }
 
     /// The rows with all known columns but those that are generated from others.
     pub(super) fn given_rows(&self, rows: &Rows) -> Sql {
-        let Names { row, own_oid, own_tid, own_key, problem, .. } = self.names;
+        let Names { row, own_oid, own_tid, own_key, .. } = self.names;
         let mut columns = vec![sql!("s.{row}", row)];
         if rows.merged {
             columns.extend([own_oid, own_tid, own_key].map(|c| sql!("s.{c}", c)));
@@ -31,26 +29,7 @@ impl Statements<'_> {
                 sql!("CAST({default} AS {of}) AS {column}", default, of = c.type_sql, column = c.sql())
             });
         }
-        let mut conditions = Vec::new();
-        if rows.poisoned {
-            conditions.push(sql!(
-                "NOT EXISTS (SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) s.{row}
-                   AND p.ord OPERATOR(pg_catalog.=) {poison})",
-                problem,
-                row,
-                poison = ORD_POISON,
-            ));
-        }
-        if rows.updates_only {
-            conditions.push(sql!("s.{own_tid} IS NOT NULL", own_tid));
-        }
-        conditions.extend(rows.only.map(|number| sql!("s.{row} OPERATOR(pg_catalog.=) {number}", row, number)));
-        sql!(
-            "SELECT {columns} FROM {relation} AS s WHERE {conditions}",
-            columns = comma(columns),
-            relation = rows.relation,
-            conditions = all(conditions),
-        )
+        sql!("SELECT {columns} FROM {relation} AS s", columns = comma(columns), relation = rows.relation)
     }
 
     /// Each of the known columns that are generated, over rows `r`, after a comma.

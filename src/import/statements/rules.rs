@@ -1,6 +1,7 @@
 //! Rows that break a rule of their own.
 
 use super::*;
+use crate::db::catalog::Partitioned;
 
 impl Statements<'_> {
     /// Rows that break NOT NULL or CHECK.
@@ -15,20 +16,25 @@ impl Statements<'_> {
                 number = i + 1,
                 name = literal_or_null(rule.name.as_deref()),
                 columns = column_names(&rule.columns),
-                sqlstate = literal(rule.sqlstate),
-                message = literal(&rule.message),
+                sqlstate = text(rule.sqlstate),
+                message = text(&rule.message),
             )
         });
         Some(sql!(
-            "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             SELECT c.rn, {ord}, 'invalid', v.name, v.columns, c.keys[v.n], v.sqlstate, v.message, {late}
+            "SELECT {problem}
              FROM (SELECT {row} AS rn, ARRAY[{flags}]::pg_catalog.bool[] AS broken, ARRAY[{keys}]::pg_catalog.jsonb[] AS keys
                    FROM {rows} AS r WHERE {any_broken} OFFSET 0) AS c
              CROSS JOIN (VALUES {about}) AS v (n, name, columns, sqlstate, message)
              WHERE c.broken[v.n]",
-            problem = self.names.problem,
-            ord = ORD_CHECK,
-            late = self.late,
+            problem = Problem {
+                name: sql!("v.name"),
+                columns: sql!("v.columns"),
+                key: sql!("c.keys[v.n]"),
+                sqlstate: sql!("v.sqlstate"),
+                message: sql!("v.message"),
+                ..Problem::new(sql!("c.rn"), ORD_CHECK, "invalid")
+            }
+            .select(),
             row = self.names.row,
             flags = comma(rules.iter().map(|rule| &rule.broken)),
             keys = comma(rules.iter().map(|rule| &rule.key)),
@@ -114,19 +120,15 @@ impl Statements<'_> {
     fn report_broken_reference(&self, position: usize, from: &Sql, message: &str) -> Sql {
         let fk = &self.table.foreign_keys[position];
         let columns = self.referring_columns(fk);
-        sql!(
-            "INSERT INTO {problem} (rn, ord, status, constraint_name, columns, key, sqlstate, message, late)
-             SELECT r.{row}, {ord}, 'invalid', {name}, {names}, {key}, '23503', {message}, {late} FROM {from}",
-            problem = self.names.problem,
-            row = self.names.row,
-            ord = foreign_key_ord(position),
-            name = literal(&fk.name),
-            names = text_array(columns.iter().map(|c| c.name.as_str())),
-            key = json_object(columns.iter().map(|c| (c.name.as_str(), sql!("r.{column}", column = c.sql())))),
-            message = literal(message),
-            late = self.late,
-            from,
-        )
+        let problem = Problem {
+            name: text(&fk.name),
+            columns: text_array(columns.iter().map(|c| c.name.as_str())),
+            key: json_object(columns.iter().map(|c| (c.name.as_str(), sql!("r.{column}", column = c.sql())))),
+            sqlstate: text("23503"),
+            message: text(message),
+            ..Problem::new(sql!("r.{row}", row = self.names.row), foreign_key_ord(position), "invalid")
+        };
+        sql!("SELECT {problem} FROM {from}", problem = problem.select(), from)
     }
 
     /// The condition under which row `r` refers to row `referred`.
@@ -158,26 +160,25 @@ impl Statements<'_> {
         Some(sql!(
             "WITH edge AS (SELECT r.{row} AS child, p.{row} AS parent FROM {rows} AS r JOIN {rows} AS p ON {joined}
                WHERE NOT ({own}) AND NOT EXISTS (SELECT FROM {references} AS x WHERE {exists}))
-             INSERT INTO {contest} (ord, rn, kind, ref)
-             SELECT {ord}, e.child, {need}, e.parent FROM edge AS e
-             UNION ALL SELECT DISTINCT {ord}, e.parent, {present}, 0 FROM edge AS e",
+             SELECT {ord} AS ord, e.child AS rn, {need} AS kind, e.parent AS ref FROM edge AS e
+             UNION ALL SELECT DISTINCT {ord}, e.parent, {present}, 0::pg_catalog.int8 FROM edge AS e",
             row = self.names.row,
             rows = self.rows_sql(rows),
             joined = self.providers(fk, rows, &sql!("p"))?,
             own = self.refers_to(fk, &sql!("r")),
             references = fk.in_from(),
             exists = self.refers_to(fk, &sql!("x")),
-            contest = self.names.contest,
             ord = foreign_key_ord(position),
             need = KIND_NEED,
             present = KIND_PRESENT,
         ))
     }
 
-    /// Report rows for the rows ($1) that refer to a row of the source which did not go in before them.
+    /// Report rows for `losers` that refer to a row of the source which did not go in before them.
     pub fn report_orphans(&self, position: usize, rows: &Rows) -> Sql {
         let from = sql!(
-            "pg_catalog.unnest($1::pg_catalog.int8[]) AS l (rn) JOIN {rows} AS r ON r.{row} OPERATOR(pg_catalog.=) l.rn",
+            "{losers} AS l JOIN {rows} AS r ON r.{row} OPERATOR(pg_catalog.=) l.rn",
+            losers = self.names.losers,
             rows = self.rows_sql(rows),
             row = self.names.row,
         );
@@ -186,9 +187,24 @@ impl Statements<'_> {
         self.report_broken_reference(position, &from, &message)
     }
 
+    /// Rows for which a partitioned table has no partition.
+    pub fn find_unrouted(&self, rows: &Rows, of: &Partitioned) -> Sql {
+        let problem = Problem {
+            sqlstate: text("23514"),
+            message: text(&format!("no partition of relation \"{}\" found for row", of.relname)),
+            ..Problem::new(self.names.row.clone(), ORD_WRITE, "invalid")
+        };
+        sql!(
+            "SELECT {problem} FROM {rows} AS r WHERE {unrouted}",
+            problem = problem.select(),
+            rows = self.rows_sql(rows),
+            unrouted = of.has_no_partition(),
+        )
+    }
+
     /// Evaluates every expression that the checks, keys and generated columns have, so that a row over which one fails
     /// can be named. A row is marked before anything is evaluated over it.
-    pub fn probe(&self, rows: &Rows, after: i64) -> Sql {
+    pub fn probe(&self, rows: &Rows) -> Sql {
         let Names { row, .. } = self.names;
         let generated = self.table.columns.iter().filter(|c| c.generated && rows.known.contains(&c.attnum));
         let mut expressions: Vec<Sql> = generated.map(|c| sql!("r.{column}", column = c.sql())).collect();
@@ -201,13 +217,12 @@ impl Statements<'_> {
         sql!(
             "SELECT pg_catalog.count(ROW({expressions})) FROM (
                SELECT r.*{generated} FROM (
-                 SELECT s.* FROM ({given}) AS s WHERE s.{row} OPERATOR(pg_catalog.>) {after} ORDER BY s.{row} OFFSET 0) AS r
+                 SELECT s.* FROM ({given}) AS s OFFSET 0) AS r
                WHERE identity_internal.import_mark(r.{row}) OFFSET 0) AS r",
             expressions = comma(expressions),
             generated = self.generated_columns(rows),
             given = self.given_rows(rows),
             row,
-            after,
         )
     }
 }

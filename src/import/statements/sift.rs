@@ -18,13 +18,7 @@ impl Statements<'_> {
                 position,
             )
         }));
-        sql!(
-            "CREATE TEMPORARY TABLE {name} ON COMMIT DROP AS SELECT r.{row} AS rn{hashes} FROM {rows} AS r; ANALYZE {name}",
-            name = self.names.hashes,
-            row = self.names.row,
-            hashes,
-            rows = self.rows_sql(rows),
-        )
+        sql!("SELECT r.{row} AS rn{hashes} FROM {rows} AS r", row = self.names.row, hashes, rows = self.rows_sql(rows),)
     }
 
     /// Fills the sieve of a key with the source's hashes, and notes those that come twice.
@@ -32,13 +26,11 @@ impl Statements<'_> {
         sql!(
             "WITH maybe AS MATERIALIZED (
                SELECT h.h{position} AS hash FROM {hashes} AS h WHERE identity_internal.import_sieve_add({position}, h.h{position}))
-             INSERT INTO {contest} (ord, rn, kind, ref)
-             SELECT {ord}, 0, {suspect}, h.h{position} FROM {hashes} AS h
+             SELECT {ord} AS ord, 0::pg_catalog.int8 AS rn, {suspect} AS kind, h.h{position} AS ref FROM {hashes} AS h
              WHERE h.h{position} OPERATOR(pg_catalog.=) ANY (SELECT m.hash FROM maybe AS m)
              GROUP BY h.h{position} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1",
             position,
             hashes = self.names.hashes,
-            contest = self.names.contest,
             ord = key_ord(position),
             suspect = KIND_SUSPECT,
         )
@@ -63,11 +55,8 @@ impl Statements<'_> {
             sql!(", {hash} AS h{position}", hash, position)
         });
         sql!(
-            "CREATE TEMPORARY TABLE {near} ON COMMIT DROP AS
-             SELECT t.* FROM (SELECT t.*{hashes} FROM (SELECT {place}, {shown}{parts} FROM {from} AS t OFFSET 0) AS t OFFSET 0) AS t
-             WHERE {passes};
-             ANALYZE {near}",
-            near = self.names.near,
+            "SELECT t.* FROM (SELECT t.*{hashes} FROM (SELECT {place}, {shown}{parts} FROM {from} AS t OFFSET 0) AS t OFFSET 0) AS t
+             WHERE {passes}",
             hashes = concat(hashes),
             place = self.place(),
             shown = self.shown(),
@@ -77,43 +66,30 @@ impl Statements<'_> {
         )
     }
 
-    /// `met`: the rows of the source of which a key may be in `near`, by their hashes; `close`: these rows themselves. Each
-    /// key is then compared over them alone. Here too a sieve is many times faster than a hash join.
-    pub fn create_close(&self, positions: &[usize], rows: &Rows) -> Sql {
-        let Names { met, close, near, hashes, row, .. } = self.names;
-        let own_sieve = |position: usize| self.table.keys.len() + position;
+    /// Fills the sieves of `near`.
+    pub fn add_near(&self, positions: &[usize]) -> Sql {
         let added = positions.iter().map(|&position| {
-            let slot = own_sieve(position);
+            let slot = self.sieve_of_near(position);
             sql!("pg_catalog.count(identity_internal.import_sieve_add({slot}, t.h{position}))", slot, position)
         });
-        sql!(
-            "SELECT {added} FROM {near} AS t;
-             CREATE TEMPORARY TABLE {met} ON COMMIT DROP AS SELECT h.* FROM {hashes} AS h WHERE {meets};
-             ANALYZE {met};
-             CREATE TEMPORARY TABLE {close} ON COMMIT DROP AS
-             SELECT s.* FROM {relation} AS s WHERE s.{row} OPERATOR(pg_catalog.=) ANY (SELECT m.rn FROM {met} AS m);
-             ANALYZE {close} ({row})",
-            added = comma(added),
-            near,
-            met,
-            hashes,
-            meets = any(positions.iter().map(|&p| passes_sieve(own_sieve(p), &sql!("h"), p))),
-            close,
-            relation = rows.relation,
-            row,
-        )
+        sql!("SELECT {added} FROM {near} AS t", added = comma(added), near = self.names.near)
     }
 
-    pub fn drop_sifted(&self) -> Sql {
-        let Names { hashes, near, met, close, .. } = self.names;
-        sql!("DROP TABLE {tables}", tables = comma([hashes, near, met, close]))
+    /// `met`: the rows of the source of which a key may be in `near`, by their hashes. Each key is then compared over them alone. Here too a
+    /// sieve is many times faster than a hash join.
+    pub fn create_met(&self, positions: &[usize]) -> Sql {
+        let meets = any(positions.iter().map(|&p| passes_sieve(self.sieve_of_near(p), &sql!("h"), p)));
+        sql!("SELECT h.* FROM {hashes} AS h WHERE {meets}", hashes = self.names.hashes, meets)
+    }
+
+    fn sieve_of_near(&self, position: usize) -> usize {
+        self.table.keys.len() + position
     }
 
     /// Keys of which a hash comes twice in the source.
     pub fn suspected_keys(&self) -> Sql {
         sql!(
-            "SELECT COALESCE(pg_catalog.jsonb_agg(DISTINCT c.ord), '[]') FROM {contest} AS c
-             WHERE c.kind OPERATOR(pg_catalog.=) {suspect}",
+            "SELECT DISTINCT c.ord FROM {contest} AS c WHERE c.kind OPERATOR(pg_catalog.=) {suspect}",
             contest = self.names.contest,
             suspect = KIND_SUSPECT,
         )

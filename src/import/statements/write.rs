@@ -7,59 +7,6 @@ use crate::db::catalog::Name;
 const MARK_EVERY: i64 = 100;
 
 impl Statements<'_> {
-    fn clean_range(&self, rows: &Rows, range: Range, kind: Write) -> Sql {
-        let Names { row, own_tid, problem, .. } = self.names;
-        let kind = match (rows.merged, kind) {
-            (false, _) => sql!(""),
-            (true, Write::Insert) => sql!(" AND s.{own_tid} IS NULL", own_tid),
-            (true, Write::Update) => sql!(" AND s.{own_tid} IS NOT NULL", own_tid),
-        };
-        let within = |column: Sql| {
-            if range == Range::ALL {
-                return sql!("true");
-            }
-            let Range { first, last } = range;
-            sql!(
-                "{column} OPERATOR(pg_catalog.>=) {first} AND {column} OPERATOR(pg_catalog.<=) {last}",
-                column,
-                first,
-                last
-            )
-        };
-        sql!(
-            "{staged}{kind} AND NOT EXISTS (SELECT FROM {problem} AS p
-               WHERE p.rn OPERATOR(pg_catalog.=) s.{row} AND {reported})",
-            staged = within(sql!("s.{row}", row)),
-            kind,
-            problem,
-            row,
-            reported = within(sql!("p.rn")),
-        )
-    }
-
-    /// The clean rows of a range, in source order or a key's. OFFSET 0 keeps the mark above the sort: a row is to be marked when the
-    /// executor takes it, not when it is read.
-    fn feed(&self, rows: &Rows, range: Range, kind: Write, order: Order) -> Sql {
-        let Names { row, own_oid, own_tid, .. } = self.names;
-        let own = match rows.merged {
-            true => sql!(", s.{own_oid}, s.{own_tid}", own_oid, own_tid),
-            false => sql!(""),
-        };
-        sql!(
-            "(SELECT s.{row}{own}, {columns} FROM {relation} AS s WHERE {clean} ORDER BY {order} OFFSET 0)",
-            row,
-            own,
-            columns = self.assigned_values(),
-            relation = rows.relation,
-            clean = self.clean_range(rows, range, kind),
-            order = match order {
-                Order::Key(position) =>
-                    comma(self.table.keys[position].parts.iter().map(|part| self.rough_order(part))),
-                Order::Source | Order::IndexesLast => sql!("s.{row}", row),
-            },
-        )
-    }
-
     /// The source's columns of a row `s`.
     fn assigned_values(&self) -> Sql {
         comma(self.assignments.iter().map(|a| sql!("s.{column}", column = a.column.sql())))
@@ -80,10 +27,11 @@ impl Statements<'_> {
         sql!("s.{column}{bytes}", column = part.sql, bytes)
     }
 
-    pub fn write(&self, rows: &Rows, range: Range, kind: Write, how: WriteOptions) -> Sql {
+    /// Writes the clean ones of `rows`.
+    pub fn write(&self, rows: &Rows, kind: Write, how: WriteOptions) -> Sql {
         let write = match kind {
-            Write::Insert => self.insert(rows, range, how),
-            Write::Update => self.update(rows, range, how),
+            Write::Insert => self.insert(rows, how),
+            Write::Update => self.update(rows, how),
         };
         if !how.track {
             return write;
@@ -93,47 +41,61 @@ impl Statements<'_> {
         } else {
             sql!("NULL::pg_catalog.oid AS oid, NULL::pg_catalog.tid AS tid")
         };
+        let key = if how.key { self.primary_key_json() } else { sql!("NULL::pg_catalog.jsonb") };
         sql!(
-            "WITH w AS ({write} RETURNING identity_internal.import_current() AS rn, {place})
-             INSERT INTO {landed} (rn, oid, tid) SELECT w.rn, w.oid, w.tid FROM w",
+            "{write} RETURNING identity_internal.import_current() AS rn, {place}, {key} AS existing",
             write,
             place,
-            landed = self.names.landed,
+            key
         )
     }
 
-    fn insert(&self, rows: &Rows, range: Range, how: WriteOptions) -> Sql {
+    /// A row is marked as it is handed to the executor. In the order of a key that is above the sort; where a failure is followed by another way to
+    /// write, a mark blames nobody: then it is set now and then, for the progress to be seen.
+    fn insert(&self, rows: &Rows, how: WriteOptions) -> Sql {
+        let Names { row, own_tid, .. } = self.names;
         let always = self.assignments.iter().any(|a| a.column.identity == "a");
+        let new = if rows.merged { sql!(" AND s.{own_tid} IS NULL", own_tid) } else { sql!("") };
+        let clean = sql!(
+            "{relation} AS s WHERE identity_internal.import_take(s.{row}){new}",
+            relation = rows.relation,
+            row,
+            new
+        );
+        let from = match how.order {
+            Order::Source | Order::IndexesLast => clean,
+            Order::Key(position) => sql!(
+                "(SELECT s.{row}, {columns} FROM {clean} ORDER BY {order} OFFSET 0) AS s WHERE {mark}",
+                row,
+                columns = self.assigned_values(),
+                clean,
+                order = comma(self.table.keys[position].parts.iter().map(|part| self.rough_order(part))),
+                mark = if how.track {
+                    sql!("identity_internal.import_mark(s.{row})", row)
+                } else {
+                    sql!(
+                        "(s.{row} OPERATOR(pg_catalog.%) {every} OPERATOR(pg_catalog.<>) 0
+                          OR identity_internal.import_mark(s.{row}, {every}))",
+                        row,
+                        every = MARK_EVERY,
+                    )
+                },
+            ),
+        };
         sql!(
-            "INSERT INTO {target} AS t ({columns}){overriding} SELECT {values} FROM {feed} AS s
-             WHERE {mark}{on_conflict}{returning}",
+            "INSERT INTO {target} AS t ({columns}){overriding} SELECT {values} FROM {from}{on_conflict}{returning}",
             target = self.table.sql(),
             columns = self.assigned_columns(),
             overriding = if always { sql!(" OVERRIDING SYSTEM VALUE") } else { sql!("") },
             values = self.assigned_values(),
-            feed = self.feed(rows, range, Write::Insert, how.order),
-            mark = self.mark(how),
+            from,
             on_conflict = if how.do_nothing { sql!(" ON CONFLICT DO NOTHING") } else { sql!("") },
             returning = if how.order == Order::IndexesLast { sql!(" RETURNING t.ctid") } else { sql!("") },
         )
     }
 
-    /// Marks a row as it is handed to the executor. Where a failure is followed by another way to write, a mark blames nobody:
-    /// then it is set now and then, for the progress to be seen.
-    fn mark(&self, how: WriteOptions) -> Sql {
-        let row = &self.names.row;
-        if how.order == Order::Source || how.track {
-            return sql!("identity_internal.import_mark(s.{row})", row);
-        }
-        sql!(
-            "(s.{row} OPERATOR(pg_catalog.%) {every} OPERATOR(pg_catalog.<>) 0
-              OR identity_internal.import_mark(s.{row}, {every}))",
-            row,
-            every = MARK_EVERY,
-        )
-    }
-
-    fn update(&self, rows: &Rows, range: Range, how: WriteOptions) -> Sql {
+    /// OFFSET 0 keeps the row's own look at whether it goes in below the join.
+    fn update(&self, rows: &Rows, how: WriteOptions) -> Sql {
         let Names { row, own_oid, own_tid, .. } = self.names;
         let assigned = |column: &Column| self.assignments.iter().any(|a| a.column.attnum == column.attnum);
         let set = self.columns_to_set(how.match_key).into_iter().map(|c| {
@@ -142,12 +104,15 @@ impl Statements<'_> {
             sql!("{column} = {from}.{column}", column = c.sql(), from)
         });
         sql!(
-            "UPDATE {target} AS t SET {set} FROM {feed} AS s
+            "UPDATE {target} AS t SET {set}
+             FROM (SELECT s.{row}, s.{own_oid}, s.{own_tid}, {columns} FROM {relation} AS s
+                   WHERE s.{own_tid} IS NOT NULL AND identity_internal.import_take(s.{row}) OFFSET 0) AS s
              WHERE t.tableoid OPERATOR(pg_catalog.=) s.{own_oid} AND t.ctid OPERATOR(pg_catalog.=) s.{own_tid}
                AND identity_internal.import_mark(s.{row}, t.ctid)",
             target = self.table.in_from(),
             set = comma(set),
-            feed = self.feed(rows, range, Write::Update, Order::Source),
+            columns = self.assigned_values(),
+            relation = rows.relation,
             own_oid,
             own_tid,
             row,
@@ -168,93 +133,8 @@ impl Statements<'_> {
         any.max_by_key(|c| c.updatable).into_iter().collect()
     }
 
-    /// Runs of rows of one kind, in source order: whether they are updates, the first and the last of them.
-    pub fn turns(&self, rows: &Rows) -> Sql {
-        let Names { row, own_tid, .. } = self.names;
-        sql!(
-            "SELECT g.updates, pg_catalog.min(g.rn), pg_catalog.max(g.rn) FROM (
-               SELECT s.{row} AS rn, s.{own_tid} IS NOT NULL AS updates,
-                 pg_catalog.row_number() OVER (ORDER BY s.{row}) OPERATOR(pg_catalog.-)
-                 pg_catalog.row_number() OVER (PARTITION BY s.{own_tid} IS NOT NULL ORDER BY s.{row}) AS run
-               FROM {relation} AS s) AS g
-             GROUP BY g.updates, g.run ORDER BY 2",
-            row,
-            own_tid,
-            relation = rows.relation,
-        )
-    }
-
-    /// Whether a row of the source is an update.
-    pub fn is_update(&self, rows: &Rows, number: i64) -> Sql {
-        let Names { row, own_tid, .. } = self.names;
-        if !rows.merged {
-            return sql!("SELECT false");
-        }
-        sql!(
-            "SELECT s.{own_tid} IS NOT NULL FROM {relation} AS s WHERE s.{row} OPERATOR(pg_catalog.=) {number}",
-            own_tid,
-            relation = rows.relation,
-            row,
-            number,
-        )
-    }
-
-    /// The earlier row of the source that has updated what row `number` wants to update.
-    pub fn updated_by(&self, rows: &Rows, number: i64) -> Sql {
-        let Names { row, own_oid, own_tid, landed, .. } = self.names;
-        sql!(
-            "SELECT pg_catalog.min(l.rn) FROM {relation} AS s
-             JOIN {relation} AS o ON o.{own_tid} OPERATOR(pg_catalog.=) s.{own_tid} AND o.{own_oid} OPERATOR(pg_catalog.=) s.{own_oid}
-             JOIN {landed} AS l ON l.rn OPERATOR(pg_catalog.=) o.{row}
-             WHERE s.{row} OPERATOR(pg_catalog.=) {number} AND o.{row} OPERATOR(pg_catalog.<) {number}",
-            relation = rows.relation,
-            own_tid,
-            own_oid,
-            landed,
-            row,
-            number,
-        )
-    }
-
-    /// Takes back that rows lost to row `winner`, which did not go in; returns those that have no other problem.
-    pub fn release(&self, winner: i64) -> Sql {
-        sql!(
-            "WITH gone AS (DELETE FROM {problem} AS p WHERE p.status OPERATOR(pg_catalog.=) 'duplicate'
-               AND p.winner OPERATOR(pg_catalog.=) {winner} RETURNING p.rn, p.ord)
-             SELECT DISTINCT g.rn FROM gone AS g WHERE NOT EXISTS (
-               SELECT FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) g.rn
-               AND NOT EXISTS (SELECT FROM gone AS o WHERE o.rn OPERATOR(pg_catalog.=) p.rn AND o.ord OPERATOR(pg_catalog.=) p.ord))
-             ORDER BY 1",
-            problem = self.names.problem,
-            winner,
-        )
-    }
-
-    /// The last clean row of a range.
-    pub fn last_clean(&self, rows: &Rows, range: Range, kind: Write) -> Sql {
-        sql!(
-            "SELECT pg_catalog.max(s.{row}) FROM {relation} AS s WHERE {clean}",
-            row = self.names.row,
-            relation = rows.relation,
-            clean = self.clean_range(rows, range, kind),
-        )
-    }
-
-    /// Clean rows of a range that did not land: a trigger dropped them, or their key was held.
-    pub fn losers(&self, rows: &Rows, range: Range, kind: Write) -> Sql {
-        let Names { row, landed, .. } = self.names;
-        sql!(
-            "SELECT s.{row} FROM {relation} AS s WHERE {clean}
-             AND NOT EXISTS (SELECT FROM {landed} AS l WHERE l.rn OPERATOR(pg_catalog.=) s.{row})",
-            row,
-            relation = rows.relation,
-            clean = self.clean_range(rows, range, kind),
-            landed,
-        )
-    }
-
-    /// The losers of a range, each with the row of the target's type that its BEFORE triggers are shown.
-    pub fn losers_to_fire(&self, rows: &Rows, range: Range) -> Sql {
+    /// The rows, each with the row of the target's type that its BEFORE triggers are shown.
+    pub fn rows_to_fire(&self, rows: &Rows) -> Sql {
         let assigned: BTreeSet<i16> = self.assignments.iter().map(|a| a.column.attnum).collect();
         let values = self.table.columns.iter().map(|c| match &c.default {
             _ if assigned.contains(&c.attnum) => sql!("s.{column}", column = c.sql()),
@@ -263,78 +143,83 @@ impl Statements<'_> {
             _ => sql!("NULL"),
         });
         sql!(
-            "SELECT s.{row}, CAST(ROW({values}) AS {target})
-             FROM {relation} AS s WHERE s.{row} OPERATOR(pg_catalog.=) ANY ({losers}) ORDER BY s.{row}",
+            "SELECT s.{row} AS rn, CAST(ROW({values}) AS {target}) AS shown FROM {relation} AS s",
             row = self.names.row,
             values = comma(values),
             target = self.table.sql(),
             relation = rows.relation,
-            losers = self.losers(rows, range, Write::Insert),
         )
     }
 
     /// Rows ($1) as texts of the target's type ($2), into `fired`.
     pub fn fill_fired(&self, fired: &Rows) -> Sql {
-        let columns = || self.table.columns.iter().filter(|c| fired.present.contains(&c.attnum)).map(Column::sql);
+        let columns = self.table.columns.iter().filter(|c| fired.present.contains(&c.attnum)).map(Column::sql);
         sql!(
-            "INSERT INTO {relation} ({row}, {columns}) SELECT x.rn, {values}
+            "SELECT x.rn AS {row}, {values}
              FROM (SELECT u.rn, CAST(u.txt AS {target}) AS r
                    FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), pg_catalog.unnest($2::pg_catalog.text[])) AS u (rn, txt)
                    WHERE u.txt IS NOT NULL OFFSET 0) AS x",
-            relation = fired.relation,
             row = self.names.row,
-            columns = comma(columns()),
-            values = comma(columns().map(|column| sql!("(x.r).{column}", column))),
+            values = comma(columns.map(|column| sql!("(x.r).{column}", column))),
             target = self.table.sql(),
         )
     }
 
-    pub fn empty_fired(&self) -> Sql {
-        sql!("TRUNCATE {fired}", fired = self.names.fired)
-    }
-
-    /// Takes back the late conflicts of a row ($1) under other constraints than one ($2).
-    pub fn forget_others(&self) -> Sql {
+    /// The rows, each with the place where the row of the target is now that it updates: a trigger may have changed it since it was found.
+    pub fn find_again(&self, key: &Key, rows: &Rows) -> Sql {
+        let Names { row, own_oid, own_tid, own_key, .. } = self.names;
+        let present = self.table.columns.iter().filter(|c| rows.present.contains(&c.attnum));
         sql!(
-            "DELETE FROM {problem} AS p WHERE p.rn OPERATOR(pg_catalog.=) $1 AND p.late
-               AND p.status OPERATOR(pg_catalog.=) ANY (ARRAY['conflict', 'duplicate'])
-               AND (p.constraint_name OPERATOR(pg_catalog.=) $2::pg_catalog.text) IS NOT TRUE",
-            problem = self.names.problem
+            "SELECT s.{row}, h.holder_oid AS {own_oid}, h.holder_tid AS {own_tid}, s.{own_key}, {columns} FROM {relation} AS s
+             LEFT JOIN (SELECT k.rn, t.holder_oid, t.holder_tid FROM {keyed} AS k JOIN {holders} AS t ON {joined}) AS h
+               ON h.rn OPERATOR(pg_catalog.=) s.{row} ORDER BY s.{row}",
+            row,
+            own_oid,
+            own_tid,
+            own_key,
+            columns = comma(present.map(|c| sql!("s.{column}", column = c.sql()))),
+            relation = rows.relation,
+            keyed = self.keyed_row(key, rows),
+            holders = self.holders(key),
+            joined = all(key
+                .parts
+                .iter()
+                .enumerate()
+                .map(|(i, p)| sql!("t.{k} {equal} k.{k}", k = part_name(i), equal = p.operator.operator()))),
         )
     }
 
-    /// Conflicts found late whose holder is a row that this run has put in: an earlier one has taken the key; a later one
-    /// cannot be why a row was refused.
-    pub fn name_winners(&self) -> Sql {
-        let Names { problem, landed, .. } = self.names;
+    /// The rows that update the same row of the target as that in `fired`.
+    pub fn same_target(&self) -> Sql {
+        let Names { row, own_oid, own_tid, rows, fired, .. } = self.names;
         sql!(
-            "DELETE FROM {problem} AS p USING {landed} AS l
-             WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.late AND l.rn OPERATOR(pg_catalog.>) p.rn
-               AND l.oid OPERATOR(pg_catalog.=) p.holder_oid AND l.tid OPERATOR(pg_catalog.=) p.holder_tid;
-             UPDATE {problem} AS p SET status = 'duplicate', existing = NULL, winner = l.rn,
-               message = pg_catalog.concat('the key was taken by row ', l.rn, ' of the source')
-             FROM {landed} AS l
-             WHERE p.status OPERATOR(pg_catalog.=) 'conflict' AND p.late
-               AND l.oid OPERATOR(pg_catalog.=) p.holder_oid AND l.tid OPERATOR(pg_catalog.=) p.holder_tid",
-            problem,
-            landed,
+            "SELECT o.{row} FROM {rows} AS o JOIN {fired} AS s
+               ON o.{own_tid} OPERATOR(pg_catalog.=) s.{own_tid} AND o.{own_oid} OPERATOR(pg_catalog.=) s.{own_oid}",
+            row,
+            own_oid,
+            own_tid,
+            rows,
+            fired,
         )
     }
 
-    /// The values by which row `row` was refused under a key, where they can be told.
-    pub fn key_of_row(&self, position: usize, rows: &Rows, row: i64) -> Sql {
+    /// The values by which the rows are refused under a key, where they can be told.
+    pub fn key_of_rows(&self, position: usize, rows: &Rows) -> Sql {
         let key = &self.table.keys[position];
         sql!(
-            "SELECT {key_json} FROM {keyed} AS s WHERE s.rn OPERATOR(pg_catalog.=) {row}",
+            "SELECT {key_json}::pg_catalog.text AS key FROM {keyed} AS s",
             key_json = self.key_json(key, &sql!("s")),
             keyed = self.keyed_row(key, rows),
-            row,
         )
     }
 
-    /// Checks deferred constraints now, and defers them again.
-    pub fn check_now(constraints: &[Name]) -> Sql {
-        let names = comma(constraints.iter().map(Name::sql));
-        sql!("SET CONSTRAINTS {names} IMMEDIATE;\nSET CONSTRAINTS {names} DEFERRED", names)
+    /// Checks a deferred constraint now, and defers it again.
+    pub fn check_now(constraint: &Name) -> [Sql; 2] {
+        [Self::check_aside(constraint), sql!("SET CONSTRAINTS {name} DEFERRED", name = constraint.sql())]
+    }
+
+    /// Checks it, and leaves it so.
+    pub fn check_aside(constraint: &Name) -> Sql {
+        sql!("SET CONSTRAINTS {name} IMMEDIATE", name = constraint.sql())
     }
 }

@@ -28,11 +28,7 @@ fn gone(name: &str) -> Candidate {
 fn given(organization: &str, factors: &[&str], sso: &[&str]) -> Context {
     let texts = |list: &[&str]| list.iter().map(|t| t.to_string()).collect();
     let given = Given { factors: texts(factors), sso: texts(sso) };
-    Context {
-        factors: texts(&["password", "totp"]),
-        organizations: HashMap::from([(organization.to_string(), given)]),
-        ..Context::default()
-    }
+    Context { organizations: HashMap::from([(organization.to_string(), given)]), ..Context::default() }
 }
 
 fn run(candidates: &[Candidate], requested: Option<&str>, context: &Context) -> Outcome {
@@ -173,11 +169,7 @@ fn any_context() -> impl Strategy<Value = Context> {
     let given =
         (words(&["password", "totp", ""]), words(&["c0", "c1"])).prop_map(|(factors, sso)| Given { factors, sso });
     let organizations = prop::collection::hash_map((0..8u8).prop_map(|n| format!("o{n}")), given, 0..6);
-    (words(&["password", "totp"]), organizations).prop_map(|(factors, organizations)| Context {
-        factors,
-        organizations,
-        ..Context::default()
-    })
+    organizations.prop_map(|organizations| Context { organizations, ..Context::default() })
 }
 
 /// Written from the rules alone: whether these factors open this organization.

@@ -121,7 +121,9 @@ SELECT identity.check_permission('ours', 'user:2', 'view', 'docs');
 SELECT * FROM identity.verify_audit('ours');
 SELECT * FROM identity.import_identities('ours', '[]');
 SELECT * FROM identity.import_rows('questions', 'questions');
+\set SHOW_CONTEXT never
 SELECT * FROM identity_internal.verify_audit('ours', NULL);
+\set SHOW_CONTEXT errors
 RESET ROLE;
 DROP OWNED BY by_hand; DROP ROLE by_hand;
 -- A registrar adds, and changes nothing.

@@ -3,7 +3,7 @@ SET client_min_messages = warning;
 \set VERBOSITY terse
 \set SHOW_CONTEXT never
 CREATE FUNCTION verify(realm text, OUT events bigint, OUT intact boolean, OUT broken bigint) LANGUAGE sql AS $$
-    SELECT sum(v.events), bool_and(v.intact), min(v.first_broken / 64) FROM identity.verify_audit(realm) v $$;
+    SELECT sum(v.events), bool_and(v.intact), min(v.first_broken / 1048576) FROM identity.verify_audit(realm) v $$;
 SELECT identity.add_realm('written');
 -- The hash of whatever is in an event is the one that identity_internal.audit_hash says.
 SET application_name = 'a "quoted" \ name';
@@ -97,11 +97,11 @@ SELECT intact FROM verify('written');
 CREATE TABLE copied (realm text, seq bigint);
 CREATE FUNCTION copy_head() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN INSERT INTO public.copied VALUES (NEW.realm, NEW.seq); RETURN NULL; END $$;
 CREATE TRIGGER copy_head AFTER INSERT OR UPDATE ON identity.audit_heads FOR EACH ROW EXECUTE FUNCTION copy_head();
-SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
+SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,never met,written,never met}'::text[]) r;
 DROP TRIGGER copy_head ON identity.audit_heads;
-SELECT realm, count(*), max(seq) - min(seq) AS moved FROM copied GROUP BY 1 ORDER BY 1;
-SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,new,written,new}'::text[]) r;
-SELECT r, intact FROM unnest('{written,new}'::text[]) r, verify(r);
+SELECT realm, count(*), max(seq) - min(seq) AS moved FROM copied WHERE realm <> '' GROUP BY 1 ORDER BY 1;
+SELECT count(identity_internal.audit(r, 'copied', NULL, '{}')) FROM unnest('{written,never met,written,never met}'::text[]) r;
+SELECT r, intact FROM unnest('{written,never met}'::text[]) r, verify(r);
 -- What a column was made, it gets.
 BEGIN;
 ALTER TABLE identity.audit_events ALTER client_addr TYPE text;

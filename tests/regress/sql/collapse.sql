@@ -44,6 +44,17 @@ SELECT identity.deny_permission('acme', 'user:boss', 'users', '{view}');
 SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
 SELECT identity.revoke_permission('acme', 'user:boss', 'users', '{view}'), identity.deny_permission('acme', '*', 'groups', '{view-members}', 'g2');
 SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+-- What an import has written is not the collapse's: it stands for nothing, is not replaced, and stays when the collapse is undone.
+INSERT INTO identity.permissions (realm, subject, resource_type, scope, origin) VALUES ('acme', 'user:both', 'clients', 'view', 'import/1');
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, origin) SELECT 'acme', 'user:imported', 'clients', client, 'view', 'import/2' FROM clients;
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'user:both', 'clients', client, 'view' FROM clients;
+CREATE TABLE told_again AS SELECT * FROM identity.collapse_permissions('acme', 'clients', 'clients', false);
+SELECT subject, scope, action FROM told_again WHERE subject IN ('user:both', 'user:imported');
+SELECT subject, resource, origin FROM identity.permissions WHERE subject = 'user:both' ORDER BY id;
+SELECT run_id AS run FROM told_again WHERE subject = 'user:both' \gset
+SELECT subject, restored, type_permission FROM identity.undo_collapse(:'run') WHERE subject = 'user:both';
+SELECT count(*) AS restored, count(*) FILTER (WHERE resource IS NULL) AS on_type, min(origin) AS imported FROM identity.permissions WHERE subject = 'user:both';
+DROP TABLE told_again;
 -- What is refused.
 SELECT * FROM identity.collapse_permissions('acme', 'planets', 'clients');
 SELECT * FROM identity.collapse_permissions('acme', 'clients', 'SELECT 1 WHERE false');

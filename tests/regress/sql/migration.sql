@@ -79,8 +79,11 @@ SET identity.former_name_grace = 0;
 SELECT verdict, renamed_to, reason FROM identity.authenticate('moving', 'bob', 'forum secret');
 RESET identity.former_name_grace;
 SHOW identity.former_name_grace;
--- Now it belongs to another.
+-- Nobody else gets it so long; then it belongs to another.
+SELECT status, message LIKE 'the username was a login name of a user of site forum until %' AS says FROM identity.import_identities('moving', '[{"traits": {"username": "bob"}}]');
+SET identity.former_name_grace = 0;
 SELECT status FROM identity.import_identities('moving', '[{"traits": {"username": "bob"}}]');
+RESET identity.former_name_grace;
 SELECT verdict, renamed_to, reason FROM identity.authenticate('moving', 'bob', 'forum secret');
 
 -- An application that verifies by itself.
@@ -103,7 +106,8 @@ SELECT * FROM identity.login_candidates('moving', 'nopass');
 -- Too many failures: then even the right password has to wait, until an administrator or the time clears them.
 SET identity.login_max_failures = 3;
 SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'carol', 'wrong' || n, '{"ip": "192.0.2.7"}');
-SELECT verdict, reason, retry_after > '10 min' AS later FROM identity.authenticate('moving', 'carol@forum.example', 'carol secret');
+SELECT verdict, reason, retry_after > '10 min' AS later FROM identity.authenticate('moving', 'carol', 'carol secret', '{"ip": "192.0.2.7"}');
+SELECT verdict, reason FROM identity.authenticate('moving', 'carol@forum.example', 'carol secret', '{"ip": "192.0.2.7"}');
 SELECT verdict FROM identity.authenticate('moving', 'fz_bob', 'forum secret');
 SELECT verdict FROM generate_series(1, 3) AS n, identity.authenticate('moving', 'my password', 'wrong' || n);
 SELECT verdict FROM identity.authenticate('moving', 'my password', 'wrong');
@@ -114,7 +118,7 @@ RESET identity.login_max_failures;
 
 -- All of it is on record, without a password or a name that somebody typed.
 SELECT action, count(*), count(subject) AS subjects FROM identity.audit_events WHERE realm = 'moving' AND action <> 'insert identity.realms' GROUP BY 1 ORDER BY 1;
-SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip';
+SELECT detail FROM identity.audit_events WHERE realm = 'moving' AND action = 'authenticate' AND detail ? 'ip' ORDER BY detail::text;
 SELECT count(*) FROM identity.audit_events AS e WHERE realm = 'moving' AND e::text ~ 'secret|nobody|my password';
 
 -- Whose username is his address has one account, and one password.

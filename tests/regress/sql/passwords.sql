@@ -32,6 +32,8 @@ RESET statement_timeout;
 
 -- A plain password becomes an argon2id hash by the settings.
 SELECT identity.add_realm('r');
+SET identity.argon2_min_memory = '8kB';
+SET identity.argon2_min_iterations = 1;
 SET identity.argon2_memory = '64kB';
 SET identity.argon2_iterations = 3;
 SET identity.argon2_parallelism = 2;

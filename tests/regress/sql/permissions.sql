@@ -11,7 +11,7 @@ SELECT resource_type, scope, by_type, by_scope, fallback FROM identity.implied_s
 SELECT identity.add_resource_type('acme', 'invoices', '{view,pay}'), identity.add_resource_type('acme', 'invoices', '{view,cancel}');
 SELECT scopes FROM identity.resource_types WHERE name = 'invoices';
 
--- Type-level: may he create clients? Through nested groups and composite roles.
+-- Type-level: may the subject create clients? Through nested groups and composite roles.
 SELECT identity.grant_permission('acme', 'role:client-admin', 'clients', '{create,view}');
 SELECT identity.grant_permission('acme', 'role:client-admin', 'clients', '{create,view,manage}');
 SELECT identity.add_member('acme', 'user:1', 'group:/eu/sales'), identity.add_member('acme', 'group:/eu/sales', 'group:/eu'),
@@ -149,7 +149,8 @@ INSERT INTO identity.resource_containers VALUES ('acme', 'groups', 'g', 'groups'
 \set VERBOSITY default
 
 -- All of it is on record: one event a statement.
-SELECT action, subject, detail -> 'rows' AS rows, left((detail -> 'first' -> 0)::text, 130) AS first FROM identity.audit_events
+SELECT e.action, e.subject, e.detail -> 'rows' AS rows, left((c.new - 'id')::text, 130) AS first FROM identity.audit_events AS e
+LEFT JOIN LATERAL (SELECT * FROM identity.audit_changes(e.realm, e.event_id) LIMIT 1) AS c ON true
 WHERE realm = 'acme' AND at > :'begun' AND ((action LIKE '%permissions' AND (detail ->> 'rows')::int > 2) OR action LIKE '%implied_scopes') ORDER BY at;
 
 -- An application asks, and reads no table; an administrator does the rest.
