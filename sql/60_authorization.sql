@@ -163,7 +163,7 @@ COMMENT ON COLUMN identity.permissions.resource IS 'The resource; NULL: every re
 COMMENT ON COLUMN identity.permissions.scope IS 'What is permitted or denied';
 COMMENT ON COLUMN identity.permissions.effect IS 'allow, deny, or restrict: a deny, unless an allow of the same origin, resource and scope counts';
 COMMENT ON COLUMN identity.permissions.policy IS 'It counts only where this policy holds; where the policy cannot tell, an allow does not count and a deny does';
-COMMENT ON COLUMN identity.permissions.origin IS 'What wrote it, such as keycloak/NAME: rows of one origin belong together. NULL: written by hand';
+COMMENT ON COLUMN identity.permissions.origin IS 'What wrote it, such as keycloak/permission/NAME: rows of one origin belong together. NULL: written by hand';
 CREATE INDEX permissions_origin_idx ON identity.permissions (realm, origin) WHERE origin IS NOT NULL;
 
 DO $$
@@ -428,7 +428,12 @@ BEGIN
         END IF;
     END IF;
     INSERT INTO identity.members (realm, member, container) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
-    RETURN FOUND;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    -- One that an import has written does not go with it any more.
+    UPDATE identity.members AS m SET origin = NULL WHERE m.realm = $1 AND m.member = $2 AND m.container = $3 AND m.origin IS NOT NULL;
+    RETURN false;
 END
 $$;
 COMMENT ON FUNCTION identity.add_member(text, text, text) IS
@@ -482,7 +487,13 @@ BEGIN
     END IF;
     INSERT INTO identity.resource_containers (realm, resource_type, resource, container_type, container)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
-    RETURN FOUND;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    -- One that an import has written does not go with it any more.
+    UPDATE identity.resource_containers AS c SET origin = NULL
+    WHERE c.realm = $1 AND c.resource_type = $2 AND c.resource = $3 AND c.container_type = $4 AND c.container = $5 AND c.origin IS NOT NULL;
+    RETURN false;
 END
 $$;
 COMMENT ON FUNCTION identity.add_container(text, text, text, text, text) IS
@@ -679,27 +690,29 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     gone bigint;
+    -- What restricts goes only if it is named: without it, others are permitted more.
+    effects CONSTANT text[] := CASE WHEN effect IS NULL THEN '{allow,deny}' ELSE ARRAY[effect] END;
 BEGIN
     PERFORM identity_internal.check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
     IF effect <> ALL ('{allow,deny,restrict}'::text[]) THEN
         RAISE EXCEPTION 'unknown effect: "%"', identity_internal.shown(effect)
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, restrict, or NULL for all of them.';
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, restrict, or NULL for allow and deny.';
     END IF;
     IF resource IS NULL THEN
         DELETE FROM identity.permissions AS p
         WHERE p.realm = $1 AND p.subject = $2 AND p.resource_type = $3 AND p.scope = ANY ($4) AND p.resource IS NULL
-          AND ($6 IS NULL OR p.policy = $6) AND ($7 IS NULL OR p.effect = $7);
+          AND ($6 IS NULL OR p.policy = $6) AND p.effect = ANY (effects);
     ELSE
         DELETE FROM identity.permissions AS p
         WHERE p.realm = $1 AND p.subject = $2 AND p.resource_type = $3 AND p.scope = ANY ($4) AND p.resource = $5
-          AND ($6 IS NULL OR p.policy = $6) AND ($7 IS NULL OR p.effect = $7);
+          AND ($6 IS NULL OR p.policy = $6) AND p.effect = ANY (effects);
     END IF;
     GET DIAGNOSTICS gone = ROW_COUNT;
     RETURN gone;
 END
 $$;
 COMMENT ON FUNCTION identity.revoke_permission(text, text, text, text[], text, text, text) IS
-'Takes permissions away that name exactly this subject, type and resource (NULL: the whole type, not its resources), and one of the scopes. policy NULL: with any policy, and with none. effect: allow, deny, restrict, or NULL for all of them.
+'Takes permissions away that name exactly this subject, type and resource (NULL: the whole type, not its resources), and one of the scopes. policy NULL: with any policy, and with none. effect: allow, deny or restrict; NULL: allow and deny.
 Returns how many that were. Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope, resource or effect.';
 
 CREATE FUNCTION identity.permission_problems(realm text)
@@ -725,26 +738,4 @@ END
 $$;
 COMMENT ON FUNCTION identity.permission_problems(text) IS
 'Permissions that name a type, a scope or a policy that does not exist: to be called after they were loaded with INSERT or COPY. No rows: there are none.
-Errors: 42704 no such realm.';
-
-CREATE FUNCTION identity.add_keycloak_types(realm text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM identity.add_resource_type(realm, t.name, t.scopes) FROM (VALUES
-        ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
-        ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members}'),
-        ('roles', '{create,map-role,map-role-client-scope,map-role-composite}'),
-        ('users', '{create,manage,view,impersonate,map-roles,manage-group-membership,reset-password}'),
-        ('organizations', '{create,manage,view}')) AS t (name, scopes);
-    PERFORM identity.imply_scope(realm, 'users', s.scope, s.by_scope, 'groups') FROM (VALUES
-        ('view', 'view-members'),
-        ('manage', 'manage-members'),
-        ('impersonate', 'impersonate-members'),
-        ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
-    PERFORM identity.imply_scope(realm, 'users', 'reset-password', 'manage', fallback => true);
-END
-$$;
-COMMENT ON FUNCTION identity.add_keycloak_types(text) IS
-'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts the user; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
 Errors: 42704 no such realm.';
