@@ -752,25 +752,3 @@ $$;
 COMMENT ON FUNCTION identity.permission_problems(text) IS
 'Permissions that name a type, a scope or a policy that does not exist: to be called after they were loaded with INSERT or COPY. No rows: there are none.
 Errors: 42704 no such realm.';
-
-CREATE FUNCTION identity.add_keycloak_types(realm text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM identity.add_resource_type(realm, t.name, t.scopes) FROM (VALUES
-        ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
-        ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members}'),
-        ('roles', '{create,map-role,map-role-client-scope,map-role-composite}'),
-        ('users', '{create,manage,view,impersonate,map-roles,manage-group-membership,reset-password}'),
-        ('organizations', '{create,manage,view}')) AS t (name, scopes);
-    PERFORM identity.imply_scope(realm, 'users', s.scope, s.by_scope, 'groups') FROM (VALUES
-        ('view', 'view-members'),
-        ('manage', 'manage-members'),
-        ('impersonate', 'impersonate-members'),
-        ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
-    PERFORM identity.imply_scope(realm, 'users', 'reset-password', 'manage', fallback => true);
-END
-$$;
-COMMENT ON FUNCTION identity.add_keycloak_types(text) IS
-'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts him; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
-Errors: 42704 no such realm.';
