@@ -680,9 +680,10 @@ DECLARE
     had text[];
     deleted text[];
     added text[];
+    zone CONSTANT text := CASE WHEN octet_length(time_zone) <= 255 THEN lower(time_zone) END;
 BEGIN
     PERFORM identity_internal.lock_realm(realm);
-    IF time_zone IS NULL OR NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = lower(time_zone)) THEN
+    IF NOT EXISTS (SELECT FROM pg_timezone_names AS z WHERE lower(z.name) = zone) THEN
         RAISE EXCEPTION 'unknown time zone: "%"', COALESCE(identity_internal.shown(time_zone), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the name of the time zone of Keycloak''s server; pg_timezone_names has them.';
     END IF;
