@@ -1,8 +1,8 @@
 -- Bulk import into the store, in the shape of Ory Kratos.
 --
 -- Security: the source of import_identities_from is read as the caller, to its end, into texts. Then the store is written as the
--- owner of the extension, so a caller needs EXECUTE on these functions and no right on the tables. The temporary tables that
--- this takes belong to the owner; they are made after the caller's last code has run, held while they are there, and dropped.
+-- owner of the extension, so a caller needs EXECUTE on these functions and no right on the tables. Nothing that the owner's part uses
+-- has a name in the caller's session.
 
 CREATE FUNCTION identity.import_identities(
     realm text,

@@ -43,54 +43,60 @@ AS 'MODULE_PATHNAME', 'password_fits_wrapper';
 COMMENT ON FUNCTION identity_internal.password_fits(text) IS 'Internal: whether a password is not longer than those that are verified';
 
 CREATE FUNCTION identity_internal.login_key(login text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN octet_length(login) > 65536 THEN E'\n' || encode(sha256(convert_to(login, 'UTF8')), 'hex')
-                ELSE identity.normalize_identifier('username', login) END
+BEGIN
+    RETURN CASE WHEN octet_length(login) > 65536 THEN E'\n' || encode(sha256(convert_to(login, 'UTF8')), 'hex')
+                ELSE identity.normalize_identifier('username', login) END;
+END
 $$;
 COMMENT ON FUNCTION identity_internal.login_key(text) IS 'Internal: the key of a login name; of one that is longer than any, a text that is no key';
 
--- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only
--- where nobody has it.
-CREATE FUNCTION identity_internal.candidates(realm text, login text)
-RETURNS TABLE (layer text, identity_id uuid, site_id int, original_id text, identifier_kind text, via text, hash text, active boolean)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE TYPE identity_internal.login_candidate AS (
+    layer text, identity_id uuid, site_id int, original_id text, identifier_kind text, via text, hash text, active boolean);
+COMMENT ON TYPE identity_internal.login_candidate IS 'Internal: who a login name may be, with the password hash; layer: main or staged; via: identifier or former name';
+
+-- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only where nobody has it.
+-- Every step is taken for every name, in statements whose plans are kept, and in the main tables the name that follows is read where the
+-- one that was asked for is not there: so the time tells little of who is found.
+CREATE FUNCTION identity_internal.candidates(realm text, login text) RETURNS SETOF identity_internal.login_candidate
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH asked AS MATERIALIZED (SELECT identity_internal.login_key($2) COLLATE "C" AS key),
-    main AS MATERIALIZED (
-        SELECT n.identity_id, n.kind FROM asked AS a JOIN identity.identifiers AS n ON n.realm = $1 AND n.key = a.key),
-    staged AS MATERIALIZED (
-        -- A user's username may be the address too.
-        SELECT DISTINCT ON (n.site_id, n.original_id) n.site_id, n.original_id, n.kind, s.password_hash, s.active
-        FROM asked AS a
-        JOIN identity.staged_identifiers AS n ON n.realm = $1 AND n.key = a.key AND n.logs_in
+DECLARE
+    asked CONSTANT text := identity_internal.login_key(login);
+    main identity_internal.login_candidate[];
+    staged identity_internal.login_candidate[];
+    former identity_internal.login_candidate[];
+BEGIN
+    main := ARRAY(
+        SELECT ROW(CASE WHEN n.key = asked THEN 'main' END, n.identity_id, NULL, NULL, n.kind, 'identifier', c.config ->> 'hashed_password', i.state = 'active')
+            ::identity_internal.login_candidate
+        FROM (SELECT n.key, n.kind, n.identity_id FROM identity.identifiers AS n WHERE n.realm = $1 AND n.key >= asked COLLATE "C" ORDER BY n.key LIMIT 1) AS n
+        JOIN identity.identities AS i ON i.realm = $1 AND i.id = n.identity_id
+        LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = n.identity_id AND c.type = 'password');
+    -- A user's username may be the address too.
+    staged := ARRAY(
+        SELECT DISTINCT ON (n.site_id, n.original_id)
+            ROW('staged', NULL, n.site_id, n.original_id, n.kind, 'identifier', s.password_hash, s.active)::identity_internal.login_candidate
+        FROM identity.staged_identifiers AS n
         JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-        WHERE s.state = 'staged' AND NOT EXISTS (SELECT FROM main)
-        ORDER BY n.site_id, n.original_id, n.kind),
-    former AS MATERIALIZED (
-        SELECT DISTINCT ON (f.site_id, f.original_id) f.site_id, f.original_id, f.kind, s.state, s.identity_id, s.password_hash, s.active
-        FROM asked AS a
-        JOIN identity.former_logins AS f ON f.realm = $1 AND f.old_key = a.key AND f.restored_at IS NULL
+        WHERE n.realm = $1 AND n.key = asked COLLATE "C" AND n.logs_in AND s.state = 'staged'
+        ORDER BY n.site_id, n.original_id, n.kind);
+    former := ARRAY(
+        SELECT DISTINCT ON (f.site_id, f.original_id)
+            ROW(CASE WHEN s.identity_id IS NULL THEN 'staged' ELSE 'main' END, s.identity_id, f.site_id, f.original_id, f.kind, 'former name',
+                CASE WHEN s.identity_id IS NULL THEN s.password_hash ELSE c.config ->> 'hashed_password' END,
+                CASE WHEN s.identity_id IS NULL THEN s.active ELSE i.state = 'active' END)::identity_internal.login_candidate
+        FROM identity.former_logins AS f
         JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-        WHERE NOT EXISTS (SELECT FROM main) AND NOT EXISTS (SELECT FROM staged) AND s.state <> 'quarantined'
+        LEFT JOIN identity.identities AS i ON i.realm = $1 AND i.id = s.identity_id
+        LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = s.identity_id AND c.type = 'password'
+        WHERE f.realm = $1 AND f.old_key = asked COLLATE "C" AND f.restored_at IS NULL AND s.state <> 'quarantined'
+          AND (s.identity_id IS NULL OR i.id IS NOT NULL)
           AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval
-        ORDER BY f.site_id, f.original_id, f.changed_at DESC),
-    found AS (
-        SELECT 'main' AS layer, m.identity_id, NULL::int AS site_id, NULL AS original_id, m.kind, 'identifier' AS via FROM main AS m
-        UNION ALL
-        SELECT 'staged', NULL, s.site_id, s.original_id, s.kind, 'identifier' FROM staged AS s
-        UNION ALL
-        SELECT CASE WHEN f.identity_id IS NULL THEN 'staged' ELSE 'main' END, f.identity_id, f.site_id, f.original_id, f.kind, 'former name'
-        FROM former AS f)
-    SELECT f.layer, f.identity_id, f.site_id, f.original_id::text, f.kind::text, f.via,
-        CASE f.layer WHEN 'main' THEN c.config ->> 'hashed_password' ELSE s.password_hash END,
-        CASE f.layer WHEN 'main' THEN i.state = 'active' ELSE s.active END
-    FROM found AS f
-    LEFT JOIN identity.identities AS i ON i.realm = $1 AND i.id = f.identity_id
-    LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = f.identity_id AND c.type = 'password'
-    LEFT JOIN identity.staged_identities AS s ON s.realm = $1 AND s.site_id = f.site_id AND s.original_id = f.original_id
-    WHERE f.layer = 'staged' OR i.id IS NOT NULL
-    ORDER BY f.site_id, f.original_id
+        ORDER BY f.site_id, f.original_id, f.changed_at DESC);
+    RETURN QUERY SELECT c.* FROM unnest(CASE WHEN main[1].layer IS NOT NULL THEN main WHEN staged <> '{}' THEN staged ELSE former END) AS c;
+END
 $$;
 COMMENT ON FUNCTION identity_internal.candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
 
@@ -338,45 +344,33 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.admit(text, text, uuid, int, text, text, text) IS 'Internal: what follows a right password';
 
--- Whatever the name is, the same is looked up, and as many hashes are verified as for some name of the realm.
-CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text)
-RETURNS TABLE (problem text, layer text, identity_id uuid, site_id int, original_id text, via text, hash text)
+-- Nobody, and whoever has no password that can be verified, takes as long as somebody else: the same statements, over stand-ins.
+CREATE FUNCTION identity_internal.verify_login(realm text, login text, password text, candidates identity_internal.login_candidate[])
+RETURNS TABLE (problem text, owner identity_internal.login_candidate)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    decoys CONSTANT text[] := identity_internal.decoys(realm, login);
-    candidate record;
-    owner record;
-    candidates int := 0;
-    verified int := 0;
-    matches int := 0;
-    fits boolean;
-    decoy text;
+    stand_ins CONSTANT identity_internal.login_candidate[] := ARRAY(
+        SELECT ROW(NULL, NULL, NULL, NULL, NULL, NULL, d.hash, NULL)::identity_internal.login_candidate FROM unnest(identity_internal.decoys(realm, login)) AS d (hash));
+    tried CONSTANT identity_internal.login_candidate[] := ARRAY(
+        SELECT c::identity_internal.login_candidate FROM unnest(CASE WHEN candidates = '{}' THEN stand_ins ELSE candidates END) AS c
+        CROSS JOIN LATERAL identity.inspect_password_hash(c.hash) AS h
+        WHERE h.supported);
+    -- OFFSET 0: each is verified, whatever else is asked of it.
+    fitting CONSTANT identity_internal.login_candidate[] := ARRAY(
+        SELECT v.candidate
+        FROM (SELECT c::identity_internal.login_candidate AS candidate, identity.verify_password(c.hash, password) AS fits
+              FROM unnest(CASE WHEN tried = '{}' THEN stand_ins ELSE tried END) AS c OFFSET 0) AS v
+        WHERE v.fits AND (v.candidate).layer IS NOT NULL);
 BEGIN
-    FOR candidate IN SELECT c.* FROM identity_internal.candidates(realm, login) AS c LOOP
-        candidates := candidates + 1;
-        SELECT identity.verify_password(candidate.hash, password) INTO fits FROM identity.inspect_password_hash(candidate.hash) AS h WHERE h.supported;
-        verified := verified + FOUND::int;
-        IF fits THEN
-            matches := matches + 1;
-            owner := candidate;
-        END IF;
-    END LOOP;
-    -- Nobody, and whoever has no password that can be verified, takes as long as somebody else.
-    IF verified = 0 THEN
-        FOREACH decoy IN ARRAY COALESCE(decoys, '{}') LOOP
-            SELECT identity.verify_password(decoy, password) INTO fits FROM identity.inspect_password_hash(decoy) AS h WHERE h.supported;
-        END LOOP;
-    END IF;
-    IF matches = 1 THEN
-        RETURN QUERY SELECT CASE WHEN NOT owner.active THEN 'identity_inactive' END, owner.layer, owner.identity_id, owner.site_id, owner.original_id, owner.via, owner.hash;
-    ELSE
-        problem := CASE WHEN candidates = 0 THEN 'unknown_login' WHEN matches = 0 THEN 'wrong_password' ELSE 'ambiguous_login' END;
-        RETURN NEXT;
-    END IF;
+    owner := CASE WHEN cardinality(fitting) = 1 THEN fitting[1] END;
+    problem := CASE WHEN candidates = '{}' THEN 'unknown_login' WHEN fitting = '{}' THEN 'wrong_password' WHEN cardinality(fitting) > 1 THEN 'ambiguous_login'
+                    WHEN NOT (fitting[1]).active THEN 'identity_inactive' END;
+    RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.verify_login(text, text, text) IS 'Internal: who proves himself by a password, or why nobody does';
+COMMENT ON FUNCTION identity_internal.verify_login(text, text, text, identity_internal.login_candidate[]) IS
+'Internal: which of those whom a login name may be proves the name theirs by a password, or why nobody does';
 
 CREATE FUNCTION identity_internal.authenticate(realm text, login text, password text, context jsonb)
 RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text, reason text, retry_after interval)
@@ -387,18 +381,16 @@ DECLARE
     name CONSTANT text := identity_internal.key_as_counted(realm, identity_internal.login_key(COALESCE(login, '')));
     -- Whose failures these are as well; of a name that is nobody's its own.
     subject text := name;
+    candidates identity_internal.login_candidate[];
     owner uuid;
-    who record;
+    who identity_internal.login_candidate;
     start record;
-    via text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     promoted := false;
-    SELECT c.identity_id, COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) INTO who
-    FROM identity_internal.candidates(realm, login) AS c LIMIT 1;
-    IF FOUND THEN
-        SELECT who.identity_id, who.coalesce INTO owner, subject;
-    END IF;
+    candidates := ARRAY(SELECT c::identity_internal.login_candidate FROM identity_internal.candidates(realm, login) AS c);
+    owner := (candidates[1]).identity_id;
+    subject := COALESCE(owner::text, (candidates[1]).site_id || ':' || (candidates[1]).original_id, name);
     SELECT b.* INTO start FROM identity_internal.login_begins(realm, name, subject, owner, address) AS b;
     retry_after := start.wait;
     IF retry_after IS NOT NULL THEN
@@ -408,9 +400,8 @@ BEGIN
         IF NOT identity_internal.password_fits(password) THEN
             reason := 'password_too_long';
         ELSE
-            SELECT w.* INTO who FROM identity_internal.verify_login(realm, login, password) AS w;
-            reason := who.problem;
-            via := who.via;
+            SELECT w.problem, (w.owner).* INTO reason, who.layer, who.identity_id, who.site_id, who.original_id, who.identifier_kind, who.via, who.hash, who.active
+            FROM identity_internal.verify_login(realm, login, password, candidates) AS w;
         END IF;
         IF reason IS NULL THEN
             SELECT a.admitted, a.promoted, a.problem INTO identity_id, promoted, reason
@@ -423,7 +414,7 @@ BEGIN
             verdict := 'authenticated';
             PERFORM identity_internal.login_succeeded(realm, name, identity_id, address, start.failed_before, start.slot);
         END IF;
-        IF verdict = 'authenticated' AND via = 'former name' THEN
+        IF verdict = 'authenticated' AND who.via = 'former name' THEN
             renamed_to := identity_internal.current_login(realm, identity_id);
             reason := 'former_name';
         END IF;

@@ -152,16 +152,23 @@ COMMENT ON FUNCTION identity_internal.drop_secret() IS 'Internal: trigger of ide
 CREATE TRIGGER drop_secret AFTER DELETE ON identity.realms FOR EACH ROW EXECUTE FUNCTION identity_internal.drop_secret();
 
 CREATE FUNCTION identity_internal.keyed_digest(realm text, value text) RETURNS bytea
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT sha256(k.secret || sha256(k.secret || convert_to($2, 'UTF8')))
-    FROM (SELECT COALESCE((SELECT s.secret FROM identity_internal.login_secrets AS s WHERE s.realm = $1), convert_to($1, 'UTF8')) AS secret) AS k
+DECLARE
+    secret CONSTANT bytea := COALESCE((SELECT s.secret FROM identity_internal.login_secrets AS s WHERE s.realm = $1), convert_to(realm, 'UTF8'));
+BEGIN
+    RETURN sha256(secret || sha256(secret || convert_to(value, 'UTF8')));
+END
 $$;
 COMMENT ON FUNCTION identity_internal.keyed_digest(text, text) IS 'Internal: a digest that can be made with the realm''s secret alone';
 
 CREATE FUNCTION identity_internal.key_as_counted(realm text, key text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT 'login:' || encode(identity_internal.keyed_digest($1, 'name ' || $2), 'hex') $$;
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN 'login:' || encode(identity_internal.keyed_digest(realm, 'name ' || key), 'hex');
+END
+$$;
 COMMENT ON FUNCTION identity_internal.key_as_counted(text, text) IS
 'Internal: what failed logins with a name are counted under. It is kept instead of the name, which may be a password that was typed into the wrong field';
 

@@ -135,15 +135,18 @@ COMMENT ON FUNCTION identity_internal.outlines(text) IS 'Internal: the summary o
 -- Each entry draws a number for the name, and the first of them wins (weighted rendezvous hashing): a name changes its answer only as far
 -- as the shares change.
 CREATE FUNCTION identity_internal.decoys(realm text, login text) RETURNS text[]
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH drawn AS MATERIALIZED (
-        SELECT identity_internal.keyed_digest($1, 'decoy ' || identity_internal.login_key(COALESCE($2, ''))) AS digest)
-    SELECT ARRAY(SELECT jsonb_array_elements_text(e.entry -> 1))
-    FROM drawn AS d
-    CROSS JOIN LATERAL jsonb_array_elements(identity_internal.outlines($1)) AS e (entry)
-    CROSS JOIN LATERAL (SELECT sha256(d.digest || convert_to((e.entry -> 1)::text, 'UTF8')) AS digest) AS n
-    ORDER BY ln((('x' || encode(substring(n.digest FOR 6), 'hex'))::bit(48)::bigint + 1) / 281474976710658.0::float8) / (e.entry ->> 0)::float8 DESC
-    LIMIT 1
+DECLARE
+    digest CONSTANT bytea := identity_internal.keyed_digest(realm, 'decoy ' || identity_internal.login_key(COALESCE(login, '')));
+    outlines CONSTANT jsonb := identity_internal.outlines(realm);
+BEGIN
+    RETURN (
+        SELECT ARRAY(SELECT jsonb_array_elements_text(e.entry -> 1))
+        FROM jsonb_array_elements(outlines) AS e (entry)
+        CROSS JOIN LATERAL (SELECT sha256(digest || convert_to((e.entry -> 1)::text, 'UTF8')) AS digest) AS n
+        ORDER BY ln((('x' || encode(substring(n.digest FOR 6), 'hex'))::bit(48)::bigint + 1) / 281474976710658.0::float8) / (e.entry ->> 0)::float8 DESC
+        LIMIT 1);
+END
 $$;
 COMMENT ON FUNCTION identity_internal.decoys(text, text) IS 'Internal: what is verified for a login name that nobody has: always the same for a name; NULL where nobody has a password';

@@ -19,8 +19,8 @@ use crate::db::catalog;
 use crate::db::returns::ResultSet;
 use crate::db::session::{self, with_system_names};
 use crate::db::spi::Cursor;
-use crate::db::spool::Spool;
-use crate::db::{argument, attempt, json, spi};
+use crate::db::store::Store;
+use crate::db::{argument, attempt, json, query, spi};
 use crate::error::{Error, Result, required};
 use crate::import::job::with_memory;
 use members::Member;
@@ -324,13 +324,20 @@ fn undo(run: &Run, run_id: &str, dry_run: bool, result: &mut ResultSet) -> Resul
 /// Puts what the record has of the run's rows into a table of the caller's own. The tables that an undo works on are all the
 /// caller's, because the caller's code runs beside them: triggers, casts and policies of the target.
 fn take_record(run: &Run, run_id: &str, owner: pg_sys::Oid) -> Result<()> {
-    let mut rows = Spool::new();
-    session::as_owner(owner, || rows.fill(statements::READ_UNDO, &[run_id.into()]))?;
+    let mut rows = Store::new();
+    session::as_owner(owner, || query::fill(&mut rows, statements::READ_UNDO, &[run_id.into()]))?;
     run.own(statements::CREATE_UNDO)?;
-    rows.drain(BATCH as usize, |rows| {
-        with_system_names(|| spi::execute_built(statements::ADD_UNDO, || vec![rows.into()]))?;
+    let add = |rows: Vec<String>| with_system_names(|| spi::execute_built(statements::ADD_UNDO, || vec![rows.into()]));
+    let mut batch = Vec::new();
+    rows.each(|row| {
+        batch.extend(row.text(1)?);
+        if batch.len() == BATCH as usize {
+            add(std::mem::take(&mut batch))?;
+        }
         Ok(())
-    })
+    })?;
+    add(batch)?;
+    Ok(())
 }
 
 /// Hands the rows that were restored over to the record, and counts them. They are read as the caller: the owner of the

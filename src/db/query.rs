@@ -83,6 +83,16 @@ pub fn kept_document<T: DeserializeOwned>(sql: &str, arguments: &[DatumWithOid])
         .map_err(|e| Error::new("XX000", format!("pg_identity could not read the catalog: {e}")))
 }
 
+/// Puts what a query returns into a store.
+pub fn fill(store: &mut Store, sql: &str, arguments: &[DatumWithOid]) -> Result<u64> {
+    Query { size: i64::MAX, ..kept(sql, arguments) }.fill(store, &mut |_| {})
+}
+
+/// Sends what a query returns to a receiver, which is used up by it.
+pub fn send(sql: &str, arguments: &[DatumWithOid], receiver: *mut pg_sys::DestReceiver) -> Result<()> {
+    Query { size: i64::MAX, ..kept(sql, arguments) }.send(receiver)
+}
+
 /// Runs a statement that is run in every run.
 pub fn execute_kept(sql: &str, arguments: &[DatumWithOid]) -> Result<u64> {
     kept(sql, arguments).run()
@@ -165,19 +175,25 @@ impl Query<'_> {
 
     fn connected(&self, work: impl FnOnce(&Prepared) -> Outcome) -> Outcome {
         Spi::connect_mut(|_| {
-            let class = class(self.size);
-            for (name, store) in self.stores {
-                register(name, store, class)?;
-            }
-            let key = class.map(|class| self.key(class));
-            let kept = key.as_ref().and_then(|key| KEPT.with_borrow(|kept| kept.get(key).copied()));
-            let prepared = Prepared { plan: std::cell::Cell::new(kept.unwrap_or(null_mut())) };
-            let outcome = work(&prepared);
-            if let (Some(key), None, Ok(Ok(_))) = (key, kept, &outcome) {
-                keep(key, prepared.plan.get());
-            }
-            outcome
+            self.register()?;
+            self.prepared(work)
         })
+    }
+
+    /// Lets the statements of the connection see the stores.
+    fn register(&self) -> Result<()> {
+        self.stores.iter().try_for_each(|(name, store)| register(name, store, class(self.size)))
+    }
+
+    fn prepared(&self, work: impl FnOnce(&Prepared) -> Outcome) -> Outcome {
+        let key = class(self.size).map(|class| self.key(class));
+        let kept = key.as_ref().and_then(|key| KEPT.with_borrow(|kept| kept.get(key).copied()));
+        let prepared = Prepared { plan: std::cell::Cell::new(kept.unwrap_or(null_mut())) };
+        let outcome = work(&prepared);
+        if let (Some(key), None, Ok(Ok(_))) = (key, kept, &outcome) {
+            keep(key, prepared.plan.get());
+        }
+        outcome
     }
 
     fn key(&self, class: i64) -> Key {
@@ -272,6 +288,25 @@ impl Query<'_> {
             Ok(Ok(rows))
         }
     }
+}
+
+/// Runs statements that see the same stores, one after the other in one subtransaction: all of them stand, or none, and the error that one raises
+/// comes back as a value.
+pub fn attempt_all(queries: &[Query]) -> std::result::Result<u64, Failure> {
+    // The connection is the one around the subtransaction: an error may leave those of triggers open in it, which its rollback closes.
+    flat(Spi::connect_mut(|_| {
+        queries.first().map_or(Ok(()), Query::register)?;
+        in_subtransaction(false, || {
+            let mut rows = 0;
+            for query in queries {
+                match query.prepared(|to| query.execute(to, null_mut(), true))? {
+                    Ok(done) => rows += done,
+                    Err(failure) => return Ok(Err(failure)),
+                }
+            }
+            Ok(Ok(rows))
+        })
+    }))
 }
 
 fn in_subtransaction(open: bool, work: impl FnOnce() -> Outcome) -> Outcome {

@@ -1,6 +1,6 @@
 //! A function's result set, filled by a query, without a detour through Rust values.
 
-use crate::db::receive::{self, Store};
+use crate::db::{query, store};
 use crate::error::{Error, Result};
 use pgrx::FromDatum;
 use pgrx::PgMemoryContexts;
@@ -103,22 +103,14 @@ impl ResultSet {
 
     /// As `append`, for a query with parameters.
     pub fn append_with(&mut self, query: &str, arguments: &[DatumWithOid]) -> Result<()> {
-        // SAFETY: the store is open, in its context.
-        unsafe { receive::run_into(&self.open_store(), query, arguments)? };
-        Ok(())
+        query::send(query, arguments, self.receiver())
     }
 
     /// What adds the rows of one statement.
     pub fn receiver(&mut self) -> *mut pg_sys::DestReceiver {
-        // SAFETY: as above.
-        unsafe { receive::receiver(&self.open_store()) }
-    }
-
-    fn open_store(&self) -> Store {
         assert!(!self.store.is_null(), "the result is open");
         // SAFETY: `open` has made the store in the per-query context.
-        let context = unsafe { (*(*self.info).econtext).ecxt_per_query_memory };
-        Store { store: self.store, context, columns: std::ptr::null_mut() }
+        unsafe { store::receiver(self.store, (*(*self.info).econtext).ecxt_per_query_memory) }
     }
 }
 

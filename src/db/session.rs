@@ -140,7 +140,7 @@ fn lock_part(target: pg_sys::Oid, part: u16, mode: u32) {
 pub fn lock_for_writing(table: pg_sys::Oid) -> Result<()> {
     // SAFETY: a look into the catalog, and a heavyweight lock that the transaction's end releases.
     unsafe {
-        let rights = pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE;
+        let rights = pg_sys::AclMode::from(pg_sys::ACL_INSERT | pg_sys::ACL_UPDATE);
         let user = pg_sys::GetUserId();
         let allowed = |mask| mask == pg_sys::AclResult::ACLCHECK_OK;
         let any = pg_sys::AclMaskHow::ACLMASK_ANY;

@@ -5,11 +5,12 @@
 //! own under their names. So a source is read to its end, into texts of the server's own type, before anything is made or written
 //! with another role's rights; of what it left nothing of the caller's is run any more.
 
+use crate::db::query::Query;
 use crate::db::session;
 use crate::db::spi;
-use crate::db::spool::Spool;
 use crate::db::sql::{Sql, comma, qualified, sql};
 use crate::db::statement::{self, Statement};
+use crate::db::store::Store;
 use crate::error::{Error, Result};
 use pgrx::prelude::*;
 
@@ -81,12 +82,12 @@ pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
 }
 
 /// Reads one column of a source's query to its end: its values as text.
-pub fn read_column(query: &str, column: &str) -> Result<Spool> {
+pub fn read_column(query: &str, column: &str) -> Result<Store> {
     read(&column_texts(query, column))
 }
 
 /// Reads some columns of a source's query to its end: a JSON object a row, as text.
-pub fn read_rows(query: &str, columns: &[&str]) -> Result<Spool> {
+pub fn read_rows(query: &str, columns: &[&str]) -> Result<Store> {
     read(&row_texts(query, columns))
 }
 
@@ -110,11 +111,13 @@ fn list_texts(query: &str, column: &str) -> Sql {
     sql!("SELECT {column}::pg_catalog.text FROM (\n{query}\n) AS l WHERE {column} IS NOT NULL", column, query)
 }
 
-fn read(query: &Sql) -> Result<Spool> {
-    let mut rows = Spool::new();
+fn read(query: &Sql) -> Result<Store> {
+    let mut rows = Store::new();
+    let query =
+        Query { sql: query, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
     // A parallel or synchronized scan would return a table's rows in another order each time.
     let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
-    session::with_settings(&ordered, || rows.fill(query, &[]))?;
+    session::with_settings(&ordered, || query.fill(&mut rows, &mut |_| {}))?;
     Ok(rows)
 }
 

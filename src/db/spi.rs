@@ -71,17 +71,7 @@ pub fn stream_with(sql: &str, args: &[DatumWithOid], mut each: impl FnMut(&Row) 
     Ok(())
 }
 
-/// The texts of a query with one column; of few rows.
-pub fn texts(sql: &str) -> Result<Vec<String>> {
-    let mut texts = Vec::new();
-    stream(sql, |row| {
-        texts.extend(row.get::<String>(1)?);
-        Ok(())
-    })?;
-    Ok(texts)
-}
-
-/// As `texts`, for a list of the caller's: one with more than `most` elements is refused.
+/// The texts of a query with one column, which is a list of the caller's: one with more than `most` elements is refused.
 pub fn list(name: &str, sql: &str, most: usize) -> Result<Vec<String>> {
     let mut texts = Vec::new();
     stream(sql, |row| {
@@ -137,32 +127,10 @@ impl Row<'_> {
     pub fn get<T: FromDatum + IntoDatum>(&self, ordinal: usize) -> Result<Option<T>> {
         Ok(self.0.get::<T>(ordinal)?)
     }
-
-    /// A bigint that is never NULL.
-    pub fn number(&self, ordinal: usize) -> Result<i64> {
-        Ok(self.get::<i64>(ordinal)?.unwrap_or(0))
-    }
 }
 
 /// A row as a value, of a batch that is being read. It is gone with the batch.
 pub struct Composite {
     pub datum: pg_sys::Datum,
     pub type_oid: pg_sys::Oid,
-}
-
-/// A text constant.
-pub fn literal(text: &str) -> String {
-    let quoted = text.replace('\'', "''");
-    if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn literals_are_quoted_as_the_server_quotes_them() {
-        assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(literal(r"a\b"), r"E'a\\b'");
-    }
 }

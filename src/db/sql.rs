@@ -135,11 +135,6 @@ pub fn concat(pieces: impl IntoIterator<Item = impl Hole>) -> Sql {
     joined(pieces, "")
 }
 
-/// Statements, to be run one after the other.
-pub fn script(statements: impl IntoIterator<Item = impl Hole>) -> Sql {
-    joined(statements, ";\n")
-}
-
 fn joined(items: impl IntoIterator<Item = impl Hole>, between: &str) -> Sql {
     let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     Sql(items.join(between))
@@ -182,6 +177,5 @@ mod tests {
         assert_eq!(&*all([sql!("a"), sql!("b")]), "a AND b");
         assert_eq!(&*any([sql!("a"), sql!("b")]), "(a OR b)");
         assert_eq!(&*concat([sql!(", a"), sql!(", b")]), ", a, b");
-        assert_eq!(&*script([sql!("SELECT 1"), sql!("SELECT 2")]), "SELECT 1;\nSELECT 2");
     }
 }

@@ -4,11 +4,13 @@
 //! catalog row and no lock, and nobody else can name it. It is read from its beginning, in the order in which its rows came, and has no
 //! index. It belongs to the subtransaction in which it was made: rows that were added in one within that stay when that is rolled back.
 
+use crate::db::allocate;
 use crate::db::spi::Composite;
 use crate::error::Result;
 use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
+use pgrx::varlena::text_to_rust_str;
 use std::cell::Cell;
 use std::ffi::{CString, c_char, c_int};
 use std::ptr::null_mut;
@@ -37,6 +39,9 @@ mod c {
     }
 }
 
+/// catalog/pg_collation.dat
+const C_COLLATION: pg_sys::Oid = pg_sys::Oid::from_u32(950);
+
 /// So many rows are read between two looks for a cancel.
 const BATCH: usize = 1000;
 
@@ -60,6 +65,8 @@ impl Drop for Owner {
 
 pub struct Store {
     memory: Option<PgMemoryContexts>,
+    /// What the values of a row take while it is made.
+    scratch: Option<PgMemoryContexts>,
     pub(super) state: *mut pg_sys::Tuplestorestate,
     /// NULL until it is known what its rows are.
     pub(super) columns: pg_sys::TupleDesc,
@@ -87,6 +94,7 @@ impl Store {
         };
         Store {
             memory: Some(memory),
+            scratch: None,
             state,
             columns: null_mut(),
             slot: null_mut(),
@@ -110,6 +118,14 @@ impl Store {
             pg_sys::FreeTupleDesc(description);
         }
         store
+    }
+
+    /// An empty one with these columns, of which texts are compared by byte.
+    pub fn by_byte(columns: &[(&str, pg_sys::Oid)]) -> Self {
+        let of = |of: pg_sys::Oid| if of == pg_sys::TEXTOID { C_COLLATION } else { pg_sys::InvalidOid };
+        let columns: Vec<_> = columns.iter().map(|&(name, oid)| (name, oid, -1, of(oid))).collect();
+        let [(number, ..), columns @ ..] = columns.as_slice() else { return Store::new() };
+        Store::typed(number, columns)
     }
 
     /// An empty one with a row number and columns of these names, types, type modifiers and collations.
@@ -265,6 +281,17 @@ impl Store {
         self.rows += 1;
     }
 
+    /// Adds a row of values that are made for it, and freed with it.
+    pub fn add<V: AsRef<[Option<Datum>]>>(&mut self, values: impl FnOnce() -> V) {
+        let mut scratch = self.scratch.take().unwrap_or_else(|| PgMemoryContexts::new("pg_identity row"));
+        // SAFETY: the store copies the row before the context is emptied.
+        unsafe {
+            scratch.switch_to(|_| self.put(values().as_ref()));
+            scratch.reset();
+        }
+        self.scratch = Some(scratch);
+    }
+
     /// Adds the row in a slot of its own description.
     ///
     /// # Safety
@@ -278,7 +305,7 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let memory = self.memory.take();
+        let memory = (self.memory.take(), self.scratch.take());
         // After an error Postgres frees all of it with the transaction.
         if std::thread::panicking() {
             std::mem::forget(memory);
@@ -309,6 +336,22 @@ impl StoredRow {
         // SAFETY: the slot's description has that column.
         let type_oid = unsafe { super::table::attributes((*self.0).tts_tupleDescriptor)[column as usize - 1].atttypid };
         Some(Composite { datum, type_oid })
+    }
+
+    /// A text, however long.
+    pub fn text(&self, column: c_int) -> Result<Option<String>> {
+        let Some(AnyDatum(value)) = self.get(column) else { return Ok(None) };
+        let given = value.cast_mut_ptr();
+        // SAFETY: the column is one of texts; what had to be unpacked is a copy of this function's own.
+        unsafe {
+            let unpacked = pg_sys::pg_detoast_datum_packed(given);
+            let text = text_to_rust_str(unpacked).expect("the database's encoding is UTF8");
+            let text = allocate::text(text)?;
+            if unpacked != given {
+                pg_sys::pfree(unpacked.cast());
+            }
+            Ok(Some(text))
+        }
     }
 
     /// A bigint that is never NULL.
@@ -360,6 +403,25 @@ unsafe fn shape(columns: pg_sys::TupleDesc) -> Vec<u8> {
     shape
 }
 
+/// The server's own receiver, which puts the rows of one statement into a tuplestore. It takes values that are stored elsewhere (TOAST) along, for
+/// what they belong to may be gone when they are read.
+///
+/// # Safety
+/// The tuplestore is open, and lives in this memory context.
+pub(super) unsafe fn receiver(
+    state: *mut pg_sys::Tuplestorestate,
+    memory: pg_sys::MemoryContext,
+) -> *mut pg_sys::DestReceiver {
+    // SAFETY: as the caller promises.
+    unsafe {
+        pg_guard_ffi_boundary(|| {
+            let receiver = c::CreateTuplestoreDestReceiver();
+            c::SetTuplestoreDestReceiverParams(receiver, state, memory, true, null_mut(), std::ptr::null());
+            receiver
+        })
+    }
+}
+
 /// Takes the rows of a statement into a store. The executor sees its first field.
 #[repr(C)]
 pub(super) struct Filling<'f> {
@@ -379,14 +441,9 @@ impl<'f> Filling<'f> {
             rDestroy: Some(destroy),
             mydest: pg_sys::CommandDest::DestNone,
         };
-        // SAFETY: the server's own receiver is made for this store, and used up by one statement. It takes values that are stored
-        // elsewhere (TOAST) along, for what they belong to may be gone when they are read.
-        let inner = unsafe {
-            let inner = c::CreateTuplestoreDestReceiver();
-            let memory = store.memory.as_ref().expect("the store is open").value();
-            c::SetTuplestoreDestReceiverParams(inner, store.state, memory, true, null_mut(), std::ptr::null());
-            inner
-        };
+        let memory = store.memory.as_ref().expect("the store is open").value();
+        // SAFETY: the receiver is made for this store, and used up by one statement.
+        let inner = unsafe { self::receiver(store.state, memory) };
         Filling { receiver, store, note, inner }
     }
 

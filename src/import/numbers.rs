@@ -36,6 +36,12 @@ impl NumberSet {
         self.len
     }
 
+    /// How many of its numbers the other one does not have.
+    pub fn count_without(&self, other: &NumberSet) -> i64 {
+        let theirs = other.words.iter().copied().chain(std::iter::repeat(0));
+        self.words.iter().zip(theirs).map(|(own, theirs)| i64::from((own & !theirs).count_ones())).sum()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -54,6 +60,10 @@ mod tests {
         let mut set = NumberSet::default();
         assert!(set.insert(1) && set.insert(200) && !set.insert(1));
         assert!(set.contains(200) && !set.contains(64) && !set.contains(100_000));
+        let mut other = NumberSet::default();
+        assert_eq!(set.count_without(&other), 2);
+        other.insert(200);
+        assert_eq!((set.count_without(&other), other.count_without(&set)), (1, 0));
         set.remove(1);
         set.remove(1);
         assert_eq!((set.len(), set.is_empty(), set.contains(1)), (1, false, false));

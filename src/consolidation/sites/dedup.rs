@@ -5,12 +5,14 @@ use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
 use crate::consolidation::plan::{Normalize, Room};
 use crate::consolidation::sites::lock_staged;
 use crate::consolidation::sites::statements;
+use crate::db::query::{self, Lookups, Query};
 use crate::db::returns::ResultSet;
-use crate::db::temporary::Held;
+use crate::db::store::{self, Store};
 use crate::db::{attempt, session, spi};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
-use crate::import::job::with_memory;
+use crate::import::job::{self, with_memory};
+use pgrx::IntoDatum;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -27,62 +29,131 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let run_id = Uuid::now_v7().to_string();
     // A dry run does all of it, and rolls back: then its locks are gone, too.
     attempt::provisional(|| {
+        let _owner = store::own_stores();
         lock_realm(realm)?;
         lock_staged(realm, true);
-        session::as_owner(owner, || with_memory(|| run(realm, &run_id, &caller, dry_run, &mut result)))?;
+        session::as_owner(owner, || with_memory(|| Run::new(realm, &run_id).dedup(&caller, dry_run, &mut result)))?;
         Ok(((), !dry_run))
     })
 }
 
-fn run(realm: &str, run_id: &str, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
-    let in_realm: [DatumWithOid; 1] = [realm.into()];
-    let of_run: [DatumWithOid; 2] = [realm.into(), run_id.into()];
-    for statement in [statements::FIND_REPEATED, statements::GROUP, statements::CREATE_PENDING] {
-        spi::execute_with(statement, &in_realm)?;
-    }
-    let held = Held::new(&statements::DEDUP)?;
-    allot(realm)?;
-    spi::execute_with(statements::RECORD_RUN, &[realm.into(), run_id.into(), caller.into()])?;
-    let mut counts = [0; statements::APPLY.len()];
-    for (count, statement) in counts.iter_mut().zip(statements::APPLY) {
-        *count = spi::execute_with(statement, &of_run)?;
-    }
-    let [changed, _, renamed, proposed] = counts;
-    spi::execute_with(statements::COUNT_RUN, &[realm.into(), run_id.into(), (proposed as i64).into()])?;
-    result.append_with(statements::REPORT_DEDUP, &of_run)?;
-    drop(held);
-    spi::execute(&statements::drop(&statements::DEDUP))?;
-    let detail = json!({"run_id": run_id, "renamed": renamed, "withdrawn": changed - renamed, "proposed": proposed});
-    audit::record(&Event { realm, action: "dedup_site_logins", subject: None, detail: &detail })?;
-    let what = if dry_run { "dry run: " } else { "" };
-    let withdrawn = changed - renamed;
-    notice!(
-        "{what}names changed: {renamed}, addresses that log in no more: {withdrawn}, new link proposals: {proposed}"
-    );
-    Ok(())
+/// One run: what it has found, and how it runs its statements.
+struct Run<'a> {
+    realm: &'a str,
+    run_id: &'a str,
+    login: Store,
+    repeated: Store,
+    grouped: Store,
+    pending: Store,
+    allotted: Store,
+    renamed: Store,
 }
 
-/// Finds the new names of the pending users.
-fn allot(realm: &str) -> Result<()> {
-    let normalize = Normalize::Username;
-    let (mut pending, mut taken) = (Vec::new(), Taken::default());
-    spi::stream(statements::PENDING, |row| {
-        pending.push((row.get::<String>(1)?.unwrap_or_default(), row.get::<String>(2)?.unwrap_or_default()));
+impl<'a> Run<'a> {
+    fn new(realm: &'a str, run_id: &'a str) -> Self {
+        Run {
+            realm,
+            run_id,
+            login: Store::new(),
+            repeated: Store::new(),
+            grouped: Store::new(),
+            pending: Store::new(),
+            allotted: Store::by_byte(&statements::ALLOTTED),
+            renamed: Store::new(),
+        }
+    }
+
+    fn dedup(&mut self, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
+        self.find()?;
+        self.allot()?;
+        let [changed, renamed, proposed] = self.apply(caller)?;
+        self.with(statements::REPORT_DEDUP, &self.of_run(), job::IN_BULK, |query| query.send(result.receiver()))?;
+        let withdrawn = changed - renamed;
+        let detail = json!({"run_id": self.run_id, "renamed": renamed, "withdrawn": withdrawn, "proposed": proposed});
+        audit::record(&Event { realm: self.realm, action: "dedup_site_logins", subject: None, detail: &detail })?;
+        let what = if dry_run { "dry run: " } else { "" };
+        notice!(
+            "{what}names changed: {renamed}, addresses that log in no more: {withdrawn}, new link proposals: {proposed}"
+        );
         Ok(())
-    })?;
-    spi::stream_with(statements::TAKEN, &[realm.into()], |row| {
-        taken.insert(hash(&row.get::<String>(1)?.unwrap_or_default()));
+    }
+
+    /// Finds who shares a name with whom, and whose is to change.
+    fn find(&mut self) -> Result<()> {
+        self.login = self.fetch(statements::FIND_LOGINS, job::IN_BULK)?;
+        let identifiers = query::kept_number(statements::IDENTIFIERS, &[])?;
+        self.repeated = self.fetch(statements::FIND_REPEATED, job::lookups(self.login.rows(), identifiers))?;
+        self.grouped = self.fetch(statements::GROUP, job::lookups(self.repeated.rows(), identifiers))?;
+        self.pending = self.fetch(statements::FIND_PENDING, job::IN_BULK)?;
         Ok(())
-    })?;
-    let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
-    let mut allotment = Allotment::new(normalize, ROOM, wishes);
-    allotment.settle(&mut taken, |keys| spi::document(statements::HELD, &[realm.into(), keys.into()]))?;
-    spi::execute_built(statements::SET_NAMES, || {
-        let names = || allotment.names.iter().flatten();
-        let logins: Vec<String> = names().map(|name| name.login.clone()).collect();
-        let keys: Vec<String> = names().map(|name| name.key.clone()).collect();
-        let counters: Vec<i32> = names().map(|name| name.counter as i32).collect();
-        vec![logins.into(), keys.into(), counters.into()]
-    })?;
-    Ok(())
+    }
+
+    /// Finds the new names of the pending users.
+    fn allot(&mut self) -> Result<()> {
+        let realm: [DatumWithOid; 1] = [self.realm.into()];
+        let (mut pending, mut taken) = (Vec::new(), Taken::default());
+        self.pending.each(|row| {
+            pending.push((row.text(4)?.unwrap_or_default(), row.text(5)?.unwrap_or_default()));
+            Ok(())
+        })?;
+        spi::stream_with(statements::TAKEN, &realm, |row| {
+            taken.insert(hash(&row.get::<String>(1)?.unwrap_or_default()));
+            Ok(())
+        })?;
+        let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
+        let mut allotment = Allotment::new(Normalize::Username, ROOM, wishes);
+        allotment.settle(&mut taken, |keys| spi::document(statements::HELD, &[self.realm.into(), keys.into()]))?;
+        for (i, name) in allotment.names.iter().flatten().enumerate() {
+            self.allotted.add(|| {
+                let number = i as i64 + 1;
+                let (login, key) = (name.login.as_str().into_datum(), name.key.as_str().into_datum());
+                [number.into_datum(), login, key, (name.counter as i32).into_datum()]
+            });
+        }
+        self.renamed = self.fetch(statements::FIND_RENAMED, job::IN_BULK)?;
+        Ok(())
+    }
+
+    /// Writes what was decided; returns how many names are changed in all, how many of these get another one, and the new proposals.
+    fn apply(&self, caller: &str) -> Result<[u64; 3]> {
+        let of_run = self.of_run();
+        spi::execute_with(statements::RECORD_RUN, &[self.realm.into(), self.run_id.into(), caller.into()])?;
+        let staged = query::kept_number(statements::STORED, &[])?;
+        let [former, names, notices, proposals] = statements::APPLY;
+        let changed = self.with(former, &of_run, job::IN_BULK, |query| query.run())?;
+        let of_changed = job::lookups(changed as i64, staged);
+        self.with(names, &of_run, of_changed, |query| query.run())?;
+        let renamed = self.with(notices, &of_run, of_changed, |query| query.run())?;
+        let proposed = self.with(proposals, &[self.realm.into()], job::IN_BULK, |query| query.run())?;
+        spi::execute_with(statements::COUNT_RUN, &[self.realm.into(), self.run_id.into(), (proposed as i64).into()])?;
+        Ok([changed, renamed, proposed])
+    }
+
+    fn of_run(&self) -> [DatumWithOid<'_>; 2] {
+        [self.realm.into(), self.run_id.into()]
+    }
+
+    fn fetch(&self, sql: &str, lookups: Lookups) -> Result<Store> {
+        let mut store = Store::new();
+        self.with(sql, &[self.realm.into()], lookups, |query| query.fill(&mut store, &mut |_| {}))?;
+        Ok(store)
+    }
+
+    fn with<T>(
+        &self,
+        sql: &str,
+        arguments: &[DatumWithOid],
+        lookups: Lookups,
+        work: impl FnOnce(&Query) -> Result<T>,
+    ) -> Result<T> {
+        let stores = [
+            ("login", &self.login),
+            ("repeated", &self.repeated),
+            ("grouped", &self.grouped),
+            ("pending", &self.pending),
+            ("allotted", &self.allotted),
+            ("renamed", &self.renamed),
+        ];
+        work(&Query { sql, arguments, stores: &stores, lookups, then: None, open: false, size: i64::MAX })
+    }
 }

@@ -5,11 +5,10 @@ use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
 use crate::consolidation::sites::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, Found};
+use crate::db::query::{self, Lookups, Query};
 use crate::db::returns::ResultSet;
-use crate::db::spi;
-use crate::db::spool::Spool;
-use crate::db::temporary::Held;
-use crate::db::{attempt, json, session, source};
+use crate::db::store::{self, Store};
+use crate::db::{attempt, json, session, source, spi};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::identities::reader::Reader;
@@ -17,6 +16,7 @@ use crate::import::job::{self, with_memory};
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use pgrx::{IntoDatum, JsonB};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -29,10 +29,6 @@ pub struct Request {
     pub dry_run: bool,
     pub report: Report,
 }
-
-/// Rows that are held in memory at a time, and about so many bytes of them.
-const BATCH: i64 = 2_000;
-const BATCH_BYTES: usize = 8 << 20;
 
 /// A list of domains is held in memory.
 const MOST_DOMAINS: usize = 1_000_000;
@@ -52,14 +48,14 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
         )?);
     }
     result.open();
-    let run = Run { request: &request, site };
     // A dry run gives its locks back.
     attempt::provisional(|| {
+        let _owner = store::own_stores();
         with_memory(|| {
             let source = source::read_rows(&query, &request.mapping.columns())?;
             // From here on nothing of the caller's runs; others wait for what follows.
             lock_realm(&request.realm)?;
-            session::as_owner(owner, || run.stage(source, &mut result))
+            session::as_owner(owner, || Run::new(&request, site).stage(source, &mut result))
         })?;
         Ok(((), !request.dry_run))
     })
@@ -73,76 +69,128 @@ fn site_id(request: &Request) -> Result<i32> {
     Ok(site.unwrap_or_default())
 }
 
+/// One staging: its site, and the rows that it keeps. Nothing of the caller's runs in it.
 struct Run<'a> {
     request: &'a Request,
     site: i32,
+    total: i64,
+    found: Found,
+    /// Users of the source as they were read, and then with what is to be done with each.
+    given: Store,
+    item: Store,
+    /// Values that do not convert.
+    fault: Store,
+    /// Users who have moved on to the main tables.
+    moved: Store,
 }
 
-impl Run<'_> {
-    fn stage(&self, source: Spool, result: &mut ResultSet) -> Result<()> {
-        spi::execute(statements::CREATE)?;
-        let mut held = Held::new(&statements::STAGING)?;
-        let total = self.load(source)?;
-        spi::execute(statements::ANALYZE_ITEMS)?;
-        let lookups = job::lookups(total, spi::number(statements::STORED, &[])?);
-        let mut found = Found::InBulk;
-        if lookups == job::BY_INDEX {
-            found = Found::ByIndex;
-            drop(held);
-            spi::execute(statements::INDEX_ITEMS)?;
-            held = Held::new(&statements::STAGING)?;
+impl<'a> Run<'a> {
+    fn new(request: &'a Request, site: i32) -> Self {
+        Run {
+            request,
+            site,
+            total: 0,
+            found: Found::InBulk,
+            given: Store::by_byte(&statements::GIVEN),
+            item: Store::by_byte(&statements::ITEM),
+            fault: Store::by_byte(&statements::FAULT),
+            moved: Store::by_byte(&statements::MOVED),
         }
-        let counts = session::with_settings(lookups, || self.write(found, result))?;
-        drop(held);
-        spi::execute(&statements::drop(&statements::STAGING))?;
+    }
+
+    fn stage(&mut self, source: Store, result: &mut ResultSet) -> Result<()> {
+        self.load(source)?;
+        if job::lookups(self.total, query::kept_number(statements::STORED, &[])?) == job::BY_INDEX {
+            self.found = Found::ByIndex;
+        }
+        self.decide()?;
+        for statement in statements::write(self.found) {
+            self.look_up(&statement, |query| query.run())?;
+        }
+        if self.request.report != Report::None {
+            let report = statements::report(self.request.report == Report::All);
+            self.join(&report, |query| query.send(result.receiver()))?;
+        }
+        self.record(self.count()?)
+    }
+
+    fn record(&self, counts: BTreeMap<String, i64>) -> Result<()> {
         let Request { realm, site, .. } = self.request;
         audit::record(&Event { realm, action: "stage_site", subject: Some(site), detail: &counts })?;
         let counted: Vec<String> = counts.iter().map(|(status, rows)| format!("{rows} {status}")).collect();
         let what = if self.request.dry_run { "dry run: " } else { "" };
-        let rows = if total == 1 { "row" } else { "rows" };
-        notice!("{what}site {}: {total} {rows}: {}", self.request.site, counted.join(", "));
+        let (total, rows) = (self.total, if self.total == 1 { "row" } else { "rows" });
+        notice!("{what}site {site}: {total} {rows}: {}", counted.join(", "));
         Ok(())
     }
 
-    /// Writes the items, reports them, and counts them by status.
-    fn write(&self, found: Found, result: &mut ResultSet) -> Result<BTreeMap<String, i64>> {
-        for statement in statements::decide(found).iter().chain(&statements::write(found)) {
-            spi::execute_with(statement, &self.place())?;
+    /// What is to be done with each user. Whoever has moved on since, at the first login, is left alone.
+    fn decide(&mut self) -> Result<()> {
+        let mut item = self.item.like();
+        self.look_up(&statements::decide(self.found), |query| query.fill(&mut item, &mut |_| {}))?;
+        self.item = item;
+        let mut moved = self.moved.like();
+        self.look_up(&statements::lock(self.found), |query| query.fill(&mut moved, &mut |_| {}))?;
+        if moved.is_empty() {
+            return Ok(());
         }
-        if self.request.report != Report::None {
-            result.append(&statements::report(self.request.report == Report::All))?;
-        }
-        spi::document(statements::COUNT, &[])
+        self.moved = moved;
+        let mut item = self.item.like();
+        self.join(statements::LEAVE_MOVED, |query| query.fill(&mut item, &mut |_| {}))?;
+        self.item = item;
+        Ok(())
     }
 
-    /// The realm and the site, as the first parameters of a statement.
-    fn place(&self) -> [DatumWithOid<'_>; 2] {
-        [self.request.realm.as_str().into(), self.site.into()]
+    fn count(&self) -> Result<BTreeMap<String, i64>> {
+        let (mut rows, mut counts) = (Store::new(), BTreeMap::new());
+        self.join(statements::COUNT, |query| query.fill(&mut rows, &mut |_| {}))?;
+        rows.each(|row| {
+            counts.insert(row.text(1)?.unwrap_or_default(), row.number(2));
+            Ok(())
+        })?;
+        Ok(counts)
     }
 
-    /// Converts the source's rows, a batch at a time.
-    fn load(&self, mut source: Spool) -> Result<i64> {
-        let (mut row, mut more) = (0, true);
-        while more {
-            let mut batch = Batch::default();
-            let (before, mut bytes) = (row, 0);
-            more = false;
-            while let Some(text) = source.next() {
-                let text = text.unwrap_or_default();
-                row += 1;
-                bytes += text.len();
-                json::ensure(&text)?;
-                batch.push(row, self.read(&text), &self.request.rules);
-                if row == before + BATCH || bytes >= BATCH_BYTES {
-                    more = true;
-                    break;
-                }
-            }
-            let Batch { items, faults } = batch;
-            spi::execute_built(statements::ADD_ITEMS, || self.place().into_iter().chain(items.arguments()).collect())?;
-            spi::execute_built(statements::ADD_FAULTS, || faults.arguments())?;
+    /// Works with a statement that joins rows of the run with tables.
+    fn look_up<T>(&self, sql: &str, work: impl FnOnce(&Query) -> Result<T>) -> Result<T> {
+        let lookups = match self.found {
+            Found::InBulk => job::IN_BULK,
+            Found::ByIndex => job::BY_INDEX,
+        };
+        self.with(sql, lookups, work)
+    }
+
+    /// With one that joins rows of the run with each other alone.
+    fn join<T>(&self, sql: &str, work: impl FnOnce(&Query) -> Result<T>) -> Result<T> {
+        self.with(sql, job::IN_BULK, work)
+    }
+
+    fn with<T>(&self, sql: &str, lookups: Lookups, work: impl FnOnce(&Query) -> Result<T>) -> Result<T> {
+        let arguments: [DatumWithOid; 2] = [self.request.realm.as_str().into(), self.site.into()];
+        let stores = [("given", &self.given), ("item", &self.item), ("fault", &self.fault), ("moved", &self.moved)];
+        work(&Query { sql, arguments: &arguments, stores: &stores, lookups, then: None, open: false, size: self.total })
+    }
+
+    /// Converts the source's rows.
+    fn load(&mut self, mut source: Store) -> Result<()> {
+        source.each(|row| {
+            let text = row.text(1)?.unwrap_or_default();
+            json::ensure(&text)?;
+            self.total += 1;
+            self.add(self.read(&text));
+            Ok(())
+        })
+    }
+
+    fn add(&mut self, mut person: Person) {
+        let (row, valid) = (self.total, person.is_valid());
+        for fault in std::mem::take(&mut person.faults) {
+            self.fault.add(|| fault_row(row, person.original_id.clone(), fault));
         }
-        Ok(row)
+        if valid {
+            let quarantine = self.request.rules.quarantine(&person);
+            self.given.add(|| given_row(row, person, quarantine));
+        }
     }
 
     fn read(&self, text: &str) -> Person {
@@ -160,119 +208,40 @@ impl Run<'_> {
     }
 }
 
-type Texts = Vec<Option<String>>;
+type Row = Vec<Option<pg_sys::Datum>>;
 
-#[derive(Default)]
-struct Batch {
-    items: Items,
-    faults: Faults,
+fn given_row(row: i64, person: Person, quarantine: Option<(&'static str, &'static str)>) -> Row {
+    let [username, email, phone] =
+        [person.username, person.email, person.phone].map(|login| login.map(|login| (login.value, login.key)).unzip());
+    let (rule, rule_field) = quarantine.unzip();
+    vec![
+        row.into_datum(),
+        person.original_id.into_datum(),
+        username.0.into_datum(),
+        username.1.into_datum(),
+        email.0.into_datum(),
+        email.1.into_datum(),
+        person.email_verified.into_datum(),
+        phone.0.into_datum(),
+        phone.1.into_datum(),
+        person.phone_verified.into_datum(),
+        person.password_hash.into_datum(),
+        person.registered_at.map(timestamp).into_datum(),
+        person.last_login_at.map(timestamp).into_datum(),
+        person.display_name.into_datum(),
+        person.active.into_datum(),
+        JsonB(Value::Object(person.traits)).into_datum(),
+        rule.into_datum(),
+        rule_field.into_datum(),
+    ]
 }
 
-impl Batch {
-    fn push(&mut self, row: i64, mut person: Person, rules: &Rules) {
-        let valid = person.is_valid();
-        for fault in std::mem::take(&mut person.faults) {
-            self.faults.push(row, person.original_id.clone(), fault);
-        }
-        if valid {
-            let quarantine = rules.quarantine(&person);
-            self.items.push(row, person, quarantine);
-        }
-    }
-}
-
-#[derive(Default)]
-struct Items {
-    rn: Vec<i64>,
-    original_id: Texts,
-    username: Texts,
-    username_key: Texts,
-    email: Texts,
-    email_key: Texts,
-    email_verified: Vec<bool>,
-    phone: Texts,
-    phone_key: Texts,
-    phone_verified: Vec<bool>,
-    password_hash: Texts,
-    registered_at: Texts,
-    last_login_at: Texts,
-    display_name: Texts,
-    active: Vec<bool>,
-    traits: Texts,
-    rule: Texts,
-    rule_field: Texts,
-}
-
-impl Items {
-    fn push(&mut self, row: i64, person: Person, quarantine: Option<(&'static str, &'static str)>) {
-        self.rn.push(row);
-        self.original_id.push(person.original_id);
-        let logins = [
-            (person.username, &mut self.username, &mut self.username_key),
-            (person.email, &mut self.email, &mut self.email_key),
-            (person.phone, &mut self.phone, &mut self.phone_key),
-        ];
-        for (login, values, keys) in logins {
-            let (value, key) = login.map(|login| (login.value, login.key)).unzip();
-            values.push(value);
-            keys.push(key);
-        }
-        self.email_verified.push(person.email_verified);
-        self.phone_verified.push(person.phone_verified);
-        self.password_hash.push(person.password_hash);
-        self.registered_at.push(person.registered_at.map(timestamp));
-        self.last_login_at.push(person.last_login_at.map(timestamp));
-        self.display_name.push(person.display_name);
-        self.active.push(person.active);
-        self.traits.push(Some(Value::Object(person.traits).to_string()));
-        let (rule, field) = quarantine.unzip();
-        self.rule.push(rule.map(str::to_string));
-        self.rule_field.push(field.map(str::to_string));
-    }
-
-    fn arguments(self) -> Vec<DatumWithOid<'static>> {
-        vec![
-            self.rn.into(),
-            self.original_id.into(),
-            self.username.into(),
-            self.username_key.into(),
-            self.email.into(),
-            self.email_key.into(),
-            self.email_verified.into(),
-            self.phone.into(),
-            self.phone_key.into(),
-            self.phone_verified.into(),
-            self.password_hash.into(),
-            self.registered_at.into(),
-            self.last_login_at.into(),
-            self.display_name.into(),
-            self.active.into(),
-            self.traits.into(),
-            self.rule.into(),
-            self.rule_field.into(),
-        ]
-    }
-}
-
-#[derive(Default)]
-struct Faults {
-    rn: Vec<i64>,
-    original_id: Texts,
-    field: Texts,
-    reason: Texts,
-    sqlstate: Texts,
-}
-
-impl Faults {
-    fn push(&mut self, row: i64, original_id: Option<String>, fault: Fault) {
-        self.rn.push(row);
-        self.original_id.push(original_id);
-        self.field.push(Some(fault.field));
-        self.reason.push(Some(fault.reason));
-        self.sqlstate.push(Some(fault.sqlstate.to_string()));
-    }
-
-    fn arguments(self) -> Vec<DatumWithOid<'static>> {
-        vec![self.rn.into(), self.original_id.into(), self.field.into(), self.reason.into(), self.sqlstate.into()]
-    }
+fn fault_row(row: i64, original_id: Option<String>, fault: Fault) -> Row {
+    vec![
+        row.into_datum(),
+        original_id.into_datum(),
+        fault.field.into_datum(),
+        fault.reason.into_datum(),
+        fault.sqlstate.into_datum(),
+    ]
 }

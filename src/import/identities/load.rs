@@ -1,9 +1,9 @@
-//! From documents to the run's temporary tables: each is read by `kratos`, and goes in a batch of arrays.
+//! From documents to the run's rows: each is read by `kratos`, and becomes an item with its claims, or faults.
 
 use crate::db::progress::Phase;
+use crate::db::query;
 use crate::db::source;
-use crate::db::spi;
-use crate::db::spool::Spool;
+use crate::db::store::Store;
 use crate::db::{allocate, json};
 use crate::error::{Error, Result};
 use crate::import::identities::credentials::Credentials;
@@ -13,13 +13,13 @@ use crate::import::identities::run::Run;
 use crate::import::identities::schema::{Schema, Schemas};
 use crate::import::identities::statements;
 use crate::password;
-use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use pgrx::{IntoDatum, JsonB};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Where the documents come from.
@@ -32,7 +32,15 @@ pub enum Source<'a> {
     Body(&'a str),
 }
 
-impl Source<'_> {
+/// Documents, when no code of the caller's is needed any more to have them.
+pub enum Documents<'a> {
+    /// As texts, in the order of the source.
+    Read(Store),
+    Array(&'a str),
+    Body(&'a str),
+}
+
+impl<'a> Source<'a> {
     /// The query, if its rows are documents.
     pub fn query(query: String) -> Result<Self> {
         let columns = source::columns(&query)?;
@@ -47,21 +55,20 @@ impl Source<'_> {
             columns => refuse(format!("It has {} columns.", columns.len())),
         }
     }
+
+    /// Reads a query to its end, in the caller's name.
+    pub fn read(&self) -> Result<Documents<'a>> {
+        Ok(match self {
+            Source::Query { query, column } => Documents::Read(source::read_column(query, column)?),
+            Source::Array(text) => Documents::Array(text),
+            Source::Body(text) => Documents::Body(text),
+        })
+    }
 }
 
 /// Documents that are held in memory at a time, about: their text, and their number.
 const BATCH_BYTES: usize = 8 << 20;
 const BATCH_ROWS: usize = 10_000;
-
-/// Documents, when no code of the caller's is needed any more to have them.
-enum Documents<'a> {
-    /// As texts, in the order of the source.
-    Read(Spool),
-    /// Those of an array.
-    Array(&'a str),
-    /// Those of the array "identities" in an object.
-    Body(&'a str),
-}
 
 struct Document {
     row: i64,
@@ -69,15 +76,29 @@ struct Document {
     text: Option<String>,
 }
 
+/// Documents on their way to be read, a batch at a time.
+#[derive(Default)]
+struct Pending {
+    documents: Vec<Document>,
+    bytes: usize,
+}
+
+impl Pending {
+    /// Takes one more, and gives all of them back when they are a batch.
+    fn push(&mut self, document: Document) -> Option<Vec<Document>> {
+        self.bytes += document.text.as_ref().map_or(0, String::len);
+        self.documents.push(document);
+        if self.bytes < BATCH_BYTES && self.documents.len() < BATCH_ROWS {
+            return None;
+        }
+        self.bytes = 0;
+        Some(std::mem::take(&mut self.documents))
+    }
+}
+
 impl Run<'_> {
-    pub fn load(&mut self, source: &Source) -> Result<()> {
+    pub fn load(&mut self, documents: Documents) -> Result<()> {
         self.enter(Phase::Reading);
-        let documents = match source {
-            Source::Query { query, column } => Documents::Read(source::read_column(query, column)?),
-            Source::Array(text) => Documents::Array(text),
-            Source::Body(text) => Documents::Body(text),
-        };
-        self.create_tables()?;
         let schemas = self.schemas()?;
         match documents {
             Documents::Read(texts) => self.load_texts(texts, &schemas)?,
@@ -88,23 +109,21 @@ impl Run<'_> {
     }
 
     fn schemas(&self) -> Result<Schemas> {
-        let named: BTreeMap<String, Value> = self.store(|| spi::document(statements::SCHEMAS, &[self.realm()]))?;
+        let named: BTreeMap<String, Value> = query::kept_document(statements::SCHEMAS, &[self.realm()])?;
         let parsed = named.into_iter().filter_map(|(name, schema)| Some((name, Schema::parse(&schema).ok()?)));
         Ok(Schemas::new(parsed.collect()))
     }
 
-    fn load_texts(&mut self, mut texts: Spool, schemas: &Schemas) -> Result<()> {
-        let (mut bytes, mut pending) = (0, Vec::new());
-        for row in 1.. {
-            let Some(text) = texts.next() else { break };
-            bytes += text.as_ref().map_or(0, String::len);
-            pending.push(Document { row, path: String::new(), text });
-            if bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
-                self.add(&std::mem::take(&mut pending), Shape::Any, schemas)?;
-                bytes = 0;
+    fn load_texts(&mut self, mut texts: Store, schemas: &Schemas) -> Result<()> {
+        let (mut row, mut pending) = (0, Pending::default());
+        texts.each(|text| {
+            row += 1;
+            match pending.push(Document { row, path: String::new(), text: text.text(1)? }) {
+                Some(batch) => self.add(&batch, Shape::Any, schemas),
+                None => Ok(()),
             }
-        }
-        self.add(&pending, Shape::Any, schemas)
+        })?;
+        self.add(&pending.documents, Shape::Any, schemas)
     }
 
     fn load_body(&mut self, text: &str, schemas: &Schemas) -> Result<()> {
@@ -119,22 +138,15 @@ impl Run<'_> {
 
     /// Takes the documents of an array one after the other: there may be as many as the text has letters.
     fn load_array(&mut self, text: &str, prefix: &str, shape: Shape, schemas: &Schemas) -> Result<()> {
-        let (mut bytes, mut pending) = (0, Vec::new());
-        let mut row = 0;
+        let (mut row, mut pending) = (0, Pending::default());
         let mut outcome = Ok(());
         let mut add = |item: &RawValue| {
             row += 1;
-            bytes += item.get().len();
-            pending.push(Document {
-                row,
-                path: format!("{prefix}/{}", row - 1),
-                text: Some(allocate::text(item.get())?),
-            });
-            if bytes >= BATCH_BYTES || pending.len() >= BATCH_ROWS {
-                self.add(&std::mem::take(&mut pending), shape, schemas)?;
-                bytes = 0;
+            let path = format!("{prefix}/{}", row - 1);
+            match pending.push(Document { row, path, text: Some(allocate::text(item.get())?) }) {
+                Some(batch) => self.add(&batch, shape, schemas),
+                None => Ok(()),
             }
-            Ok(())
         };
         let read = each_item(&mut serde_json::Deserializer::from_str(text), |item| {
             outcome = add(item);
@@ -142,13 +154,12 @@ impl Run<'_> {
         });
         outcome?;
         read.map_err(unreadable)?;
-        self.add(&pending, shape, schemas)
+        self.add(&pending.documents, shape, schemas)
     }
 
-    /// Reads documents, and puts what they say into the temporary tables.
+    /// Reads documents, and keeps what they say.
     fn add(&mut self, documents: &[Document], shape: Shape, schemas: &Schemas) -> Result<()> {
         let kept = if self.updates() && schemas.are_named() { self.kept_schemas(documents)? } else { BTreeMap::new() };
-        let mut batch = Batch::default();
         for document in documents {
             pgrx::check_for_interrupts!();
             json::ensure(document.text.as_deref().unwrap_or_default())?;
@@ -158,32 +169,64 @@ impl Run<'_> {
                 None => Some(nothing()),
             };
             if let Some(item) = item {
-                batch.push(document.row, item, self)?;
+                self.add_item(document.row, item)?;
             }
         }
-        self.total += batch.items.rn.len() as i64;
         self.progress.rows_total = self.total;
         self.progress.publish();
-        let Batch { items, claims, faults } = batch;
-        self.store(|| {
-            spi::execute_built(&self.statements.add_items(), || items.arguments())?;
-            spi::execute_built(&self.statements.add_claims(), || claims.arguments())?;
-            spi::execute_built(&self.statements.add_faults(), || faults.arguments())
-        })?;
         Ok(())
     }
 
     /// The identity schemas of the identities that are updated by documents which name none.
     fn kept_schemas(&self, documents: &[Document]) -> Result<BTreeMap<i64, String>> {
-        let (mut rows, mut ids, mut external_ids) = (Vec::new(), Texts::new(), Texts::new());
+        let (mut rows, mut ids, mut external_ids) = (Vec::new(), Vec::new(), Vec::new());
         for document in documents {
             let Some((id, external_id)) = document.text.as_deref().and_then(kratos::unnamed_schema) else { continue };
             rows.push(document.row);
             ids.push(id.map(|id| id.to_string()));
             external_ids.push(external_id);
         }
-        let arguments = [self.realm(), rows.into(), ids.into(), external_ids.into()];
-        self.store(|| spi::document(statements::KEPT_SCHEMAS, &arguments))
+        query::kept_document(statements::KEPT_SCHEMAS, &[self.realm(), rows.into(), ids.into(), external_ids.into()])
+    }
+
+    fn add_item(&mut self, row: i64, mut item: Item) -> Result<()> {
+        let has_identifier = item.identity.has_identifier();
+        if !has_identifier && item.faults.is_empty() && !self.updates() {
+            item.faults.push(Fault {
+                path: item.identity.path.clone(),
+                sqlstate: MISSING_VALUE,
+                message: "the identity has no identifier".to_string(),
+                identifier: None,
+            });
+        }
+        if item.faults.is_empty()
+            && let Some(credentials) = &mut item.identity.credentials
+            && let Some(fault) = hash_password(credentials)?
+        {
+            item.faults.push(fault);
+        }
+        // Time-ordered (version 7), so that bulk inserts append to the indexes.
+        let id = item.identity.id.unwrap_or_else(Uuid::now_v7);
+        self.add_claims(row, id, std::mem::take(&mut item.identity.claims));
+        if !item.faults.is_empty() {
+            self.faulty.insert(row);
+        }
+        for (i, fault) in item.faults.into_iter().enumerate() {
+            self.stores.fault.add(|| fault_row(row, i, fault));
+        }
+        self.read.item.add(|| item_row(row, id, has_identifier, item.patch_id, item.identity));
+        self.total += 1;
+        Ok(())
+    }
+
+    fn add_claims(&mut self, row: i64, id: Uuid, claims: Vec<Claim>) {
+        let verified =
+            |claim: &Claim| matches!(claim.space, Space::Verifiable(_) | Space::Recovery(_)) && claim.verified;
+        let proved: BTreeSet<String> = claims.iter().filter(|c| verified(c)).map(|c| c.key.clone()).collect();
+        for (i, claim) in claims.into_iter().enumerate() {
+            let proved = proved.contains(&claim.key);
+            self.read.claim.add(|| claim_row(row, i, claim, proved, id));
+        }
     }
 }
 
@@ -225,41 +268,6 @@ fn nothing() -> Item {
     Item { faults: vec![fault], ..Item::default() }
 }
 
-#[derive(Default)]
-struct Batch {
-    items: Items,
-    claims: Claims,
-    faults: Faults,
-}
-
-impl Batch {
-    fn push(&mut self, row: i64, mut item: Item, run: &Run) -> Result<()> {
-        let nameless = !item.identity.has_identifier() && item.faults.is_empty();
-        if nameless && !run.updates() {
-            item.faults.push(Fault {
-                path: item.identity.path.clone(),
-                sqlstate: MISSING_VALUE,
-                message: "the identity has no identifier".to_string(),
-                identifier: None,
-            });
-        }
-        if item.faults.is_empty()
-            && let Some(credentials) = &mut item.identity.credentials
-            && let Some(fault) = hash_password(credentials)?
-        {
-            item.faults.push(fault);
-        }
-        for (i, claim) in item.identity.claims.drain(..).enumerate() {
-            self.claims.push(row, i as i32, claim);
-        }
-        for fault in item.faults {
-            self.faults.push(row, fault);
-        }
-        self.items.push(row, item.patch_id, item.identity);
-        Ok(())
-    }
-}
-
 /// Puts a hash in the place of a plain text.
 fn hash_password(credentials: &mut Credentials) -> Result<Option<Fault>> {
     let Some(plain) = credentials.password.take() else { return Ok(None) };
@@ -274,158 +282,77 @@ fn hash_password(credentials: &mut Credentials) -> Result<Option<Fault>> {
     Ok(None)
 }
 
-type Texts = Vec<Option<String>>;
+type Row = Vec<Option<pg_sys::Datum>>;
 
-#[derive(Default)]
-struct Items {
-    rn: Vec<i64>,
-    patch_id: Texts,
-    path: Texts,
-    given_id: Texts,
-    id: Texts,
-    external_id: Texts,
-    schema_id: Texts,
-    state: Texts,
-    traits: Texts,
-    metadata_public: Texts,
-    metadata_admin: Texts,
-    organization_id: Texts,
-    credentials: Texts,
-    has_verifiable: Vec<bool>,
-    has_recovery: Vec<bool>,
+fn uuid(id: Uuid) -> Option<pg_sys::Datum> {
+    pgrx::Uuid::from_bytes(id.into_bytes()).into_datum()
 }
 
-impl Items {
-    fn push(&mut self, row: i64, patch_id: Option<String>, identity: Identity) {
-        let text = |value: Option<Value>| value.map(|v| v.to_string());
-        self.rn.push(row);
-        self.patch_id.push(patch_id);
-        self.path.push(Some(identity.path));
-        self.given_id.push(identity.id.map(|id| id.to_string()));
-        // Time-ordered (version 7), so that bulk inserts append to the indexes.
-        self.id.push(Some(identity.id.unwrap_or_else(Uuid::now_v7).to_string()));
-        self.external_id.push(identity.external_id);
-        self.schema_id.push(identity.schema_id);
-        self.state.push(identity.state.map(str::to_string));
-        self.traits.push(text(identity.traits));
-        self.metadata_public.push(text(identity.metadata_public));
-        self.metadata_admin.push(text(identity.metadata_admin));
-        self.organization_id.push(identity.organization_id.map(|id| id.to_string()));
-        self.credentials.push(text(identity.credentials.map(|c| Value::Object(c.configs))));
-        self.has_verifiable.push(identity.has_verifiable);
-        self.has_recovery.push(identity.has_recovery);
-    }
-
-    fn arguments(self) -> Vec<DatumWithOid<'static>> {
-        vec![
-            self.rn.into(),
-            self.patch_id.into(),
-            self.path.into(),
-            self.given_id.into(),
-            self.id.into(),
-            self.external_id.into(),
-            self.schema_id.into(),
-            self.state.into(),
-            self.traits.into(),
-            self.metadata_public.into(),
-            self.metadata_admin.into(),
-            self.organization_id.into(),
-            self.credentials.into(),
-            self.has_verifiable.into(),
-            self.has_recovery.into(),
-        ]
-    }
+fn jsonb(value: Option<Value>) -> Option<pg_sys::Datum> {
+    value.map(JsonB).into_datum()
 }
 
-#[derive(Default)]
-struct Claims {
-    rn: Vec<i64>,
-    ord: Vec<i32>,
-    space: Texts,
-    role: Texts,
-    via: Texts,
-    kind: Texts,
-    key: Texts,
-    value: Texts,
-    path: Texts,
-    verified: Vec<bool>,
-    status: Texts,
+fn item_row(row: i64, id: Uuid, has_identifier: bool, patch_id: Option<String>, identity: Identity) -> Row {
+    vec![
+        row.into_datum(),
+        patch_id.into_datum(),
+        identity.path.into_datum(),
+        identity.id.and_then(uuid),
+        uuid(id),
+        identity.external_id.into_datum(),
+        identity.schema_id.into_datum(),
+        identity.state.into_datum(),
+        jsonb(identity.traits),
+        jsonb(identity.metadata_public),
+        jsonb(identity.metadata_admin),
+        identity.organization_id.and_then(uuid),
+        jsonb(identity.credentials.map(|c| Value::Object(c.configs))),
+        has_identifier.into_datum(),
+        identity.has_verifiable.into_datum(),
+        identity.has_recovery.into_datum(),
+        None,
+    ]
 }
 
-impl Claims {
-    fn push(&mut self, row: i64, ord: i32, claim: Claim) {
-        let (space, role, via) = match claim.space {
-            Space::Identifier(_) => ("identifier", None, None),
-            Space::Id => ("id", None, None),
-            Space::ExternalId => ("external_id", None, None),
-            Space::Verifiable(via) => ("address", Some("verifiable"), Some(via.name())),
-            Space::Recovery(via) => ("address", Some("recovery"), Some(via.name())),
-        };
-        self.rn.push(row);
-        self.ord.push(ord);
-        self.space.push(Some(space.to_string()));
-        self.role.push(role.map(str::to_string));
-        self.via.push(via.map(str::to_string));
-        self.kind.push(Some(claim.space.kind().to_string()));
-        self.key.push(Some(claim.key));
-        self.value.push(Some(claim.value));
-        self.path.push(Some(claim.path));
-        self.verified.push(claim.verified);
-        self.status.push(claim.status.map(str::to_string));
-    }
-
-    fn arguments(self) -> Vec<DatumWithOid<'static>> {
-        vec![
-            self.rn.into(),
-            self.ord.into(),
-            self.space.into(),
-            self.role.into(),
-            self.via.into(),
-            self.kind.into(),
-            self.key.into(),
-            self.value.into(),
-            self.path.into(),
-            self.verified.into(),
-            self.status.into(),
-        ]
-    }
+fn claim_row(row: i64, position: usize, claim: Claim, proved: bool, id: Uuid) -> Row {
+    let (space, role, via) = match claim.space {
+        Space::Identifier(_) => ("identifier", None, None),
+        Space::Id => ("id", None, None),
+        Space::ExternalId => ("external_id", None, None),
+        Space::Verifiable(via) => ("address", Some("verifiable"), Some(via.name())),
+        Space::Recovery(via) => ("address", Some("recovery"), Some(via.name())),
+    };
+    vec![
+        row.into_datum(),
+        (position as i32).into_datum(),
+        space.into_datum(),
+        role.into_datum(),
+        via.into_datum(),
+        claim.space.kind().into_datum(),
+        claim.key.into_datum(),
+        claim.value.into_datum(),
+        claim.path.into_datum(),
+        claim.verified.into_datum(),
+        claim.status.into_datum(),
+        proved.into_datum(),
+        uuid(id),
+        None,
+    ]
 }
 
-#[derive(Default)]
-struct Faults {
-    rn: Vec<i64>,
-    ord: Vec<i32>,
-    kind: Texts,
-    value: Texts,
-    path: Texts,
-    sqlstate: Texts,
-    message: Texts,
-}
-
-impl Faults {
-    fn push(&mut self, row: i64, fault: Fault) {
-        // Faults come before conflicts in the report, in the order in which they were met.
-        let before = self.rn.iter().rev().take_while(|rn| **rn == row).count();
-        self.rn.push(row);
-        self.ord.push(before as i32 - 1_000_000);
-        let (kind, value) =
-            fault.identifier.map_or((None, None), |(kind, value)| (Some(kind.to_string()), Some(value)));
-        self.kind.push(kind);
-        self.value.push(value);
-        self.path.push(Some(fault.path));
-        self.sqlstate.push(Some(fault.sqlstate.to_string()));
-        self.message.push(Some(fault.message));
-    }
-
-    fn arguments(self) -> Vec<DatumWithOid<'static>> {
-        vec![
-            self.rn.into(),
-            self.ord.into(),
-            self.kind.into(),
-            self.value.into(),
-            self.path.into(),
-            self.sqlstate.into(),
-            self.message.into(),
-        ]
-    }
+/// Faults come before conflicts in the report, in the order in which they were met.
+fn fault_row(row: i64, position: usize, fault: Fault) -> Row {
+    let (kind, value) = fault.identifier.map_or((None, None), |(kind, value)| (Some(kind), Some(value)));
+    vec![
+        row.into_datum(),
+        (position as i32 - 1_000_000).into_datum(),
+        "invalid".into_datum(),
+        kind.into_datum(),
+        value.into_datum(),
+        None,
+        None,
+        fault.path.into_datum(),
+        fault.sqlstate.into_datum(),
+        fault.message.into_datum(),
+    ]
 }

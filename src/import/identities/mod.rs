@@ -1,7 +1,11 @@
 //! Bulk import into the store, in the shape of Ory Kratos: `identity.import_identities` and `import_identities_from`.
 //!
-//! `kratos` reads documents (with `reader`, `credentials` and `schema`), `load` puts them into temporary tables, `decide` finds
+//! `kratos` reads documents (with `reader`, `credentials` and `schema`), `load` makes rows of them, which the run keeps (`stores`), `decide` finds
 //! out which go in, `write` writes those. `statements` is the SQL.
+//!
+//! The source is read to its end in the caller's name; all that follows is done as the owner of the store. No call makes a catalog row. Imports into
+//! one realm run beside each other: the keys decide who comes first, and whoever is told to give way after a deadlock does its work again alone
+//! (`job`).
 
 mod credentials;
 mod decide;
@@ -11,6 +15,7 @@ pub mod reader;
 mod run;
 mod schema;
 mod statements;
+mod stores;
 mod write;
 
 use crate::access::{self, Level};
@@ -18,8 +23,9 @@ use crate::db::argument;
 use crate::db::json;
 use crate::db::progress::Phase;
 use crate::db::returns::ResultSet;
-use crate::db::source;
-use crate::db::spi::{self, literal};
+use crate::db::sql::literal;
+use crate::db::store::{self, Store};
+use crate::db::{query, session, source};
 use crate::error::{Error, Result, readable, required};
 use crate::import::job::{self, Counts, Job, Outcome};
 use crate::import::plan::{OnConflict, Report};
@@ -29,6 +35,8 @@ use pgrx::prelude::*;
 pub use run::lock_realm;
 use run::{Request, Run};
 use serde::{Deserialize, Deserializer};
+use statements::Fine;
+use stores::Items;
 use uuid::Uuid;
 
 /// See the comment on `identity.import_identities` in `sql/25_import_identities.sql`.
@@ -66,7 +74,7 @@ fn import_identities_from(
     let source = argument::source("source", source)?;
     // A query's text may have documents in it, and so secrets: it is not kept.
     let label = if source::is_relation_name(&source) {
-        Label { record: source.trim(), argument: literal(source.trim()) }
+        Label { record: source.trim(), argument: literal(source.trim()).to_string() }
     } else {
         Label::unnamed("(query)")
     };
@@ -151,41 +159,83 @@ fn import<'a>(
         source: label.record,
         on_conflict: request.on_conflict,
         dry_run: request.dry_run,
-        arguments: [literal(&request.realm), label.argument],
+        arguments: [literal(&request.realm).to_string(), label.argument],
     };
     job::check_session(job.function, job.dry_run)?;
+    let owner = session::extension_owner()?;
+    session::as_owner(owner, || query::execute_kept(statements::CHECK_REALM, &[request.realm.as_str().into()]))?;
     let source = read()?;
     result.open();
-    job.run(|_| {
-        let mut run = Run::new(request, job.run_id)?;
-        run.load(&source)?;
-        run.decide()?;
-        run.write()?;
-        let counts: Counts = run.store(|| spi::document(&run.statements.count(), &[]))?;
-        let aborted = request.on_conflict.all_or_nothing() && counts.problems() > 0;
-        let mut outcome = Outcome::new(run.total, counts, aborted);
-        run.enter(Phase::Reporting);
-        run.report(job.run_id, aborted, &mut result)?;
-        if aborted && request.on_conflict == OnConflict::Error {
-            outcome.first = run.store(|| spi::texts(&run.statements.first_problems()))?;
-        }
-        run.drop_tables()?;
-        Ok(outcome)
+    job.run(|company| {
+        // Rows are kept until this work ends, in whatever subtransaction they come.
+        let _owner = store::own_stores();
+        let documents = source.read()?;
+        session::as_owner(owner, || {
+            run::share_realm(&request.realm, company)?;
+            let mut run = Run::new(request, job.run_id)?;
+            run.load(documents)?;
+            run.decide()?;
+            run.write()?;
+            run.finish(job.run_id, &mut result)
+        })
     })
 }
 
 impl Run<'_> {
-    fn report(&self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
-        if self.request.report == Report::None {
-            return Ok(());
+    fn finish(&mut self, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
+        self.enter(Phase::Reporting);
+        let counts = self.count()?;
+        let aborted = self.request.on_conflict.all_or_nothing() && counts.problems() > 0;
+        self.report(run_id, aborted, result)?;
+        let mut outcome = Outcome::new(self.total, counts, aborted);
+        if aborted && self.request.on_conflict == OnConflict::Error {
+            let mut first = Store::new();
+            self.join(statements::FIRST_PROBLEMS, self.items(), &mut first, &mut |_| {})?;
+            first.each(|line| {
+                outcome.first.extend(line.text(1)?);
+                Ok(())
+            })?;
         }
-        let mut parts = vec![self.statements.report_problems()];
-        if !aborted {
-            self.look_up(&self.statements.find_warnings())?;
+        Ok(outcome)
+    }
+
+    /// An item with several problems counts once.
+    fn count(&self) -> Result<Counts> {
+        let mut counts = Counts::default();
+        if !self.dead.is_empty() {
+            let mut by_status = Store::new();
+            self.join(statements::COUNT_PROBLEMS, self.items(), &mut by_status, &mut |_| {})?;
+            by_status.each(|row| {
+                let number = row.number(2);
+                match row.text(1)?.as_deref() {
+                    Some("conflict") => counts.conflict = number,
+                    Some("duplicate") => counts.duplicate = number,
+                    _ => counts.invalid = number,
+                }
+                Ok(())
+            })?;
+        }
+        counts.updated = self.updated.count_without(&self.dead);
+        counts.inserted = self.total - counts.problems() - counts.updated;
+        Ok(counts)
+    }
+
+    fn report(&mut self, run_id: Uuid, aborted: bool, result: &mut ResultSet) -> Result<()> {
+        let fine = match self.request.report {
+            Report::None => return Ok(()),
+            _ if aborted => Fine::Nothing,
+            Report::All => Fine::Everything,
             // With the problems alone come the warnings, which are nobody's problem yet.
-            parts.push(self.statements.report_fine(self.request.report == Report::All));
+            Report::Problems => Fine::Warnings,
+        };
+        let clean = if fine == Fine::Nothing { Items::new() } else { self.clean() };
+        let mut warning = self.stores.found.warning.like();
+        if fine != Fine::Nothing {
+            self.look_up(statements::FIND_WARNINGS, &clean, &mut warning, &mut |_| {})?;
         }
+        self.stores.found.warning = warning;
         let run_id = run_id.to_string();
-        self.store(|| result.append_with(&statements::report(&parts), &[self.realm(), run_id.as_str().into()]))
+        let arguments = [self.realm(), run_id.as_str().into()];
+        self.send(&statements::report(fine), &arguments, self.items(), &clean.item, result.receiver())
     }
 }

@@ -1,16 +1,18 @@
-//! One import of identities: how it runs its statements on the store and on its own temporary tables.
+//! One import of identities: what it knows, and how it runs its statements on the store of identities and on its own rows.
 
-use crate::db::attempt::{self, Failure};
+use crate::db::attempt::Failure;
 use crate::db::progress::{Phase, Progress};
-use crate::db::temporary::Held;
-use crate::db::{session, spi};
+use crate::db::query::{self, Lookups, Query};
+use crate::db::store::Store;
+use crate::db::{scan, session};
 use crate::error::Result;
-use crate::import::identities::statements::{self, Statements};
-use crate::import::job::{self, Lookups};
+use crate::import::identities::statements;
+use crate::import::identities::stores::{Items, Stores};
+use crate::import::job::{self, Company};
+use crate::import::numbers::NumberSet;
 use crate::import::plan::{OnConflict, Report};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
-use std::sync::atomic::{AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// The arguments of an import of identities.
@@ -21,57 +23,51 @@ pub struct Request {
     pub report: Report,
 }
 
+/// It works as the owner of the store, where no name can mean anything but the system's: nothing of the caller's runs in it.
 pub struct Run<'a> {
     pub request: &'a Request,
     pub total: i64,
     pub progress: Progress,
-    /// Rows of the store belong to this role; the caller needs no right on them.
-    owner: pg_sys::Oid,
-    /// How the items are looked up in the store.
+    /// How the rows of the run are looked up in the store.
     lookups: Lookups,
-    indexed: bool,
-    pub statements: Statements,
-    /// Names of the run's temporary tables, and the hold on them.
-    tables: [String; 5],
-    held: Option<Held>,
+    /// The identities of the source, as it has them.
+    pub read: Items,
+    /// In mode update: the same with the identities that they update.
+    pub targeted: Option<Items>,
+    pub stores: Stores,
+    /// Rows of which the document itself is wrong.
+    pub faulty: NumberSet,
+    /// In mode update: rows that update an identity.
+    pub updated: NumberSet,
+    /// Rows that have a problem.
+    pub dead: NumberSet,
 }
 
-/// From this many identities on, statistics of the temporary tables pay for themselves.
-const ANALYZE_FROM: i64 = 1000;
+/// Fewer rows than this are looked up by index, however few the store has.
+const ALWAYS_BY_INDEX: i64 = 100;
 
 impl<'a> Run<'a> {
     pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
-        static RUNS: AtomicU64 = AtomicU64::new(1);
-        let owner = session::extension_owner()?;
-        let target = identities()?;
-        let number = RUNS.fetch_add(1, Ordering::Relaxed);
-        let run = Run {
+        Ok(Run {
             request,
             total: 0,
-            progress: Progress::new(target, run_id),
-            owner,
+            progress: Progress::new(identities()?, run_id),
             lookups: job::BY_INDEX,
-            indexed: false,
-            statements: Statements::new(number, request.on_conflict == OnConflict::Update),
-            tables: statements::tables(number),
-            held: None,
-        };
-        run.store(|| spi::execute_with("SELECT identity_internal.check_realm($1)", &[request.realm.as_str().into()]))?;
-        lock_realm(&request.realm)?;
-        Ok(run)
+            read: Items::new(),
+            targeted: None,
+            stores: Stores::new(),
+            faulty: NumberSet::default(),
+            updated: NumberSet::default(),
+            dead: NumberSet::default(),
+        })
     }
 
     pub fn updates(&self) -> bool {
         self.request.on_conflict == OnConflict::Update
     }
 
-    pub fn is_large(&self) -> bool {
-        self.total >= ANALYZE_FROM
-    }
-
-    /// Runs `work` with the rights of the store's owner, where no name can mean anything but the system's.
-    pub fn store<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        session::as_owner(self.owner, work)
+    pub fn items(&self) -> &Items {
+        self.targeted.as_ref().unwrap_or(&self.read)
     }
 
     /// The realm, as the first parameter of a statement.
@@ -79,68 +75,72 @@ impl<'a> Run<'a> {
         self.request.realm.as_str().into()
     }
 
-    pub fn execute(&self, statement: &str) -> Result<u64> {
-        self.store(|| spi::execute_with(statement, &[self.realm()]))
-    }
-
-    /// Makes the run's temporary tables. Nothing of the caller's runs from here on.
-    pub fn create_tables(&mut self) -> Result<()> {
-        self.execute(&self.statements.create())?;
-        self.hold_tables()
-    }
-
-    fn hold_tables(&mut self) -> Result<()> {
-        self.held = Some(self.store(|| Held::new(&self.tables))?);
-        Ok(())
-    }
-
-    pub fn drop_tables(&mut self) -> Result<()> {
-        self.held = None;
-        self.execute(&self.statements.drop())?;
-        Ok(())
-    }
-
-    /// Chooses how the items are looked up, once they are there.
+    /// Chooses how the rows are looked up, once they are there.
     pub fn prepare_lookups(&mut self) -> Result<()> {
-        if self.is_large() {
-            self.execute(&self.statements.analyze())?;
-        }
-        let stored = self.store(|| spi::number(statements::STORED, &[]))?;
-        self.lookups = job::lookups(self.total, stored);
-        if self.lookups == job::BY_INDEX {
-            self.index_rows()?;
+        if self.total >= ALWAYS_BY_INDEX {
+            self.lookups = job::lookups(self.total, query::kept_number(statements::STORED, &[])?);
         }
         Ok(())
     }
 
-    /// Gives the temporary tables an index by row: for few items, or where single rows are looked for.
-    pub fn index_rows(&mut self) -> Result<()> {
-        if !std::mem::replace(&mut self.indexed, true) {
-            self.held = None;
-            self.execute(&self.statements.index_rows())?;
-            self.hold_tables()?;
-        }
-        Ok(())
+    /// What a statement returns that joins rows of the run with the store. `note` is told the number of each row.
+    pub fn look_up(&self, sql: &str, items: &Items, to: &mut Store, note: &mut dyn FnMut(i64)) -> Result<()> {
+        self.with(sql, &[self.realm()], items, None, self.lookups, |query| query.fill(to, note).map(|_| ()))
     }
 
-    /// The answer of a statement that asks whether there is any.
-    pub fn any(&self, statement: &str) -> Result<bool> {
-        Ok(self.store(|| spi::value::<bool>(statement, &[]))? == Some(true))
+    /// The same of one that joins rows of the run with each other alone: each store is read once.
+    pub fn join(&self, sql: &str, items: &Items, to: &mut Store, note: &mut dyn FnMut(i64)) -> Result<()> {
+        self.with(sql, &[], items, None, job::IN_BULK, |query| query.fill(to, note).map(|_| ()))
     }
 
-    /// Runs a statement that joins the items with the store.
-    pub fn look_up(&self, statement: &str) -> Result<u64> {
-        session::with_settings(self.lookups, || self.execute(statement))
+    /// Sends what a statement returns elsewhere; `fine` are the items that went in.
+    pub fn send(
+        &self,
+        sql: &str,
+        arguments: &[DatumWithOid],
+        items: &Items,
+        fine: &Store,
+        to: *mut pg_sys::DestReceiver,
+    ) -> Result<()> {
+        self.with(sql, arguments, items, Some(fine), job::IN_BULK, |query| query.send(to))
     }
 
-    /// As `attempt`, for statements that join the items with the store.
-    pub fn attempt_lookup(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
-        session::with_settings(self.lookups, || self.attempt(sql))
+    /// What a statement returns about a row.
+    pub fn about(&self, sql: &str, arguments: &[DatumWithOid], items: &Items, to: &mut Store) -> Result<()> {
+        self.with(sql, arguments, items, None, &[], |query| query.fill(to, &mut |_| {}).map(|_| ()))
     }
 
-    /// Runs statements in a subtransaction. An error that is no row's fault is raised.
-    pub fn attempt(&self, sql: &str) -> Result<std::result::Result<u64, Failure>> {
-        self.store(|| job::attempt_rows(|| attempt::attempt_with(sql, &[self.realm()])))
+    /// Runs statements that write items: all of them stand, or none. An error that is no row's fault is raised.
+    pub fn attempt(&self, statements: &[&str], items: &Items) -> Result<std::result::Result<u64, Failure>> {
+        let (realm, stores) = ([self.realm()], self.visible(items, None));
+        let queries: Vec<Query> = statements.iter().map(|sql| self.query(sql, &realm, &stores, self.lookups)).collect();
+        job::attempt_rows(|| query::attempt_all(&queries))
+    }
+
+    fn with<T>(
+        &self,
+        sql: &str,
+        arguments: &[DatumWithOid],
+        items: &Items,
+        fine: Option<&Store>,
+        lookups: Lookups,
+        work: impl FnOnce(&Query) -> T,
+    ) -> T {
+        work(&self.query(sql, arguments, &self.visible(items, fine), lookups))
+    }
+
+    fn visible<'s>(&'s self, items: &'s Items, fine: Option<&'s Store>) -> Vec<(&'static str, &'s Store)> {
+        items.all().into_iter().chain(self.stores.all()).chain(fine.map(|fine| ("fine", fine))).collect()
+    }
+
+    fn query<'q>(
+        &self,
+        sql: &'q str,
+        arguments: &'q [DatumWithOid<'q>],
+        stores: &'q [(&'static str, &'q Store)],
+        lookups: Lookups,
+    ) -> Query<'q> {
+        Query { sql, arguments, stores, lookups, then: None, open: false, size: self.total }
     }
 
     pub fn enter(&mut self, phase: Phase) {
@@ -151,8 +151,7 @@ impl<'a> Run<'a> {
 }
 
 fn identities() -> Result<pg_sys::Oid> {
-    let oid = spi::value::<pg_sys::Oid>("SELECT 'identity.identities'::pg_catalog.regclass::pg_catalog.oid", &[])?;
-    Ok(oid.unwrap_or(pg_sys::InvalidOid))
+    scan::own_relation(scan::schema(), c"identities")
 }
 
 /// Keeps every import into a realm, and its consolidation, waiting until the transaction ends.
@@ -161,7 +160,15 @@ pub fn lock_realm(realm: &str) -> Result<()> {
     Ok(())
 }
 
-/// Imports into one realm go one after the other: with several unique keys no order of rows avoids deadlocks.
+/// For an import: others may run beside it, for the keys decide who comes first; whoever reads all of the realm waits.
+pub fn share_realm(realm: &str, company: Company) -> Result<()> {
+    match company {
+        Company::Shared => session::share_for_import(identities()?, part_of(realm)),
+        Company::Alone => session::lock_for_import(identities()?, part_of(realm)),
+    }
+    Ok(())
+}
+
 fn part_of(realm: &str) -> u16 {
     let hash = realm.bytes().fold(0u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     (hash % 65_000) as u16 + 2

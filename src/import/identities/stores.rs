@@ -1,0 +1,178 @@
+//! What a run keeps: the identities of its source with what they claim, and what is found out about them. Statements see each store under its name.
+
+use crate::db::store::Store;
+use crate::error::Result;
+use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, JSONBOID, Oid, TEXTOID, UUIDOID};
+
+/// Identities of the source, all or some: an item each, in the order of the source, and the keys that it claims.
+pub struct Items {
+    pub item: Store,
+    pub claim: Store,
+}
+
+impl Items {
+    pub fn new() -> Self {
+        Items { item: Store::by_byte(&ITEM), claim: Store::by_byte(&CLAIM) }
+    }
+
+    pub fn all(&self) -> [(&'static str, &Store); 2] {
+        [("item", &self.item), ("claim", &self.claim)]
+    }
+
+    /// The number of the first.
+    pub fn first(&mut self) -> Result<i64> {
+        let mut first = None;
+        self.item.each(|row| {
+            first = first.or(Some(row.number(1)));
+            Ok(())
+        })?;
+        Ok(first.unwrap_or(0))
+    }
+
+    /// Those whose number is wanted.
+    pub fn select(&mut self, wanted: impl Fn(i64) -> bool) -> Items {
+        let mut some = Items::new();
+        for (from, to) in [(&mut self.item, &mut some.item), (&mut self.claim, &mut some.claim)] {
+            from.rewind();
+            from.copy_to(i64::MAX, to, &wanted);
+        }
+        some
+    }
+}
+
+pub const ITEM: [(&str, Oid); 17] = [
+    ("rn", INT8OID),
+    ("patch_id", TEXTOID),
+    ("path", TEXTOID),
+    ("given_id", UUIDOID),
+    ("id", UUIDOID),
+    ("external_id", TEXTOID),
+    ("schema_id", TEXTOID),
+    ("state", TEXTOID),
+    ("traits", JSONBOID),
+    ("metadata_public", JSONBOID),
+    ("metadata_admin", JSONBOID),
+    ("organization_id", UUIDOID),
+    ("credentials", JSONBOID),
+    ("has_identifier", BOOLOID),
+    ("has_verifiable", BOOLOID),
+    ("has_recovery", BOOLOID),
+    ("target", UUIDOID),
+];
+
+/// Of two claims with equal space, role, via and key only one can be met. `proved`: the identity has the key as a verified address.
+pub const CLAIM: [(&str, Oid); 14] = [
+    ("rn", INT8OID),
+    ("ord", INT4OID),
+    ("space", TEXTOID),
+    ("role", TEXTOID),
+    ("via", TEXTOID),
+    ("kind", TEXTOID),
+    ("key", TEXTOID),
+    ("value", TEXTOID),
+    ("path", TEXTOID),
+    ("verified", BOOLOID),
+    ("status", TEXTOID),
+    ("proved", BOOLOID),
+    ("id", UUIDOID),
+    ("target", UUIDOID),
+];
+
+const PROBLEM: [(&str, Oid); 10] = [
+    ("rn", INT8OID),
+    ("ord", INT4OID),
+    ("status", TEXTOID),
+    ("kind", TEXTOID),
+    ("value", TEXTOID),
+    ("existing", UUIDOID),
+    ("winner", INT8OID),
+    ("path", TEXTOID),
+    ("sqlstate", TEXTOID),
+    ("message", TEXTOID),
+];
+
+const CONFLICT: [(&str, Oid); 12] = [
+    ("rn", INT8OID),
+    ("ord", INT4OID),
+    ("space", TEXTOID),
+    ("role", TEXTOID),
+    ("via", TEXTOID),
+    ("key", TEXTOID),
+    ("kind", TEXTOID),
+    ("value", TEXTOID),
+    ("holder_kind", TEXTOID),
+    ("existing", UUIDOID),
+    ("path", TEXTOID),
+    ("message", TEXTOID),
+];
+
+pub struct Stores {
+    /// What is wrong with the documents themselves.
+    pub fault: Store,
+    /// What the store refused of items, for reasons of its own.
+    pub refusal: Store,
+    pub found: Found,
+}
+
+/// What one decision has found.
+pub struct Found {
+    /// In mode update: which identity each item updates.
+    pub target: Store,
+    /// In mode update: items that leave their identities without a name.
+    pub nameless: Store,
+    /// Keys that identities of the store hold.
+    pub conflict: Store,
+    /// Claims that rows of the source dispute.
+    pub contest: Store,
+    /// Claims that were lost to another row of the source.
+    pub loss: Store,
+    /// Conflicts that are none, since a row of the source gives up the key.
+    pub freed: Store,
+    /// All that is wrong with items.
+    pub problem: Store,
+    /// What the names of items look like.
+    pub warning: Store,
+}
+
+impl Stores {
+    pub fn new() -> Self {
+        Stores { fault: Store::by_byte(&PROBLEM), refusal: Store::by_byte(&PROBLEM), found: Found::new() }
+    }
+
+    /// Whether anything has been found that is wrong with an item.
+    pub fn has_problems(&self) -> bool {
+        let Found { nameless, conflict, loss, .. } = &self.found;
+        [&self.fault, &self.refusal, nameless, conflict, loss].iter().any(|store| !store.is_empty())
+    }
+
+    pub fn all(&self) -> [(&'static str, &Store); 10] {
+        let found = &self.found;
+        [
+            ("fault", &self.fault),
+            ("refusal", &self.refusal),
+            ("target", &found.target),
+            ("nameless", &found.nameless),
+            ("conflict", &found.conflict),
+            ("contest", &found.contest),
+            ("loss", &found.loss),
+            ("freed", &found.freed),
+            ("problem", &found.problem),
+            ("warning", &found.warning),
+        ]
+    }
+}
+
+impl Found {
+    pub fn new() -> Self {
+        Found {
+            target: Store::by_byte(&[("rn", INT8OID), ("id", UUIDOID)]),
+            nameless: Store::by_byte(&PROBLEM),
+            conflict: Store::by_byte(&CONFLICT),
+            contest: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID), ("slot", INT8OID), ("role", INT4OID)]),
+            loss: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID), ("winner", INT8OID)]),
+            freed: Store::by_byte(&[("rn", INT8OID), ("ord", INT4OID)]),
+            problem: Store::by_byte(&PROBLEM),
+            warning: Store::by_byte(&[("rn", INT8OID), ("warning", TEXTOID)]),
+        }
+    }
+}
