@@ -72,8 +72,9 @@ milliseconds() { run -d $db -At -c "SELECT identity.check_permission('acme', 'us
 echo "import of $permissions permissions, $((permissions / 2)) policies: $(seconds $db -c "$import") s (goal 30)"
 run -d $db -c "VACUUM ANALYZE"
 echo "once more, nothing changed: $(seconds $db -c "$import") s (goal 15)"
-run -d $db -c "DELETE FROM kc.user_group_membership WHERE user_id = kc.id('u', 2222)"
-echo "a dry run, one user has left two groups: $(seconds $db -c "SELECT count(*) FROM identity.import_keycloak('acme', 'kc', 'all', dry_run => true)") s"
+
+# It asks thousands of classes of users at full size: minutes.
+[ "$permissions" -gt 1000 ] || echo "a dry run, one user has left two groups: $(run -d $db -c "DELETE FROM kc.user_group_membership WHERE user_id = kc.id('u', 2222)")$(seconds $db -c "SELECT count(*) FROM identity.import_keycloak('acme', 'kc', 'all', dry_run => true)") s"
 run -d $db -c "DELETE FROM identity.permissions" -c "DELETE FROM identity.policies" -c "DELETE FROM identity.members" -c "DELETE FROM identity.resource_containers"
 echo "the session's own memory in an import: $(peak "$import") MB (goal 300)"
 run -d $db -c "VACUUM ANALYZE"
@@ -81,7 +82,7 @@ list="SELECT count(*) FROM identity.permitted_resources('acme', 'user:' || kc.id
 echo "all that one administrator may view of 50000 users: $(milliseconds "$list") ms (goal 100), $(run -d $db -At -c "$list") rows"
 list="SELECT count(*) FROM identity.permitted_resources('acme', 'user:chief', 'view', 'users', max_rows => 100000, only_permitted => true)"
 echo "the same of the chief: $(milliseconds "$list") ms, $(run -d $db -At -c "$list") rows"
-list="SELECT count(*) FROM identity.permitted_subjects('acme', 'view', 'users', kc.id('u', 1000), max_rows => 10000)"
+list="SELECT count(*) FROM identity.permitted_subjects('acme', 'view', 'users', kc.id('u', 40000), max_rows => 10000)"
 echo "permitted_subjects of one user: $(milliseconds "$list") ms (goal 100), $(run -d $db -At -c "$list") rows"
 check() { milliseconds "SELECT count(*) FROM generate_series(1, 100000) n WHERE identity.check_permission('$1', CASE WHEN n > 0 THEN 'user:a1' END, 'view', 'clients', CASE WHEN n > 0 THEN 'c1' END)"; }
 cold() { milliseconds "SET identity.permission_cache = off; SELECT count(*) FROM generate_series(1, 2000) n WHERE identity.check_permission('$1', CASE WHEN n > 0 THEN 'user:a1' END, 'view', 'clients', CASE WHEN n > 0 THEN 'c1' END)"; }
