@@ -73,8 +73,6 @@ echo "import of $permissions permissions, $((permissions / 2)) policies: $(secon
 run -d $db -c "VACUUM ANALYZE"
 echo "once more, nothing changed: $(seconds $db -c "$import") s (goal 15)"
 
-# It asks thousands of classes of users at full size: minutes.
-[ "$permissions" -gt 1000 ] || echo "a dry run, one user has left two groups: $(run -d $db -c "DELETE FROM kc.user_group_membership WHERE user_id = kc.id('u', 2222)")$(seconds $db -c "SELECT count(*) FROM identity.import_keycloak('acme', 'kc', 'all', dry_run => true)") s"
 run -d $db -c "DELETE FROM identity.permissions" -c "DELETE FROM identity.policies" -c "DELETE FROM identity.members" -c "DELETE FROM identity.resource_containers"
 echo "the session's own memory in an import: $(peak "$import") MB (goal 300)"
 run -d $db -c "VACUUM ANALYZE"
