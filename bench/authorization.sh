@@ -8,7 +8,7 @@ run -d postgres -c "DROP DATABASE IF EXISTS $db" -c "CREATE DATABASE $db" 2>/dev
 run -d $db <<'SQL'
 CREATE EXTENSION pg_identity;
 SELECT identity.add_realm('acme'), identity.add_realm('pages') \g /dev/null
-SELECT identity.add_keycloak_types('acme'), identity.add_keycloak_types('pages') \g /dev/null
+SELECT identity.add_resource_type(r, 'clients', '{create,manage,view}') FROM unnest('{acme,pages}'::text[]) AS r \g /dev/null
 -- Users are in groups, and some of these in roles that may create clients.
 INSERT INTO identity.members SELECT 'acme', 'user:' || n, 'group:' || n % 100 FROM generate_series(0, 99999) n;
 SELECT identity.add_member('acme', 'group:' || n, 'role:admin') FROM generate_series(0, 9) n \g /dev/null

@@ -39,6 +39,8 @@ CREATE TABLE identity.resource_types (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
     name text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(name)),
     scopes text[] COLLATE "C" NOT NULL CHECK (identity_internal.are_names(scopes)),
+    combining text COLLATE "C" NOT NULL DEFAULT 'nearest'
+        CHECK (combining OPERATOR(pg_catalog.=) ANY ('{nearest,deny_overrides,keycloak,keycloak_uncovered}'::pg_catalog.text[])),
     PRIMARY KEY (realm, name)
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.resource_types', '');
@@ -46,6 +48,7 @@ COMMENT ON TABLE identity.resource_types IS 'The types of resources, and what ca
 COMMENT ON COLUMN identity.resource_types.realm IS 'The realm';
 COMMENT ON COLUMN identity.resource_types.name IS 'Such as clients';
 COMMENT ON COLUMN identity.resource_types.scopes IS 'Such as view, manage, create. A permission on any other scope has no effect';
+COMMENT ON COLUMN identity.resource_types.combining IS 'How permissions at several levels come to one answer: nearest, deny_overrides, keycloak, keycloak_uncovered. See identity.add_resource_type()';
 
 CREATE TABLE identity.implied_scopes (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
@@ -54,7 +57,10 @@ CREATE TABLE identity.implied_scopes (
     by_type text COLLATE "C" NOT NULL,
     by_scope text COLLATE "C" NOT NULL,
     fallback boolean NOT NULL DEFAULT false,
-    PRIMARY KEY (realm, resource_type, scope, by_type, by_scope)
+    carries text COLLATE "C" NOT NULL DEFAULT 'both'
+        CHECK (carries OPERATOR(pg_catalog.=) ANY ('{both,permits,type_denies,resource_denies}'::pg_catalog.text[])),
+    PRIMARY KEY (realm, resource_type, scope, by_type, by_scope, carries),
+    CONSTRAINT implied_scopes_fallback CHECK (NOT fallback OR carries OPERATOR(pg_catalog.=) 'both')
 );
 SELECT pg_catalog.pg_extension_config_dump('identity.implied_scopes', '');
 COMMENT ON TABLE identity.implied_scopes IS 'Which permissions are permissions on another scope, too';
@@ -64,12 +70,14 @@ COMMENT ON COLUMN identity.implied_scopes.scope IS 'The implied scope';
 COMMENT ON COLUMN identity.implied_scopes.by_type IS 'The type of the scope that implies it: the same, or that of a container';
 COMMENT ON COLUMN identity.implied_scopes.by_scope IS 'The scope that implies it';
 COMMENT ON COLUMN identity.implied_scopes.fallback IS 'Only where no permission names the implied scope itself';
+COMMENT ON COLUMN identity.implied_scopes.carries IS 'What comes from the scope that implies it: both, permits, type_denies, resource_denies. See identity.imply_scope()';
 
 CREATE TABLE identity.members (
     realm text COLLATE "C" NOT NULL,
     member text COLLATE "C" NOT NULL CHECK (identity_internal.is_subject(member)),
     container text COLLATE "C" NOT NULL CHECK (identity_internal.is_subject(container)),
     PRIMARY KEY (realm, member, container),
+    origin text COLLATE "C" CHECK (identity_internal.is_name(origin)),
     CONSTRAINT members_kinds CHECK (container OPERATOR(pg_catalog.~) '^role:'
         OR (container OPERATOR(pg_catalog.~) '^group:' AND member OPERATOR(pg_catalog.!~) '^role:')),
     CONSTRAINT members_not_itself CHECK (member OPERATOR(pg_catalog.<>) container)
@@ -80,6 +88,7 @@ COMMENT ON TABLE identity.members IS 'Who is in which group or role';
 COMMENT ON COLUMN identity.members.realm IS 'The realm';
 COMMENT ON COLUMN identity.members.member IS 'A user, client, group or role';
 COMMENT ON COLUMN identity.members.container IS 'A group or a role; a role is in no group';
+COMMENT ON COLUMN identity.members.origin IS 'What wrote it, such as keycloak. NULL: written by hand';
 
 CREATE TABLE identity.resource_containers (
     realm text COLLATE "C" NOT NULL,
@@ -88,6 +97,7 @@ CREATE TABLE identity.resource_containers (
     container_type text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(container_type)),
     container text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(container, 512)),
     PRIMARY KEY (realm, resource_type, resource, container_type, container),
+    origin text COLLATE "C" CHECK (identity_internal.is_name(origin)),
     CONSTRAINT resource_containers_not_itself CHECK (
         resource_type OPERATOR(pg_catalog.<>) container_type OR resource OPERATOR(pg_catalog.<>) container)
 );
@@ -99,6 +109,7 @@ COMMENT ON COLUMN identity.resource_containers.resource_type IS 'The resource''s
 COMMENT ON COLUMN identity.resource_containers.resource IS 'The resource';
 COMMENT ON COLUMN identity.resource_containers.container_type IS 'The container''s type';
 COMMENT ON COLUMN identity.resource_containers.container IS 'The container, itself a resource';
+COMMENT ON COLUMN identity.resource_containers.origin IS 'What wrote it, such as keycloak. NULL: written by hand';
 
 CREATE TABLE identity.policies (
     realm text COLLATE "C" NOT NULL REFERENCES identity.realms,
@@ -106,6 +117,7 @@ CREATE TABLE identity.policies (
     kind text COLLATE "C" NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY ('{subject,time,attribute,aggregate}'::pg_catalog.text[])),
     config jsonb NOT NULL,
     negate boolean NOT NULL DEFAULT false,
+    origin text COLLATE "C" CHECK (identity_internal.is_name(origin)),
     PRIMARY KEY (realm, name),
     CONSTRAINT is_policy CHECK (identity_internal.policy_problem(kind, config) IS NULL)
 );
@@ -116,6 +128,7 @@ COMMENT ON COLUMN identity.policies.name IS 'The name by which permissions and a
 COMMENT ON COLUMN identity.policies.kind IS 'subject, time, attribute or aggregate';
 COMMENT ON COLUMN identity.policies.config IS 'As its kind wants it: see identity.add_policy()';
 COMMENT ON COLUMN identity.policies.negate IS 'It holds where it would fail, and fails where it would hold';
+COMMENT ON COLUMN identity.policies.origin IS 'What wrote it, such as keycloak. NULL: written by hand';
 
 CREATE TABLE identity.permissions (
     realm text COLLATE "C" NOT NULL,
@@ -124,18 +137,19 @@ CREATE TABLE identity.permissions (
     resource_type text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(resource_type)),
     resource text COLLATE "C" CHECK (identity_internal.is_name(resource, 512)),
     scope text COLLATE "C" NOT NULL CHECK (identity_internal.is_name(scope)),
-    effect text COLLATE "C" NOT NULL DEFAULT 'allow' CHECK (effect OPERATOR(pg_catalog.=) 'allow' OR effect OPERATOR(pg_catalog.=) 'deny'),
+    effect text COLLATE "C" NOT NULL DEFAULT 'allow' CHECK (effect OPERATOR(pg_catalog.=) ANY ('{allow,deny,restrict}'::pg_catalog.text[])),
     policy text COLLATE "C" CHECK (identity_internal.is_name(policy)),
+    origin text COLLATE "C" CHECK (identity_internal.is_name(origin)),
     PRIMARY KEY (realm, id)
 );
 -- Permissions on one resource and those on a whole type live in indexes of their own: what concerns a type never meets
 -- the rows of its resources.
 CREATE UNIQUE INDEX permissions_subject_key ON identity.permissions
-    (realm, subject, resource_type, scope, resource, effect, (COALESCE(policy, ''))) WHERE resource IS NOT NULL;
+    (realm, subject, resource_type, scope, resource, effect, (COALESCE(policy, '')), (COALESCE(origin, ''))) WHERE resource IS NOT NULL;
 CREATE INDEX permissions_resource_idx ON identity.permissions (realm, resource_type, resource, scope, subject)
-    INCLUDE (effect, policy, id) WHERE resource IS NOT NULL;
+    INCLUDE (effect, policy, id, origin) WHERE resource IS NOT NULL;
 CREATE UNIQUE INDEX permissions_type_key ON identity.permissions
-    (realm, resource_type, scope, subject, effect, (COALESCE(policy, ''))) WHERE resource IS NULL;
+    (realm, resource_type, scope, subject, effect, (COALESCE(policy, '')), (COALESCE(origin, ''))) WHERE resource IS NULL;
 CREATE INDEX permissions_type_subject_idx ON identity.permissions (realm, subject) WHERE resource IS NULL;
 CREATE INDEX permissions_policy_idx ON identity.permissions (realm, policy) WHERE policy IS NOT NULL;
 SELECT pg_catalog.pg_extension_config_dump('identity.permissions', '');
@@ -147,8 +161,10 @@ COMMENT ON COLUMN identity.permissions.subject IS 'user:..., group:..., role:...
 COMMENT ON COLUMN identity.permissions.resource_type IS 'The type, as identity.resource_types has it';
 COMMENT ON COLUMN identity.permissions.resource IS 'The resource; NULL: every resource of the type, and the type itself';
 COMMENT ON COLUMN identity.permissions.scope IS 'What is permitted or denied';
-COMMENT ON COLUMN identity.permissions.effect IS 'allow or deny';
+COMMENT ON COLUMN identity.permissions.effect IS 'allow, deny, or restrict: a deny, unless an allow of the same origin, resource and scope counts';
 COMMENT ON COLUMN identity.permissions.policy IS 'It counts only where this policy holds; where the policy cannot tell, an allow does not count and a deny does';
+COMMENT ON COLUMN identity.permissions.origin IS 'What wrote it, such as keycloak/permission/NAME: rows of one origin belong together. NULL: written by hand';
+CREATE INDEX permissions_origin_idx ON identity.permissions (realm, origin) WHERE origin IS NOT NULL;
 
 DO $$
 DECLARE
@@ -197,14 +213,14 @@ COMMENT ON FUNCTION identity.explain_permission(text, text, text, text, text, js
 Where the answer is no, rows of level "missing" show permissions of others that would permit it, up to ten.';
 
 CREATE FUNCTION identity.permitted_resources(
-    realm text, subject text, scope text, resource_type text, after text = NULL, max_rows int = 1000, context jsonb = NULL)
+    realm text, subject text, scope text, resource_type text, after text = NULL, max_rows int = 1000, context jsonb = NULL, only_permitted boolean = false)
 RETURNS TABLE (resource text, permitted boolean)
 LANGUAGE c STABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'permitted_resources_wrapper';
-COMMENT ON FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb) IS
-'What the subject may do this on: the answer for the type first (resource NULL), then every resource for which a permission of the subject says something, directly or through a container, with its answer. A resource that is not listed has the answer of the type.
-after: the last resource of the page before. max_rows: the size of a page, 1 to 100000. A page costs the same wherever it stands.
-Errors: 22023 max_rows out of range.';
+COMMENT ON FUNCTION identity.permitted_resources(text, text, text, text, text, int, jsonb, boolean) IS
+'What the subject may do this on: first (resource NULL) the answer for every resource that is not listed, which is that of the type, unless what denies on the type denies other scopes of its resources (type_denies); then every resource for which a permission of the subject says something, directly or through a container, with its answer.
+after: the last resource of the page before. max_rows: the size of a page, 1 to 100000. A page costs the same wherever it stands. only_permitted: without the resources on which the subject may not.
+Errors: 22023 max_rows out of range, or only_permitted is NULL.';
 
 CREATE FUNCTION identity.permitted_subjects(
     realm text, scope text, resource_type text, resource text = NULL, after text = NULL, max_rows int = 1000, context jsonb = NULL)
@@ -297,7 +313,7 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.check_scopes(text, text, text[]) IS 'Internal: raises where a realm, a resource type or one of its scopes does not exist';
 
-CREATE FUNCTION identity.add_resource_type(realm text, name text, scopes text[]) RETURNS void
+CREATE FUNCTION identity.add_resource_type(realm text, name text, scopes text[], combining text = NULL) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -308,35 +324,51 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('They are %s.', identity_internal.shown(quote_literal(scopes[:50]))),
                   HINT = 'Give an array of names, such as ''{view,manage,create}''. A name has 1 to 255 bytes.';
     END IF;
-    INSERT INTO identity.resource_types AS t (realm, name, scopes)
-    VALUES (add_resource_type.realm, add_resource_type.name, ARRAY(SELECT DISTINCT s FROM unnest(add_resource_type.scopes) AS s ORDER BY s))
+    IF combining <> ALL ('{nearest,deny_overrides,keycloak,keycloak_uncovered}'::text[]) THEN
+        RAISE EXCEPTION 'unknown combining: "%"', identity_internal.shown(combining)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use nearest, deny_overrides, keycloak or keycloak_uncovered.';
+    END IF;
+    INSERT INTO identity.resource_types AS t (realm, name, scopes, combining)
+    VALUES (add_resource_type.realm, add_resource_type.name, ARRAY(SELECT DISTINCT s FROM unnest(add_resource_type.scopes) AS s ORDER BY s),
+            COALESCE(add_resource_type.combining, 'nearest'))
     ON CONFLICT ON CONSTRAINT resource_types_pkey DO UPDATE
-        SET scopes = ARRAY(SELECT DISTINCT s FROM unnest(t.scopes || excluded.scopes) AS s ORDER BY s)
-        WHERE EXISTS (SELECT FROM unnest(excluded.scopes) AS s WHERE NOT EXISTS (SELECT FROM unnest(t.scopes) AS k WHERE k = s));
+        SET scopes = ARRAY(SELECT DISTINCT s FROM unnest(t.scopes || excluded.scopes) AS s ORDER BY s),
+            combining = COALESCE(add_resource_type.combining, t.combining)
+        WHERE t.combining <> add_resource_type.combining
+           OR EXISTS (SELECT FROM unnest(excluded.scopes) AS s WHERE NOT EXISTS (SELECT FROM unnest(t.scopes) AS k WHERE k = s));
 END
 $$;
-COMMENT ON FUNCTION identity.add_resource_type(text, text, text[]) IS
-'Adds a type of resources with what can be permitted on it, or adds scopes to one that exists.
-Errors: 42704 no such realm, 22023 invalid name.';
+COMMENT ON FUNCTION identity.add_resource_type(text, text, text[], text) IS
+'Adds a type of resources with what can be permitted on it, or adds scopes to one that exists. combining: how permissions at several levels come to one answer; NULL: nearest for a new type, and no change of one that exists.
+nearest: those on the resource decide, then those on its containers from the nearest on, on their types, and on the type; at one level, a deny.
+deny_overrides: a deny at any level denies.
+keycloak: a deny on the resource or on a container denies; then an allow on the resource permits; then a deny on the type denies; then one on a container''s type, unless a container allows; then any allow permits. Containers count only by scopes of theirs that imply the one asked for.
+keycloak_uncovered: the same, but a permission on a farther container counts only if it has a scope that no permission on the container in which the resource directly stands has.
+Errors: 42704 no such realm, 22023 invalid name or combining.';
 
 CREATE FUNCTION identity.imply_scope(
-    realm text, resource_type text, scope text, by_scope text, by_type text = NULL, fallback boolean = false) RETURNS void
+    realm text, resource_type text, scope text, by_scope text, by_type text = NULL, fallback boolean = false, carries text = 'both') RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.lock_realm(realm);
     PERFORM identity_internal.check_scopes(realm, resource_type, ARRAY[scope]);
     PERFORM identity_internal.check_scopes(realm, COALESCE(by_type, resource_type), ARRAY[by_scope]);
-    INSERT INTO identity.implied_scopes AS i (realm, resource_type, scope, by_type, by_scope, fallback)
-    VALUES ($1, $2, $3, COALESCE($5, $2), $4, COALESCE($6, false))
+    IF carries IS NULL OR carries <> ALL ('{both,permits,type_denies,resource_denies}'::text[]) OR (fallback AND carries <> 'both') THEN
+        RAISE EXCEPTION 'invalid carries: "%"', identity_internal.shown(carries)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use both, permits, type_denies or resource_denies; both with a fallback.';
+    END IF;
+    INSERT INTO identity.implied_scopes AS i (realm, resource_type, scope, by_type, by_scope, fallback, carries)
+    VALUES ($1, $2, $3, COALESCE($5, $2), $4, COALESCE($6, false), $7)
     ON CONFLICT ON CONSTRAINT implied_scopes_pkey DO UPDATE SET fallback = excluded.fallback WHERE i.fallback <> excluded.fallback;
 END
 $$;
-COMMENT ON FUNCTION identity.imply_scope(text, text, text, text, text, boolean) IS
+COMMENT ON FUNCTION identity.imply_scope(text, text, text, text, text, boolean, text) IS
 'Makes a permission on by_scope one on scope, too.
 by_type: NULL, or the same type: who may do by_scope on a resource may do scope; who is denied by_scope is not denied scope. Another type: by_scope on a container of the resource permits, and denies, scope on the resource.
 fallback: only where no permission that matches names scope itself.
-Errors: 42704 no such realm or type, 22023 no such scope, or it would imply itself.';
+carries: both, what is said above; permits: who is permitted by_scope is permitted scope, whatever denies that; type_denies: what denies by_scope on the whole type denies scope on its resources; resource_denies: what denies by_scope on the resource or the container denies scope.
+Errors: 42704 no such realm or type, 22023 no such scope or carries, or it would imply itself.';
 
 CREATE FUNCTION identity_internal.implied_circle(realm text, types text[], scopes text[]) RETURNS text[]
 LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
@@ -396,7 +428,12 @@ BEGIN
         END IF;
     END IF;
     INSERT INTO identity.members (realm, member, container) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
-    RETURN FOUND;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    -- One that an import has written does not go with it any more.
+    UPDATE identity.members AS m SET origin = NULL WHERE m.realm = $1 AND m.member = $2 AND m.container = $3 AND m.origin IS NOT NULL;
+    RETURN false;
 END
 $$;
 COMMENT ON FUNCTION identity.add_member(text, text, text) IS
@@ -450,7 +487,13 @@ BEGIN
     END IF;
     INSERT INTO identity.resource_containers (realm, resource_type, resource, container_type, container)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING;
-    RETURN FOUND;
+    IF FOUND THEN
+        RETURN true;
+    END IF;
+    -- One that an import has written does not go with it any more.
+    UPDATE identity.resource_containers AS c SET origin = NULL
+    WHERE c.realm = $1 AND c.resource_type = $2 AND c.resource = $3 AND c.container_type = $4 AND c.container = $5 AND c.origin IS NOT NULL;
+    RETURN false;
 END
 $$;
 COMMENT ON FUNCTION identity.add_container(text, text, text, text, text) IS
@@ -647,26 +690,29 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     gone bigint;
+    -- What restricts goes only if it is named: without it, others are permitted more.
+    effects CONSTANT text[] := CASE WHEN effect IS NULL THEN '{allow,deny}' ELSE ARRAY[effect] END;
 BEGIN
     PERFORM identity_internal.check_permission_arguments(realm, subject, resource_type, scopes, resource, policy);
-    IF effect <> ALL ('{allow,deny}'::text[]) THEN
-        RAISE EXCEPTION 'unknown effect: "%"', identity_internal.shown(effect) USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, or NULL for both.';
+    IF effect <> ALL ('{allow,deny,restrict}'::text[]) THEN
+        RAISE EXCEPTION 'unknown effect: "%"', identity_internal.shown(effect)
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Use allow, deny, restrict, or NULL for allow and deny.';
     END IF;
     IF resource IS NULL THEN
         DELETE FROM identity.permissions AS p
         WHERE p.realm = $1 AND p.subject = $2 AND p.resource_type = $3 AND p.scope = ANY ($4) AND p.resource IS NULL
-          AND ($6 IS NULL OR p.policy = $6) AND ($7 IS NULL OR p.effect = $7);
+          AND ($6 IS NULL OR p.policy = $6) AND p.effect = ANY (effects);
     ELSE
         DELETE FROM identity.permissions AS p
         WHERE p.realm = $1 AND p.subject = $2 AND p.resource_type = $3 AND p.scope = ANY ($4) AND p.resource = $5
-          AND ($6 IS NULL OR p.policy = $6) AND ($7 IS NULL OR p.effect = $7);
+          AND ($6 IS NULL OR p.policy = $6) AND p.effect = ANY (effects);
     END IF;
     GET DIAGNOSTICS gone = ROW_COUNT;
     RETURN gone;
 END
 $$;
 COMMENT ON FUNCTION identity.revoke_permission(text, text, text, text[], text, text, text) IS
-'Takes permissions away that name exactly this subject, type and resource (NULL: the whole type, not its resources), and one of the scopes. policy NULL: with any policy, and with none. effect: allow, deny, or NULL for both.
+'Takes permissions away that name exactly this subject, type and resource (NULL: the whole type, not its resources), and one of the scopes. policy NULL: with any policy, and with none. effect: allow, deny or restrict; NULL: allow and deny.
 Returns how many that were. Errors: 42704 no such realm, type or policy, 22023 invalid subject, scope, resource or effect.';
 
 CREATE FUNCTION identity.permission_problems(realm text)
@@ -692,26 +738,4 @@ END
 $$;
 COMMENT ON FUNCTION identity.permission_problems(text) IS
 'Permissions that name a type, a scope or a policy that does not exist: to be called after they were loaded with INSERT or COPY. No rows: there are none.
-Errors: 42704 no such realm.';
-
-CREATE FUNCTION identity.add_keycloak_types(realm text) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM identity.add_resource_type(realm, t.name, t.scopes) FROM (VALUES
-        ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
-        ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members}'),
-        ('roles', '{create,map-role,map-role-client-scope,map-role-composite}'),
-        ('users', '{create,manage,view,impersonate,map-roles,manage-group-membership,reset-password}'),
-        ('organizations', '{create,manage,view}')) AS t (name, scopes);
-    PERFORM identity.imply_scope(realm, 'users', s.scope, s.by_scope, 'groups') FROM (VALUES
-        ('view', 'view-members'),
-        ('manage', 'manage-members'),
-        ('impersonate', 'impersonate-members'),
-        ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
-    PERFORM identity.imply_scope(realm, 'users', 'reset-password', 'manage', fallback => true);
-END
-$$;
-COMMENT ON FUNCTION identity.add_keycloak_types(text) IS
-'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them: clients, groups, roles, users, organizations. A user stands in the groups into which identity.add_container() puts the user; what is permitted on the members of a group is permitted on him. reset-password falls back to manage.
 Errors: 42704 no such realm.';

@@ -71,7 +71,7 @@ BEGIN
         JOIN identity.implied_scopes AS i ON i.realm = $1 AND i.resource_type = n.t AND i.scope = n.s
     ), denies AS MATERIALIZED (
         SELECT p.id, p.subject FROM nodes AS n
-        JOIN identity.permissions AS p ON p.realm = $1 AND p.resource_type = n.t AND p.scope = n.s AND p.effect = 'deny'
+        JOIN identity.permissions AS p ON p.realm = $1 AND p.resource_type = n.t AND p.scope = n.s AND p.effect <> 'allow'
         WHERE p.resource IS NULL OR p.resource_type <> $3
            OR NOT EXISTS (SELECT FROM pg_temp.identity_collapse_list AS l WHERE l.resource = p.resource)
            OR EXISTS (SELECT FROM identity.resource_containers AS c
@@ -101,6 +101,7 @@ DECLARE
     held record;
     obstacle bigint;
     added boolean;
+    names boolean;
     stands_for bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM identity.resource_types AS t WHERE t.realm = $1 AND t.name = $2) THEN
@@ -115,10 +116,13 @@ BEGIN
     IF NOT dry_run THEN
         LOCK TABLE identity.permissions IN SHARE ROW EXCLUSIVE MODE;
     END IF;
+    -- Where a permission on a container covers those farther up, one on the type does not stand for it.
+    names := EXISTS (SELECT FROM identity.resource_types AS t JOIN identity.implied_scopes AS i ON i.realm = t.realm AND i.resource_type = t.name
+                     WHERE t.realm = $1 AND t.combining = 'keycloak_uncovered' AND i.by_type = $2 AND i.by_type <> t.name);
     FOR held IN
         SELECT p.subject, p.scope, count(*) AS rows, l.n
         FROM identity.permissions AS p JOIN pg_temp.identity_collapse_list AS r ON r.resource = p.resource CROSS JOIN (SELECT listed AS n) AS l
-        WHERE p.realm = $1 AND p.resource_type = $2 AND p.effect = 'allow' AND p.policy IS NULL
+        WHERE p.realm = $1 AND p.resource_type = $2 AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL
         GROUP BY p.subject, p.scope, l.n HAVING count(*) = l.n
         ORDER BY p.subject, p.scope
     LOOP
@@ -127,14 +131,15 @@ BEGIN
         scope := held.scope;
         instance_rows := held.rows;
         resources := listed;
-        equivalent := obstacle IS NULL;
+        equivalent := obstacle IS NULL AND NOT names;
         action := CASE WHEN NOT equivalent THEN 'kept' WHEN dry_run THEN 'would be replaced' ELSE 'replaced' END;
-        reason := CASE WHEN NOT equivalent THEN format('permission %s denies, and would no longer lose to it', obstacle) END;
+        reason := CASE WHEN names THEN 'permissions on a single resource cover those on what contains it'
+                       WHEN NOT equivalent THEN format('permission %s denies, and would no longer lose to it', obstacle) END;
         IF equivalent AND NOT dry_run THEN
             WITH gone AS (
                 DELETE FROM identity.permissions AS p USING pg_temp.identity_collapse_list AS r
                 WHERE p.realm = $1 AND p.resource_type = $2 AND p.subject = held.subject AND p.scope = held.scope AND p.resource = r.resource
-                  AND p.effect = 'allow' AND p.policy IS NULL
+                  AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL
                 RETURNING p.id, p.subject, p.resource_type, p.resource, p.scope)
             INSERT INTO identity.collapsed_permissions (realm, run_id, id, subject, resource_type, resource, scope)
             SELECT $1, $4, g.id, g.subject, g.resource_type, g.resource, g.scope FROM gone AS g;
@@ -144,7 +149,7 @@ BEGIN
             IF NOT added THEN
                 SELECT p.id INTO STRICT stands_for FROM identity.permissions AS p
                 WHERE p.realm = $1 AND p.resource_type = $2 AND p.subject = held.subject AND p.scope = held.scope AND p.resource IS NULL
-                  AND p.effect = 'allow' AND p.policy IS NULL;
+                  AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL;
             END IF;
             INSERT INTO identity.collapse_runs (realm, run_id, resource_type, subject, scope, added, permission_id)
             VALUES ($1, $4, $2, held.subject, held.scope, added, stands_for);
@@ -186,6 +191,7 @@ BEGIN
         PERFORM FROM identity.permissions AS p
         WHERE p.realm = collapsed.realm AND p.id = collapsed.permission_id AND p.resource_type = collapsed.resource_type
           AND p.subject = collapsed.subject AND p.scope = collapsed.scope AND p.resource IS NULL AND p.effect = 'allow' AND p.policy IS NULL
+          AND p.origin IS NULL
         FOR UPDATE;
         stands := FOUND;
         WITH back AS (

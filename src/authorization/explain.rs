@@ -4,7 +4,7 @@ use crate::authorization::findings::{Finding, Findings, Found, Search};
 use crate::authorization::grants::{Permission, permission};
 use crate::authorization::judge::{Context, MOST_NAME, Question};
 use crate::authorization::places::Places;
-use crate::authorization::plan::{Effect, Graph, Level, Match};
+use crate::authorization::plan::{Combining, Effect, Graph, Level, Match};
 use crate::authorization::policy::Outcome;
 use crate::authorization::store::{AT_ONCE, BY_RESOURCE, BY_TYPE, Closure, Store, any};
 use crate::authorization::subject;
@@ -60,10 +60,11 @@ pub fn explain(store: &mut Store, asked: &Asked, context: &Context, mut tell: im
     let asker = store.closure(question.realm, question.subject)?;
     let findings = search.complete(store, &question)?;
     let evaluated = findings.evaluate(store, &question, context)?;
-    let decided = findings.decide(&evaluated);
+    let decided = findings.decide(&question, &evaluated);
+    let combining = findings.graph.combining();
     let mut via = 0;
     for ((row, found), finding) in findings.rows.iter().enumerate().zip(&evaluated) {
-        let step = step(&findings, &asker, found, reading(row, found, finding, decided));
+        let step = step(&findings, &asker, found, reading(row, found, finding, decided, combining));
         via += step.via.as_ref().map_or(0, Vec::len);
         if via > MOST_VIA {
             return Err(too_large());
@@ -114,7 +115,7 @@ fn question<'a>(store: &mut Store, asked: &Asked<'a>) -> Result<std::result::Res
 }
 
 /// What became of a permission.
-fn reading(row: usize, found: &Found, finding: &Finding, decided: Option<Match>) -> String {
+fn reading(row: usize, found: &Found, finding: &Finding, decided: Option<Match>, combining: Combining) -> String {
     let because = match &finding.outcome {
         None => String::new(),
         Some(Outcome::Holds) => ": its policy holds".to_string(),
@@ -122,10 +123,19 @@ fn reading(row: usize, found: &Found, finding: &Finding, decided: Option<Match>)
         Some(Outcome::Unknown(why)) => format!(": its policy cannot tell, {why}"),
     };
     let standing = match decided {
+        _ if found.covered => "not consulted, a nearer container has permissions on its scopes",
+        _ if finding.lifted => "does not restrict: the permission permits",
         _ if finding.matched.is_none() => "does not count",
         Some(decided) if decided.row == row => "decides",
+        Some(decided) if combining != Combining::Nearest => match (decided.effect, finding.matched.map(|m| m.effect)) {
+            (decided, Some(effect)) if decided == effect => "says the same",
+            (Effect::Deny, _) => "overridden by a deny",
+            _ => "overridden",
+        },
         Some(decided) if decided.level < found.level => "not reached, a nearer level decides",
-        Some(decided) if decided.level == found.level && decided.effect != found.permission.effect => {
+        Some(decided)
+            if decided.level == found.level && finding.matched.is_some_and(|m| m.effect != decided.effect) =>
+        {
             "overridden by a deny"
         }
         Some(decided) if decided.level == found.level => "says the same",
@@ -166,12 +176,24 @@ fn missing(
     decided: Option<Match>,
 ) -> Result<Vec<(usize, Permission)>> {
     let model = store.model(question.realm)?;
-    let places = Places::of(store, &model, question.realm, question.resource_type, question.resource)?;
-    let mut shown = Vec::new();
     let graph = &findings.graph;
-    let decides = |level: Level| decided.is_none_or(|decided| level < decided.level);
-    let mut show = |permission: Permission, resource_type: &str| {
+    let asked = (question.resource_type, question.resource);
+    let places = Places::for_graph(store, &model, graph, question.realm, asked)?;
+    let mut shown = Vec::new();
+    let restricts = decided.map(|decided| &findings.rows[decided.row].permission);
+    let restricts = restricts.filter(|permission| permission.effect == Effect::Restrict);
+    let nearer =
+        |level: Level| decided.is_none_or(|decided| graph.combining() == Combining::Nearest && level < decided.level);
+    let decides = |level: Level| nearer(level) || decided.is_some_and(|d| restricts.is_some() && d.level == level);
+    let permits = |level: Level, permission: &Permission| {
+        let of_bundle = |by: &Permission| {
+            (&by.origin, &by.resource, &by.scope) == (&permission.origin, &permission.resource, &permission.scope)
+        };
+        nearer(level) || restricts.is_some_and(of_bundle)
+    };
+    let mut show = |level: Level, permission: Permission, resource_type: &str| {
         if permission.effect == Effect::Allow
+            && permits(level, &permission)
             && !asker.has(&permission.subject)
             && let Some(node) = graph.find(resource_type, &permission.scope)
         {
@@ -186,7 +208,7 @@ fn missing(
             let mut keys = vec![Key::Is(question.realm), Key::Is(place.resource_type), Key::Is(place.resource)];
             keys.extend(some(&scopes));
             store.reader().rows(&BY_RESOURCE, &keys, |row| {
-                more = show(permission(row), place.resource_type);
+                more = show(place.level, permission(row), place.resource_type);
                 more
             })?;
         }
@@ -197,7 +219,7 @@ fn missing(
             let mut keys = vec![Key::Is(question.realm), Key::Is(resource_type)];
             keys.extend(some(&scopes));
             store.reader().rows(&BY_TYPE, &keys, |row| {
-                more = show(permission(row), resource_type);
+                more = show(level, permission(row), resource_type);
                 more
             })?;
         }
@@ -220,7 +242,7 @@ fn verdict(findings: &Findings, decided: Option<Match>) -> String {
             let permission = &findings.rows[m.row].permission;
             let (answer, verb) = match m.effect {
                 Effect::Allow => ("permitted", "allows"),
-                Effect::Deny => ("not permitted", "denies"),
+                Effect::Deny | Effect::Restrict => ("not permitted", "denies"),
             };
             format!("{answer}: permission {} {verb} {} at level {}", permission.id, permission.scope, m.level.name())
         }

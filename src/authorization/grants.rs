@@ -18,6 +18,7 @@ pub struct Permission {
     pub scope: String,
     pub effect: Effect,
     pub policy: Option<String>,
+    pub origin: Option<String>,
 }
 
 /// So many permissions on one resource are rather read than looked up by subject.
@@ -196,19 +197,20 @@ impl Store {
 impl Permission {
     /// The memory that it takes, roughly.
     pub fn bytes(&self) -> usize {
-        let texts = [&self.resource, &self.policy].into_iter().flatten().map(String::len).sum::<usize>();
+        let texts = [&self.resource, &self.policy, &self.origin].into_iter().flatten().map(String::len).sum::<usize>();
         256 + self.subject.len() + self.scope.len() + texts
     }
 }
 
 pub fn permission(row: &Row) -> Permission {
-    use column::permission::{EFFECT, ID, POLICY, RESOURCE, SCOPE, SUBJECT};
+    use column::permission::{EFFECT, ID, ORIGIN, POLICY, RESOURCE, SCOPE, SUBJECT};
     Permission {
         id: row.number(ID),
         subject: row.name(SUBJECT),
         resource: row.text(RESOURCE),
         scope: row.name(SCOPE),
-        effect: if row.name(EFFECT) == "allow" { Effect::Allow } else { Effect::Deny },
+        effect: Effect::of(&row.name(EFFECT)),
         policy: row.text(POLICY),
+        origin: row.text(ORIGIN),
     }
 }

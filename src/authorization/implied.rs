@@ -1,6 +1,7 @@
 //! Reads which scopes imply which, for the check of what has been written.
 
 use crate::authorization::circle;
+use crate::authorization::plan::Carries;
 use crate::authorization::store::{IMPLIED, Store, column};
 use crate::db::scan::Key;
 use crate::error::Result;
@@ -40,7 +41,12 @@ impl Store {
             let (of_type, name) = found.names[next].clone();
             let mut by = Vec::new();
             self.collect(&IMPLIED, &[Key::Is(realm), Key::Is(&of_type), Key::Is(&name)], |row| {
-                by.push((row.name(column::implication::BY_TYPE), row.name(column::implication::BY_SCOPE)));
+                use column::implication::{BY_SCOPE, BY_TYPE, CARRIES};
+                // A deny that comes from another scope goes no farther.
+                if Carries::of(&row.name(CARRIES)).only_denies() {
+                    return 0;
+                }
+                by.push((row.name(BY_TYPE), row.name(BY_SCOPE)));
                 400
             })?;
             found.by[next] = by.into_iter().map(|scope| found.number(scope)).collect();

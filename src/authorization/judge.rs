@@ -152,7 +152,7 @@ fn check_from(store: &mut Store, recalled: Option<Entry>, question: &Question, c
         }
         _ => {}
     }
-    match answer(store, question)? {
+    match answer(store, question)?.settled(store, question)? {
         Answer::Findings(findings) if findings.depend_on_policies() => {
             let (bytes, findings) = (findings.bytes(), Rc::new(findings));
             remember(question, Entry::Findings(findings.clone()), bytes);
@@ -177,6 +177,15 @@ enum Answer {
 }
 
 impl Answer {
+    fn settled(self, store: &mut Store, question: &Question) -> Result<Answer> {
+        match self {
+            Answer::Findings(findings) if findings.depend_on_policies() => {
+                Ok(Answer::Findings(findings.settled(store, question)?))
+            }
+            answer => Ok(answer),
+        }
+    }
+
     fn permits(&self, store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
         match self {
             Answer::Known(permitted) => Ok(*permitted),

@@ -24,6 +24,8 @@ struct Stream {
     column: i16,
     /// Names come many times, next to each other: each is looked for after the one before.
     repeats: bool,
+    /// Only the rows that allow.
+    allows: bool,
     ready: VecDeque<String>,
     more: bool,
 }
@@ -38,7 +40,11 @@ const STREAM_BYTES: usize = 1000;
 impl Stream {
     fn new(index: &'static Index, prefix: &[&str], column: i16, repeats: bool) -> Self {
         let prefix = prefix.iter().map(ToString::to_string).collect();
-        Stream { index, prefix, column, repeats, ready: VecDeque::new(), more: true }
+        Stream { index, prefix, column, repeats, allows: false, ready: VecDeque::new(), more: true }
+    }
+
+    fn allows(self, allows: bool) -> Self {
+        Stream { allows, ..self }
     }
 
     /// `chunk`: so many rows are read at once.
@@ -47,7 +53,7 @@ impl Stream {
             let most = if self.repeats { 1 } else { chunk };
             let mut keys: Vec<Key> = self.prefix.iter().map(|text| Key::Is(text)).collect();
             keys.push(Key::After(after));
-            self.ready = store.column(self.index, &keys, self.column, most)?.into();
+            self.ready = store.column(self.index, &keys, self.column, self.allows, most)?.into();
             self.more = self.ready.len() == most;
         }
         Ok(self.ready.pop_front())
@@ -93,19 +99,24 @@ fn start(after: Option<&str>) -> &str {
     after.map_or("", |after| &after[..after.floor_char_boundary(MOST_RESOURCE + 4)])
 }
 
-/// Hands over the resources about which a permission of the subject says something, with their answers; the type's own
-/// comes first.
+/// No resource has this name, so that nothing but what is said of the whole type is about it.
+const ANY_OTHER: &str = "";
+
+/// Hands over the resources about which a permission of the subject says something, with their answers; that of all
+/// others comes first.
 pub fn resources(
     store: &mut Store,
     question: &Question,
     context: &Context,
     (after, most): (Option<&str>, usize),
+    only_permitted: bool,
     mut tell: impl FnMut(Option<&str>, bool),
 ) -> Result<()> {
     let asks = question.can_be();
     let mut told = 0;
     if after.is_none() {
-        tell(None, asks && judge::check_once(store, question, context)?);
+        let other = Question { resource: Some(ANY_OTHER), ..*question };
+        tell(None, asks && judge::check_once(store, &other, context)?);
         told += 1;
     }
     if !asks {
@@ -114,19 +125,27 @@ pub fn resources(
     let model = store.model(question.realm)?;
     let graph = store.graph(&model, question.realm, question.resource_type, question.scope)?;
     let Some(graph) = graph else { return Ok(()) };
-    let streams = streams_of_resources(store, question, &model, &graph)?;
+    let streams = streams_of_resources(store, question, &model, &graph, only_permitted)?;
     let mut merge = Merge::new(store, streams, start(after))?;
     while told < most {
         pgrx::check_for_interrupts!();
         let Some(resource) = merge.next(store)? else { break };
         let permitted = judge::check_once(store, &Question { resource: Some(&resource), ..*question }, context)?;
-        tell(Some(&resource), permitted);
-        told += 1;
+        if permitted || !only_permitted {
+            tell(Some(&resource), permitted);
+            told += 1;
+        }
     }
     Ok(())
 }
 
-fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, graph: &Graph) -> Result<Vec<Stream>> {
+fn streams_of_resources(
+    store: &mut Store,
+    question: &Question,
+    model: &Model,
+    graph: &Graph,
+    allows: bool,
+) -> Result<Vec<Stream>> {
     let Question { realm, resource_type, .. } = *question;
     let closure = store.closure(realm, question.subject)?;
     let subjects = closure.subjects();
@@ -135,16 +154,19 @@ fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, g
     store.spend_for_all(STREAM_BYTES.saturating_mul(subjects.len()).saturating_mul(scopes.len()))?;
     for subject in &subjects {
         for scope in &scopes {
-            streams.push(Stream::new(&BY_SUBJECT, &[realm, subject, resource_type, scope], ON_RESOURCE, false));
+            let stream = Stream::new(&BY_SUBJECT, &[realm, subject, resource_type, scope], ON_RESOURCE, allows);
+            streams.push(stream.allows(allows));
         }
     }
-    if !model.contained.contains(resource_type) {
+    if !model.contained.contains(resource_type) || !graph.asks_containers() {
         return Ok(streams);
     }
     let mut granted = BTreeSet::new();
-    for container_type in graph.types() {
+    let of_containers = |name: &&str| !graph.combining().is_keycloak() || *name != resource_type;
+    for container_type in graph.types().filter(of_containers) {
         let scopes = graph.scopes_of(container_type);
-        if container_type != resource_type && says_something(store, realm, container_type, &scopes, &subjects)? {
+        if container_type != resource_type && says_something(store, realm, container_type, &scopes, &subjects, allows)?
+        {
             // About everything that stands in a container of that type.
             streams.push(Stream::new(&CONTAINERS, &[realm, resource_type], RESOURCE, true));
             return Ok(streams);
@@ -152,7 +174,7 @@ fn streams_of_resources(store: &mut Store, question: &Question, model: &Model, g
         for subject in &subjects {
             for scope in &scopes {
                 let named = [realm, subject, container_type, scope];
-                add_granted_containers(store, &named, &mut granted)?;
+                add_granted_containers(store, &named, allows, &mut granted)?;
             }
         }
     }
@@ -171,11 +193,12 @@ fn says_something(
     resource_type: &str,
     scopes: &[&str],
     subjects: &[&str],
+    allows: bool,
 ) -> Result<bool> {
     for scopes in scopes.chunks(AT_ONCE) {
         for subjects in subjects.chunks(AT_ONCE.div_ceil(scopes.len())) {
             let keys = [Key::Is(realm), Key::Is(resource_type), any(scopes), any(subjects)];
-            if store.next(&BY_TYPE, &keys, SUBJECT)?.is_some() {
+            if store.next_that(&BY_TYPE, &keys, SUBJECT, allows)?.is_some() {
                 return Ok(true);
             }
         }
@@ -185,7 +208,12 @@ fn says_something(
 
 /// The containers of a type that permissions name: both are looked for in turn, each from where the other stands, so
 /// that it takes as many steps as the fewer of them.
-fn add_granted_containers(store: &mut Store, named: &[&str; 4], found: &mut BTreeSet<(String, String)>) -> Result<()> {
+fn add_granted_containers(
+    store: &mut Store,
+    named: &[&str; 4],
+    allows: bool,
+    found: &mut BTreeSet<(String, String)>,
+) -> Result<()> {
     let [realm, subject, of_type, scope] = *named;
     let mut at = String::new();
     loop {
@@ -193,7 +221,7 @@ fn add_granted_containers(store: &mut Store, named: &[&str; 4], found: &mut BTre
         let containers = [Key::Is(realm), Key::Is(of_type), Key::From(&at)];
         let Some(container) = store.next(&CONTENTS, &containers, CONTAINER)? else { break };
         let permissions = [Key::Is(realm), Key::Is(subject), Key::Is(of_type), Key::Is(scope), Key::From(&container)];
-        let Some(resource) = store.next(&BY_SUBJECT, &permissions, ON_RESOURCE)? else { break };
+        let Some(resource) = store.next_that(&BY_SUBJECT, &permissions, ON_RESOURCE, allows)? else { break };
         if resource == container {
             store.spend(container.len() + 200)?;
             found.insert((of_type.to_string(), container.clone()));
@@ -272,7 +300,7 @@ pub fn subjects(
 
 fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, graph: &Graph) -> Result<Vec<Stream>> {
     let Question { realm, resource_type, resource, .. } = *question;
-    let places = Places::of(store, model, realm, resource_type, resource)?;
+    let places = Places::for_graph(store, model, graph, realm, (resource_type, resource))?;
     let mut streams = Vec::new();
     for place in places.on_resources() {
         for scope in graph.scopes_of(place.resource_type) {
@@ -290,7 +318,7 @@ fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, gr
     let mut containers = BTreeSet::new();
     let mut everybody = false;
     for stream in &mut streams {
-        everybody |= stream.next_after(store, subject::EVERYBODY, true)?.is_some_and(|name| name == subject::EVERYBODY);
+        everybody |= stream.allows_everybody(store)?;
         for kind in subject::CONTAINER_KINDS {
             let mut at = kind.to_string();
             while let Some(name) = stream.next_after(store, &at, false)?.filter(|name| name.starts_with(kind)) {
@@ -311,6 +339,13 @@ fn streams_of_subjects(store: &mut Store, question: &Question, model: &Model, gr
 }
 
 impl Stream {
+    /// Whether a row allows everybody. One that denies, or restricts, adds nobody to a list.
+    fn allows_everybody(&self, store: &mut Store) -> Result<bool> {
+        let mut keys: Vec<Key> = self.prefix.iter().map(|text| Key::Is(text)).collect();
+        keys.push(Key::Is(subject::EVERYBODY));
+        Ok(store.next_that(self.index, &keys, self.column, true)?.is_some())
+    }
+
     /// The first name after `at`, or from it on, wherever the stream stands.
     fn next_after(&self, store: &mut Store, at: &str, itself: bool) -> Result<Option<String>> {
         pgrx::check_for_interrupts!();

@@ -23,6 +23,7 @@ mod plan;
 mod policy;
 mod store;
 mod subject;
+mod walk;
 
 use crate::access::{self, Level};
 use crate::db::call::Call;
@@ -181,12 +182,14 @@ fn permitted_resources(
     after: Option<&str>,
     max_rows: Option<i32>,
     context_value: Option<AnyElement>,
+    only_permitted: Option<bool>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let mut result = unsafe { ResultSet::of(fcinfo)? };
     access::require(Level::Application, realm)?;
     let page = (after, page_size(max_rows)?);
+    let only_permitted = required("only_permitted", only_permitted)?;
     let context = Context::new(context_value)?;
     memory::refresh();
     result.open();
@@ -199,7 +202,7 @@ fn permitted_resources(
         return Ok(());
     };
     let question = Question { realm, subject, scope, resource_type, resource: None };
-    Ok(listing::resources(&mut Store::new(), &question, &context, page, tell)?)
+    Ok(listing::resources(&mut Store::new(), &question, &context, page, only_permitted, tell)?)
 }
 
 /// See the comment on `identity.permitted_subjects` in `sql/60_authorization.sql`.

@@ -1,7 +1,7 @@
 //! Where permissions can stand for a question: on the resource, on its containers, on types.
 
 use crate::authorization::names::Names;
-use crate::authorization::plan::{Level, Model};
+use crate::authorization::plan::{Graph, Level, Model};
 use crate::authorization::store::Store;
 use crate::error::Result;
 use std::rc::Rc;
@@ -30,6 +30,32 @@ struct OfType {
 }
 
 impl Places {
+    /// The resource, as far as the question is about one, and its type.
+    pub fn without_containers(resource_type: &str, resource: Option<&str>) -> Self {
+        let mut places = Places { types: Names::default(), of_type: vec![OfType::default()], order: Vec::new() };
+        let resource_type: Rc<str> = resource_type.into();
+        places.types.add(&resource_type);
+        if let Some(resource) = resource {
+            places.add(Level::Instance, &resource_type, &resource.into());
+        }
+        places
+    }
+
+    /// Those that can matter to a question about the scopes of the graph.
+    pub fn for_graph(
+        store: &mut Store,
+        model: &Model,
+        graph: &Graph,
+        realm: &str,
+        (resource_type, resource): (&str, Option<&str>),
+    ) -> Result<Self> {
+        if graph.asks_containers() {
+            Places::of(store, model, realm, resource_type, resource)
+        } else {
+            Ok(Places::without_containers(resource_type, resource))
+        }
+    }
+
     /// The resource, its containers from the nearest on, their types, and the type of the resource.
     pub fn of(
         store: &mut Store,

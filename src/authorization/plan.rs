@@ -9,14 +9,56 @@ use std::rc::Rc;
 pub enum Effect {
     Allow,
     Deny,
+    /// A deny, unless an allow of the same origin, resource and scope counts. A match never has this one.
+    Restrict,
 }
 
 impl Effect {
+    pub fn of(name: &str) -> Self {
+        match name {
+            "allow" => Effect::Allow,
+            "restrict" => Effect::Restrict,
+            _ => Effect::Deny,
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Effect::Allow => "allow",
             Effect::Deny => "deny",
+            Effect::Restrict => "restrict",
         }
+    }
+}
+
+/// How what stands at several levels comes to one answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Combining {
+    /// The nearest level decides.
+    #[default]
+    Nearest,
+    /// A deny at any level decides.
+    DenyOverrides,
+    /// As Keycloak decides about users: see `Said::by_five_steps`.
+    Keycloak,
+    /// The same, without what stands on farther containers and the nearest one has a permission about.
+    KeycloakUncovered,
+}
+
+impl Combining {
+    pub fn of(name: &str) -> Self {
+        match name {
+            "deny_overrides" => Combining::DenyOverrides,
+            "keycloak" => Combining::Keycloak,
+            "keycloak_uncovered" => Combining::KeycloakUncovered,
+            _ => Combining::Nearest,
+        }
+    }
+
+    /// Whether a permission on a container is about what stands in it only by a scope of another type that implies
+    /// one of its own.
+    pub fn is_keycloak(self) -> bool {
+        matches!(self, Combining::Keycloak | Combining::KeycloakUncovered)
     }
 }
 
@@ -53,6 +95,35 @@ pub struct Implication {
     pub by_scope: String,
     /// Only where no permission names the scope itself.
     pub fallback: bool,
+    pub carries: Carries,
+}
+
+/// What of a scope is said of the one that it implies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Carries {
+    #[default]
+    Both,
+    /// Who is permitted the one is permitted the other, whatever denies that.
+    Permits,
+    /// Only denies on the whole type, and only for its resources.
+    TypeDenies,
+    /// Only denies on resources.
+    ResourceDenies,
+}
+
+impl Carries {
+    pub fn of(name: &str) -> Self {
+        match name {
+            "permits" => Carries::Permits,
+            "type_denies" => Carries::TypeDenies,
+            "resource_denies" => Carries::ResourceDenies,
+            _ => Carries::Both,
+        }
+    }
+
+    pub fn only_denies(self) -> bool {
+        matches!(self, Carries::TypeDenies | Carries::ResourceDenies)
+    }
 }
 
 /// What a realm consists of, as far as it does not grow with its permissions.
@@ -64,6 +135,7 @@ pub struct Model {
     names: Vec<(Rc<str>, Rc<str>)>,
     /// Those that imply each.
     by: Edges,
+    combining: BTreeMap<Rc<str>, Combining>,
     /// Types of resources that stand in containers.
     pub contained: BTreeSet<String>,
     /// Types of resources that are containers.
@@ -72,10 +144,11 @@ pub struct Model {
 
 impl Model {
     /// `types`: each with its scopes. What is implied by an unknown scope, or is one, does not count.
-    pub fn new(types: Vec<(String, Vec<String>)>, implications: &[Implication]) -> Self {
+    pub fn new(types: Vec<(String, Vec<String>, Combining)>, implications: &[Implication]) -> Self {
         let mut model = Model::default();
-        for (name, scopes) in types {
+        for (name, scopes, combining) in types {
             let name: Rc<str> = name.into();
+            model.combining.insert(name.clone(), combining);
             let mut numbers = BTreeMap::new();
             for scope in scopes {
                 let scope: Rc<str> = scope.into();
@@ -87,11 +160,14 @@ impl Model {
             model.scopes.insert(name, numbers);
         }
         let edge = |implication: &Implication| {
-            let Implication { resource_type, scope, by_type, by_scope, fallback } = implication;
-            let kind = match (fallback, by_type == resource_type) {
+            let Implication { resource_type, scope, by_type, by_scope, fallback, carries } = implication;
+            let kind = match (fallback, carries) {
                 (true, _) => Kind::Fallback,
-                (false, true) => Kind::Implies,
-                (false, false) => Kind::Contains,
+                (false, Carries::Permits) => Kind::Permits,
+                (false, Carries::TypeDenies) => Kind::TypeDenies,
+                (false, Carries::ResourceDenies) => Kind::ResourceDenies,
+                (false, Carries::Both) if by_type == resource_type => Kind::Implies,
+                (false, Carries::Both) => Kind::Contains,
             };
             Some((model.number(resource_type, scope)?, Edge { node: model.number(by_type, by_scope)?, kind }))
         };
@@ -106,6 +182,10 @@ impl Model {
     /// The scopes of a type, in order; `None` where the realm has no such type.
     pub fn scopes_of(&self, resource_type: &str) -> Option<impl ExactSizeIterator<Item = &str>> {
         Some(self.scopes.get(resource_type)?.keys().map(|scope| &**scope))
+    }
+
+    pub fn combining(&self, resource_type: &str) -> Combining {
+        self.combining.get(resource_type).copied().unwrap_or_default()
     }
 
     pub fn knows(&self, resource_type: &str, scope: &str) -> bool {
@@ -140,6 +220,7 @@ pub struct Node {
 struct OfType {
     scopes: Names,
     nodes: Vec<u32>,
+    combining: Combining,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -155,6 +236,15 @@ enum Kind {
     /// The same thing said on a container: it permits and denies.
     Contains,
     Fallback,
+    Permits,
+    TypeDenies,
+    ResourceDenies,
+}
+
+impl Kind {
+    fn only_denies(self) -> bool {
+        matches!(self, Kind::TypeDenies | Kind::ResourceDenies)
+    }
 }
 
 /// The edges of a graph, those of one node next to each other.
@@ -193,35 +283,67 @@ impl Graph {
         let mut numbers = vec![model.number(resource_type, scope)?];
         let mut nodes = HashMap::from([(numbers[0], 0)]);
         let mut edges = Vec::new();
-        let mut next = 0;
-        while next < numbers.len() {
-            for edge in model.by.from(numbers[next] as usize) {
+        // Those from which only denies come are not asked what implies them.
+        let mut asked = vec![true];
+        let mut pending = vec![0];
+        while let Some(from) = pending.pop() {
+            for edge in model.by.from(numbers[from] as usize) {
                 let node = *nodes.entry(edge.node).or_insert_with(|| {
                     numbers.push(edge.node);
+                    asked.push(false);
                     numbers.len() as u32 - 1
                 });
-                edges.push((next as u32, Edge { node, kind: edge.kind }));
+                edges.push((from as u32, Edge { node, kind: edge.kind }));
+                if !edge.kind.only_denies() && !asked[node as usize] {
+                    asked[node as usize] = true;
+                    pending.push(node as usize);
+                }
             }
-            next += 1;
         }
         let by = Edges::new(numbers.len(), edges);
         let mut graph = Graph { nodes: Vec::new(), by, types: Names::default(), of_type: Vec::new() };
         for number in numbers {
             let (resource_type, scope) = model.names[number as usize].clone();
-            graph.add(Node { resource_type, scope });
+            let combining = model.combining(&resource_type);
+            graph.add(Node { resource_type, scope }, combining);
         }
         Some(graph)
     }
 
-    fn add(&mut self, node: Node) {
+    fn add(&mut self, node: Node, combining: Combining) {
         let number = self.types.add(&node.resource_type);
         if number == self.of_type.len() {
-            self.of_type.push(OfType::default());
+            self.of_type.push(OfType { combining, ..OfType::default() });
         }
         let of_type = &mut self.of_type[number];
         of_type.scopes.add(&node.scope);
         of_type.nodes.push(self.nodes.len() as u32);
         self.nodes.push(node);
+    }
+
+    /// That of the type that the question is about.
+    pub fn combining(&self) -> Combining {
+        self.of_type[0].combining
+    }
+
+    /// Whether what the resource stands in can matter.
+    pub fn asks_containers(&self) -> bool {
+        !self.combining().is_keycloak() || self.types.len() > 1
+    }
+
+    /// Whether permissions on the resource itself can be all that matters: the nearest decides, and nothing else can
+    /// permit.
+    pub fn nearest_is_enough(&self) -> bool {
+        self.combining() == Combining::Nearest && self.by.edges.iter().all(|edge| edge.kind != Kind::Permits)
+    }
+
+    fn combining_of(&self, node: usize) -> Combining {
+        let number = self.types.find(&self.nodes[node].resource_type);
+        number.map_or(Combining::default(), |number| self.of_type[number].combining)
+    }
+
+    fn is_asked_type(&self, node: usize) -> bool {
+        self.nodes[node].resource_type == self.nodes[0].resource_type
     }
 
     pub fn find(&self, resource_type: &str, scope: &str) -> Option<usize> {
@@ -259,7 +381,7 @@ pub struct Match {
 pub fn counts(effect: Effect, outcome: &Outcome) -> bool {
     match effect {
         Effect::Allow => *outcome == Outcome::Holds,
-        Effect::Deny => *outcome != Outcome::Fails,
+        Effect::Deny | Effect::Restrict => *outcome != Outcome::Fails,
     }
 }
 
@@ -271,28 +393,120 @@ pub fn evident(here: impl Iterator<Item = (Effect, bool)>) -> Option<bool> {
     for (effect, surely_his) in here {
         match (effect, surely_his) {
             (Effect::Deny, true) => return Some(false),
-            (Effect::Deny, false) => perhaps_denied = true,
+            (Effect::Deny, false) | (Effect::Restrict, _) => perhaps_denied = true,
             (Effect::Allow, _) => allowed |= surely_his,
         }
     }
     (allowed && !perhaps_denied).then_some(true)
 }
 
-/// The permission that decides: the nearest, and of the nearest a deny; `None` where nothing matches.
-pub fn decide(graph: &Graph, matches: &[Match]) -> Option<Match> {
-    let mut own: Vec<Option<Match>> = vec![None; graph.nodes.len()];
+/// The permission that decides; `None` where nothing matches. `on_resource`: the question is about one.
+pub fn decide(graph: &Graph, matches: &[Match], on_resource: bool) -> Option<Match> {
+    let mut own = vec![Said::default(); graph.nodes.len()];
     for m in matches {
-        own[m.node] = own[m.node].into_iter().chain([*m]).reduce(nearer);
+        let of_container = matches!(m.level, Level::Container(_)) && graph.is_asked_type(m.node);
+        if !(of_container && graph.combining().is_keycloak()) {
+            own[m.node].add(*m);
+        }
     }
-    Decisions { graph, own, decided: vec![None; graph.nodes.len()] }.of(0)
+    Decisions { graph, own, on_resource, decided: vec![None; graph.nodes.len()] }.of(0)
+}
+
+/// What matching permissions say of a scope: the nearest of each effect in each class of levels.
+#[derive(Debug, Clone, Copy, Default)]
+struct Said {
+    allows: [Option<Match>; CLASSES],
+    denies: [Option<Match>; CLASSES],
+    /// It permits, whatever denies.
+    anyway: Option<Match>,
+}
+
+const CLASSES: usize = 4;
+const INSTANCE: usize = 0;
+const CONTAINER: usize = 1;
+const CONTAINER_TYPE: usize = 2;
+const TYPE: usize = 3;
+
+impl Level {
+    fn class(self) -> usize {
+        match self {
+            Level::Instance => INSTANCE,
+            Level::Container(_) => CONTAINER,
+            Level::ContainerType => CONTAINER_TYPE,
+            Level::Type => TYPE,
+        }
+    }
+}
+
+impl Said {
+    fn add(&mut self, m: Match) {
+        let slots = if m.effect == Effect::Allow { &mut self.allows } else { &mut self.denies };
+        let slot = &mut slots[m.level.class()];
+        *slot = Some(slot.map_or(m, |before| nearer(before, m)));
+    }
+
+    fn add_all(&mut self, other: &Said) {
+        other.allows.iter().chain(&other.denies).flatten().for_each(|m| self.add(*m));
+        self.permit_anyway(other.anyway);
+    }
+
+    fn permit_anyway(&mut self, m: Option<Match>) {
+        self.anyway = self.anyway.into_iter().chain(m).reduce(nearer);
+    }
+
+    fn is_nothing(&self) -> bool {
+        self.anyway.or_else(|| self.nearest()).is_none()
+    }
+
+    /// The answer by the rule of a type.
+    fn combined(&self, combining: Combining) -> Option<Match> {
+        self.anyway.or_else(|| match combining {
+            Combining::Nearest => self.nearest(),
+            Combining::DenyOverrides => self.denies.iter().chain(&self.allows).flatten().next().copied(),
+            Combining::Keycloak | Combining::KeycloakUncovered => self.by_five_steps(),
+        })
+    }
+
+    fn nearest(&self) -> Option<Match> {
+        self.denies.iter().chain(&self.allows).flatten().copied().reduce(nearer)
+    }
+
+    /// A deny on the resource or on a container denies; then an allow on the resource allows; then a deny on the type
+    /// denies; then one on the type of the containers, unless one of them allows; then any allow allows.
+    fn by_five_steps(&self) -> Option<Match> {
+        let Said { allows, denies, .. } = self;
+        denies[INSTANCE]
+            .or(denies[CONTAINER])
+            .or(allows[INSTANCE])
+            .or(denies[TYPE])
+            .or(allows[CONTAINER])
+            .or(denies[CONTAINER_TYPE])
+            .or(allows[CONTAINER_TYPE])
+            .or(allows[TYPE])
+    }
+
+    /// The answer for a container of the resource, as if it were asked about itself.
+    fn combined_for_container(&self, combining: Combining) -> Option<Match> {
+        let moved = |slots: &[Option<Match>; CLASSES]| [slots[CONTAINER], None, None, slots[CONTAINER_TYPE]];
+        Said { allows: moved(&self.allows), denies: moved(&self.denies), anyway: self.anyway }.combined(combining)
+    }
 }
 
 /// What decides each scope, found out once for each.
 struct Decisions<'a> {
     graph: &'a Graph,
     /// What the permissions that name a scope say of it.
-    own: Vec<Option<Match>>,
-    decided: Vec<Option<Option<Match>>>,
+    own: Vec<Said>,
+    on_resource: bool,
+    decided: Vec<Option<Decided>>,
+}
+
+/// What comes to a scope: from the permissions that name it, and by others that imply it; and the denies that come to
+/// it, but not to what it implies.
+#[derive(Clone, Copy, Default)]
+struct Decided {
+    said: Said,
+    denied: Said,
 }
 
 /// A scope that is being decided.
@@ -300,7 +514,7 @@ struct Step {
     node: usize,
     /// The edge to look at next.
     next: usize,
-    nearest: Option<Match>,
+    said: Said,
     /// Whether the fallbacks are looked at, and not the other edges.
     fallbacks: bool,
 }
@@ -311,31 +525,78 @@ impl Decisions<'_> {
         while let Some(step) = steps.last_mut() {
             let edges = self.graph.by.from(step.node);
             let Some(edge) = edges.get(step.next) else {
-                if step.nearest.is_none() && !step.fallbacks {
+                if step.said.is_nothing() && !step.fallbacks {
                     (step.fallbacks, step.next) = (true, 0);
                     continue;
                 }
-                self.decided[step.node] = Some(step.nearest);
+                // What falls back is named by nothing, so that nothing denies it either.
+                let denied = if step.fallbacks { Said::default() } else { self.denied(step.node) };
+                self.decided[step.node] = Some(Decided { said: step.said, denied });
                 steps.pop();
                 continue;
             };
-            if step.fallbacks != (edge.kind == Kind::Fallback) {
+            if step.fallbacks != (edge.kind == Kind::Fallback) || edge.kind.only_denies() {
                 step.next += 1;
-            } else if let Some(implied) = self.decided[edge.node as usize] {
-                let implied = implied.filter(|m| edge.kind == Kind::Contains || m.effect == Effect::Allow);
-                step.nearest = step.nearest.into_iter().chain(implied).reduce(nearer);
+            } else if let Some(implied) = &self.decided[edge.node as usize] {
+                self.add(step, *edge, implied);
                 step.next += 1;
             } else {
                 steps.push(self.begin(edge.node as usize));
             }
         }
-        self.decided[node].flatten()
+        self.answer(node, &self.decided[node]?)
     }
 
     /// One that is being decided counts as nothing: implications may have been written in a circle.
     fn begin(&mut self, node: usize) -> Step {
-        self.decided[node] = Some(None);
-        Step { node, next: 0, nearest: self.own[node], fallbacks: false }
+        self.decided[node] = Some(Decided::default());
+        Step { node, next: 0, said: self.own[node], fallbacks: false }
+    }
+
+    fn add(&self, step: &mut Step, edge: Edge, implied: &Decided) {
+        let node = edge.node as usize;
+        let allowed = |answer: Option<Match>| answer.filter(|m| m.effect == Effect::Allow);
+        match edge.kind {
+            Kind::Contains => step.said.add_all(&implied.said),
+            Kind::Permits => step.said.permit_anyway(allowed(self.answer_for_itself(node, implied))),
+            _ => {
+                if let Some(m) = allowed(self.answer(node, implied)) {
+                    step.said.add(m);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, node: usize, decided: &Decided) -> Option<Match> {
+        let mut all = decided.said;
+        if self.graph.is_asked_type(node) {
+            all.add_all(&decided.denied);
+        }
+        all.combined(self.graph.combining())
+    }
+
+    fn answer_for_itself(&self, node: usize, decided: &Decided) -> Option<Match> {
+        if self.graph.is_asked_type(node) {
+            return self.answer(node, decided);
+        }
+        let mut all = decided.said;
+        all.add_all(&decided.denied);
+        all.combined_for_container(self.graph.combining_of(node))
+    }
+
+    /// The denies that other scopes bring to one.
+    fn denied(&self, node: usize) -> Said {
+        let mut denied = Said::default();
+        for edge in self.graph.by.from(node) {
+            let denies = &self.own[edge.node as usize].denies;
+            let classes: &[usize] = match edge.kind {
+                Kind::ResourceDenies => &[INSTANCE, CONTAINER],
+                Kind::TypeDenies if self.on_resource => &[CONTAINER_TYPE, TYPE],
+                _ => &[],
+            };
+            classes.iter().filter_map(|class| denies[*class]).for_each(|m| denied.add(m));
+        }
+        denied
     }
 }
 
@@ -351,8 +612,8 @@ mod tests {
     fn model(implications: &[(&str, &str, &str, &str, bool)]) -> Model {
         let scopes = |names: &[&str]| names.iter().map(ToString::to_string).collect();
         let types = vec![
-            ("users".to_string(), scopes(&["view", "manage", "admin", "reset-password"])),
-            ("groups".to_string(), scopes(&["view", "view-members"])),
+            ("users".to_string(), scopes(&["view", "manage", "admin", "reset-password"]), Combining::Nearest),
+            ("groups".to_string(), scopes(&["view", "view-members"]), Combining::Nearest),
         ];
         let implication = |(resource_type, scope, by_type, by_scope, fallback): &(&str, &str, &str, &str, bool)| {
             implication((resource_type, scope), (by_type, by_scope), *fallback)
@@ -367,6 +628,7 @@ mod tests {
             by_type: by.0.to_string(),
             by_scope: by.1.to_string(),
             fallback,
+            carries: Carries::Both,
         }
     }
 
@@ -376,7 +638,7 @@ mod tests {
         let found = rows.iter().enumerate().filter_map(|(row, (level, resource_type, scope, effect))| {
             Some(Match { level: *level, node: graph.find(resource_type, scope)?, effect: *effect, row })
         });
-        decide(&graph, &found.collect::<Vec<_>>()).map(|m| m.effect == Effect::Allow)
+        decide(&graph, &found.collect::<Vec<_>>(), true).map(|m| m.effect == Effect::Allow)
     }
 
     use Effect::{Allow, Deny};
@@ -459,7 +721,7 @@ mod tests {
         let implications = (0..39).flat_map(between).map(|(layer, from, to)| {
             implication(("users", &name(layer, from)), ("users", &name(layer + 1, to)), false)
         });
-        let m = Model::new(vec![("users".to_string(), scopes)], &implications.collect::<Vec<_>>());
+        let m = Model::new(vec![("users".to_string(), scopes, Combining::Nearest)], &implications.collect::<Vec<_>>());
         let last = name(39, 1);
         assert_eq!(ask(&m, &name(0, 0), &[(Type, "users", &last, Allow)]), Some(true));
     }
@@ -469,7 +731,10 @@ mod tests {
         let name = |n: usize| format!("s{n}");
         let implications: Vec<Implication> =
             (0..50_000).map(|n| implication(("users", &name(n)), ("users", &name(n + 1)), false)).collect();
-        let m = Model::new(vec![("users".to_string(), (0..=50_000).map(name).collect())], &implications);
+        let m = Model::new(
+            vec![("users".to_string(), (0..=50_000).map(name).collect(), Combining::Nearest)],
+            &implications,
+        );
         assert_eq!(ask(&m, "s0", &[(Type, "users", "s50000", Allow)]), Some(true));
         assert_eq!(ask(&m, "s1", &[(Type, "users", "s0", Allow)]), None);
     }
@@ -482,6 +747,57 @@ mod tests {
         assert_eq!(evident(&[(Allow, false)]), None);
         assert_eq!(evident(&[(Allow, true), (Deny, false)]), None);
         assert_eq!(evident(&[(Deny, false), (Allow, true), (Deny, true)]), Some(false));
+    }
+
+    /// The same for a type that combines its levels in another way: users.view is implied by groups.view-members.
+    fn ask_combined(combining: Combining, rows: &[(Level, &str, &str, Effect)]) -> Option<bool> {
+        let types = vec![
+            ("users".to_string(), vec!["view".to_string(), "manage".to_string()], combining),
+            ("groups".to_string(), vec!["view".to_string(), "view-members".to_string()], Combining::Nearest),
+        ];
+        let carries = |by: (&str, &str), carries| Implication { carries, ..implication(("users", "view"), by, false) };
+        let implications = [
+            carries(("groups", "view-members"), Carries::Both),
+            carries(("groups", "view"), Carries::ResourceDenies),
+            carries(("users", "manage"), Carries::TypeDenies),
+        ];
+        ask(&Model::new(types, &implications), "view", rows)
+    }
+
+    #[test]
+    fn a_deny_anywhere_overrides_where_the_type_says_so() {
+        let rows = [(Instance, "users", "view", Allow), (Type, "users", "view", Deny)];
+        assert_eq!(ask_combined(Combining::Nearest, &rows), Some(true));
+        assert_eq!(ask_combined(Combining::DenyOverrides, &rows), Some(false));
+        assert_eq!(ask_combined(Combining::Keycloak, &rows), Some(true));
+    }
+
+    #[test]
+    fn five_steps_of_keycloak() {
+        let ask = |rows: &[(Level, &str, &str, Effect)]| ask_combined(Combining::Keycloak, rows);
+        let own = |effect| (Instance, "users", "view", effect);
+        let on_type = |effect| (Type, "users", "view", effect);
+        let group = |effect| (Container(1), "groups", "view-members", effect);
+        let all_groups = |effect| (ContainerType, "groups", "view-members", effect);
+        assert_eq!(ask(&[own(Allow), group(Deny)]), Some(false));
+        assert_eq!(ask(&[own(Allow), on_type(Deny), all_groups(Deny)]), Some(true));
+        assert_eq!(ask(&[group(Allow), on_type(Deny)]), Some(false));
+        assert_eq!(ask(&[all_groups(Deny), on_type(Allow)]), Some(false));
+        assert_eq!(ask(&[all_groups(Deny), group(Allow)]), Some(true));
+        assert_eq!(ask(&[all_groups(Allow)]), Some(true));
+        assert_eq!(ask(&[]), None);
+        // Parents of a group say nothing of it as a resource.
+        assert_eq!(ask(&[(Container(1), "users", "view", Allow)]), None);
+    }
+
+    #[test]
+    fn denies_of_other_scopes_deny_and_permit_nothing() {
+        let ask = |rows: &[(Level, &str, &str, Effect)]| ask_combined(Combining::Keycloak, rows);
+        let on_type = (Type, "users", "view", Allow);
+        assert_eq!(ask(&[on_type, (Type, "users", "manage", Deny)]), Some(false));
+        assert_eq!(ask(&[on_type, (Instance, "users", "manage", Deny)]), Some(true));
+        assert_eq!(ask(&[on_type, (Container(1), "groups", "view", Deny)]), Some(false));
+        assert_eq!(ask(&[(Container(1), "groups", "view", Allow)]), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! `conditions` the policies.
 
 use crate::authorization::memory::{self, Entry, Tag};
-use crate::authorization::plan::{Graph, Implication, Model};
+use crate::authorization::plan::{Carries, Combining, Effect, Graph, Implication, Model};
 use crate::authorization::policy::{Asker, Policy};
 use crate::authorization::subject;
 use crate::db::allocate;
@@ -16,7 +16,8 @@ use std::rc::Rc;
 /// realm, subject, resource_type, scope, resource
 pub const BY_SUBJECT: Index = Index::of(c"permissions", c"permissions_subject_key");
 /// realm, resource_type, resource, scope, subject
-pub const BY_RESOURCE: Index = Index::covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2]);
+pub const BY_RESOURCE: Index =
+    Index::covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2, 9]);
 /// realm, resource_type, scope, subject
 pub const BY_TYPE: Index = Index::of(c"permissions", c"permissions_type_key");
 /// realm, subject
@@ -45,6 +46,7 @@ pub mod column {
         pub const SCOPE: i16 = 6;
         pub const EFFECT: i16 = 7;
         pub const POLICY: i16 = 8;
+        pub const ORIGIN: i16 = 9;
     }
     pub mod member {
         pub const MEMBER: i16 = 2;
@@ -60,6 +62,12 @@ pub mod column {
         pub const BY_TYPE: i16 = 4;
         pub const BY_SCOPE: i16 = 5;
         pub const FALLBACK: i16 = 6;
+        pub const CARRIES: i16 = 7;
+    }
+    pub mod resource_type {
+        pub const NAME: i16 = 2;
+        pub const SCOPES: i16 = 3;
+        pub const COMBINING: i16 = 4;
     }
     pub mod policy {
         pub const KIND: i16 = 3;
@@ -220,19 +228,20 @@ impl Store {
         Ok(model)
     }
 
-    fn types(&mut self, realm: &str) -> Result<Vec<(String, Vec<String>)>> {
-        let mut types: Vec<(String, Vec<String>)> = Vec::new();
+    fn types(&mut self, realm: &str) -> Result<Vec<(String, Vec<String>, Combining)>> {
+        use column::resource_type::{COMBINING, NAME, SCOPES};
+        let mut types: Vec<(String, Vec<String>, Combining)> = Vec::new();
         self.collect(&TYPES, &[Key::Is(realm)], |row| {
-            let (name, scopes) = (row.name(2), row.texts(3));
+            let (name, scopes) = (row.name(NAME), row.texts(SCOPES));
             let bytes = 300 + scopes.iter().map(|scope| scope.len() + 150).sum::<usize>();
-            types.push((name, scopes));
+            types.push((name, scopes, Combining::of(&row.name(COMBINING))));
             bytes
         })?;
         Ok(types)
     }
 
     fn implications(&mut self, realm: &str) -> Result<Vec<Implication>> {
-        use column::implication::{BY_SCOPE, BY_TYPE, FALLBACK};
+        use column::implication::{BY_SCOPE, BY_TYPE, CARRIES, FALLBACK};
         let mut implications = Vec::new();
         self.collect(&IMPLIED, &[Key::Is(realm)], |row| {
             implications.push(Implication {
@@ -241,6 +250,7 @@ impl Store {
                 by_type: row.name(BY_TYPE),
                 by_scope: row.name(BY_SCOPE),
                 fallback: row.flag(FALLBACK),
+                carries: Carries::of(&row.name(CARRIES)),
             });
             300
         })?;
@@ -313,11 +323,26 @@ impl Store {
         Ok(found)
     }
 
-    /// A column of at most `most` rows, in the index's order.
-    pub fn column(&mut self, index: &Index, keys: &[Key], column: i16, most: usize) -> Result<Vec<String>> {
+    /// The same among permissions, or among those that allow.
+    pub fn next_that(&mut self, index: &Index, keys: &[Key], column: i16, allows: bool) -> Result<Option<String>> {
+        let mut found = self.column(index, keys, column, allows, 1)?;
+        Ok(found.pop())
+    }
+
+    /// A column of at most `most` rows, in the index's order; `allows`: of permissions that allow.
+    pub fn column(
+        &mut self,
+        index: &Index,
+        keys: &[Key],
+        column: i16,
+        allows: bool,
+        most: usize,
+    ) -> Result<Vec<String>> {
         let mut found = Vec::new();
         self.reader().rows(index, keys, |row| {
-            found.push(row.name(column));
+            if !allows || Effect::of(&row.name(column::permission::EFFECT)) == Effect::Allow {
+                found.push(row.name(column));
+            }
             found.len() < most
         })?;
         Ok(found)

@@ -55,11 +55,18 @@ CREATE TABLE fuzz_app.policy_config (policy_id varchar(36) NOT NULL, name varcha
 CREATE TABLE fuzz_app.associated_policy (policy_id varchar(36) NOT NULL, associated_policy_id varchar(36) NOT NULL, PRIMARY KEY (policy_id, associated_policy_id));
 CREATE TABLE fuzz_app.resource_policy (resource_id varchar(36) NOT NULL, policy_id varchar(36) NOT NULL, PRIMARY KEY (resource_id, policy_id));
 CREATE TABLE fuzz_app.scope_policy (scope_id varchar(36) NOT NULL, policy_id varchar(36) NOT NULL, PRIMARY KEY (scope_id, policy_id));
+CREATE TABLE fuzz_app.realm (id varchar(36) PRIMARY KEY, name varchar(255));
+CREATE TABLE fuzz_app.client (id varchar(36) PRIMARY KEY, client_id varchar(255), realm_id varchar(36));
+CREATE TABLE fuzz_app.client_scope (id varchar(36) PRIMARY KEY, name varchar(255), realm_id varchar(36));
+CREATE TABLE fuzz_app.keycloak_role (id varchar(36) PRIMARY KEY, name varchar(255), client_role boolean, client varchar(36), realm_id varchar(36));
 CREATE TABLE fuzz_app.user_group_membership (group_id varchar(36), user_id varchar(36), membership_type varchar(255) DEFAULT 'UNMANAGED');
 CREATE TABLE fuzz_app.user_role_mapping (role_id varchar(255), user_id varchar(36));
 CREATE TABLE fuzz_app.composite_role (composite varchar(36), child_role varchar(36));
 CREATE TABLE fuzz_app.group_role_mapping (role_id varchar(36), group_id varchar(36));
 CREATE TABLE fuzz_app.keycloak_group (id varchar(36) PRIMARY KEY, name varchar(255), parent_group varchar(36) NOT NULL, realm_id varchar(36), type int DEFAULT 0);
+INSERT INTO fuzz_app.realm VALUES ('r', 'shop');
+INSERT INTO fuzz_app.client VALUES ('rs', 'admin-permissions', 'r');
+INSERT INTO fuzz_app.keycloak_role VALUES ('role1', 'one', false, NULL, 'r');
 INSERT INTO fuzz_app.resource_server VALUES ('rs', false, 0, 1);
 INSERT INTO fuzz_app.resource_server_resource (id, name, type, owner, resource_server_id) VALUES ('r1', 'Clients', 'Clients', 'rs', 'rs'), ('r2', 'c1', NULL, 'rs', 'rs');
 INSERT INTO fuzz_app.resource_server_scope (id, name, resource_server_id) VALUES ('s1', 'view', 'rs');
@@ -89,7 +96,7 @@ BEGIN
     PERFORM identity.add_organization(realm, o, s::jsonb) FROM (VALUES ('north', '{}'), ('strict', '{"mfa_required": true}'), ('sso', '{"sso_required": true, "sso_url": "https://sso.example.com/", "verified_domains": ["example.com"]}')) AS v (o, s);
     PERFORM identity.add_membership(realm, identities[1], o) FROM unnest('{north,strict}'::text[]) AS o;
     PERFORM identity.add_membership(realm, identities[2], 'sso');
-    PERFORM identity.add_keycloak_types(realm);
+    PERFORM identity.add_keycloak_types(realm, 'all');
     PERFORM identity.add_resource_type(realm, 'doors', '{open,close}');
     PERFORM identity.imply_scope(realm, 'doors', 'open', 'close');
     PERFORM identity.add_member(realm, 'user:1', 'group:/eu/sales'), identity.add_member(realm, 'group:/eu/sales', 'role:staff');

@@ -14,7 +14,7 @@ SELECT count(*) FROM identity.import_identities('acme', (SELECT jsonb_agg(jsonb_
     'metadata_admin', jsonb_build_object('n', n), 'credentials', jsonb_build_object('password', jsonb_build_object('config', jsonb_build_object('hashed_password', md5(n::text))))))
     FROM generate_series(1, 500) n));
 SELECT count(*) FROM identity.import_identities('Ünïcode "quoted"', '[{"traits": {"username": "ＢＯＢ"}}, {"traits": {"username": "bob"}}]');
-SELECT identity.add_keycloak_types('acme');
+SELECT identity.add_keycloak_types('acme', 'all');
 SELECT identity.add_policy('acme', 'z', 'subject', '{"any": ["user:1"]}'), identity.add_policy('acme', 'a', 'aggregate', '{"policies": ["z"]}');
 SELECT identity.add_member('acme', 'user:1', 'group:1'), identity.add_container('acme', 'users', 'u1', 'groups', 'g1');
 SELECT identity.grant_permission('acme', 'group:1', 'groups', '{view-members}', 'g1', 'a'), identity.grant_permission('acme', 'user:9', 'clients', '{create}');

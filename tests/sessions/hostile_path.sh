@@ -87,6 +87,14 @@ CREATE TABLE kc.policy_config (policy_id varchar, name varchar, value text); INS
 CREATE TABLE kc.associated_policy (policy_id varchar, associated_policy_id varchar); INSERT INTO kc.associated_policy VALUES ('p', 'u');
 CREATE TABLE kc.resource_policy (resource_id varchar, policy_id varchar); INSERT INTO kc.resource_policy VALUES ('r', 'p');
 CREATE TABLE kc.scope_policy (scope_id varchar, policy_id varchar); INSERT INTO kc.scope_policy VALUES ('s', 'p');
+CREATE TABLE kc.realm (id varchar, name varchar); INSERT INTO kc.realm VALUES ('r', 'shop');
+CREATE TABLE kc.client (id varchar, client_id varchar, realm_id varchar); INSERT INTO kc.client VALUES ('rs', 'admin-permissions', 'r');
+CREATE TABLE kc.client_scope (id varchar, name varchar, realm_id varchar);
+CREATE TABLE kc.keycloak_group (id varchar, name varchar, parent_group varchar, realm_id varchar, type int); INSERT INTO kc.keycloak_group VALUES ('g', 'g', ' ', 'r', 0);
+CREATE TABLE kc.keycloak_role (id varchar, name varchar, client_role boolean, client varchar, realm_id varchar); INSERT INTO kc.keycloak_role VALUES ('role', 'role', true, 'c', 'r');
+CREATE TABLE kc.user_role_mapping (role_id varchar, user_id varchar); INSERT INTO kc.user_role_mapping VALUES ('role', 'ann');
+CREATE TABLE kc.group_role_mapping (role_id varchar, group_id varchar);
+CREATE TABLE kc.composite_role (composite varchar, child_role varchar);
 CREATE TABLE kc.user_group_membership (group_id varchar, user_id varchar); INSERT INTO kc.user_group_membership VALUES ('g', 'ann');
 SQL
 # Each call, under a path with traps before pg_catalog, under one where the traps of pg_temp come after them, and under the usual one,
@@ -123,7 +131,7 @@ SELECT n.* FROM identity.pending_notices('acme') AS n; SELECT identity.mark_noti
 SELECT identity.add_realm('other'); SELECT identity.add_site('other', 2, 'two'); SELECT identity.set_password_scheme('other', 'argon2id'); SELECT identity.set_identity_schema('other', 'default', '{"properties": {"traits": {"properties": {"login": {"type": "string", "ory.sh/kratos": {"credentials": {"password": {"identifier": true}}}}}}}}'); SELECT i.* FROM identity.import_identities('other', '[{"traits": {"login": "ann"}}]') AS i
 SELECT r.* FROM identity.recheck_identifiers('acme') AS r
 SELECT c.* FROM identity.collapse_permissions('acme', 'clients', 'SELECT ''c1''') AS c; SELECT c.* FROM identity.collapse_permissions('acme', 'clients', 'SELECT ''c1''', false) AS c
-SELECT k.* FROM identity.import_keycloak('acme', 'kc') AS k
+SELECT k.* FROM identity.import_keycloak('acme', 'kc', 'all') AS k; SELECT k.* FROM identity.import_keycloak('acme', 'kc', 'uncovered', dry_run => true) AS k
 SELECT identity.check_permission('acme', 'user:1', 'view', 'clients', 'c1'); SELECT c.* FROM identity.check_permissions('acme', 'user:1', 'clients', '{view}', '{c1,c2}') AS c; SELECT e.* FROM identity.explain_permission('acme', 'user:1', 'view', 'clients', 'c1') AS e
 SELECT p.* FROM identity.permitted_resources('acme', 'user:1', 'view', 'clients') AS p; SELECT p.* FROM identity.permitted_subjects('acme', 'view', 'clients', 'c1') AS p
 SELECT identity.add_member('acme', 'user:1', 'group:a'); SELECT identity.add_container('acme', 'clients', 'c1', 'clients', 'all'); SELECT identity.imply_scope('acme', 'clients', 'view', 'clients', 'view') WHERE false; SELECT identity.add_policy('acme', 'p', 'subject', '{"any": ["user:1"]}'); SELECT p.* FROM identity.permission_problems('acme') AS p

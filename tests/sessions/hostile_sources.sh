@@ -185,9 +185,17 @@ CREATE TABLE loot.policy_config (policy_id text, name text, value text); INSERT 
 CREATE TABLE loot.associated_policy (policy_id text, associated_policy_id text);
 CREATE TABLE loot.resource_policy (resource_id text, policy_id text);
 CREATE TABLE loot.scope_policy (scope_id text, policy_id text);
+CREATE TABLE loot.realm (id text, name text); INSERT INTO loot.realm VALUES ('r', 'shop');
+CREATE VIEW loot.client AS SELECT 'rs' AS id, 'admin-permissions' AS client_id, 'r' AS realm_id WHERE loot.plant() IS NOT NULL;
+CREATE TABLE loot.keycloak_group (id text, name text, parent_group text, realm_id text);
+CREATE TABLE loot.keycloak_role (id text, name text, client_role boolean, client text, realm_id text);
+CREATE TABLE loot.user_role_mapping (role_id text, user_id text);
+CREATE TABLE loot.group_role_mapping (role_id text, group_id text);
+CREATE TABLE loot.composite_role (composite text, child_role text);
 CREATE VIEW loot.user_group_membership AS SELECT loot.plant() AS user_id, loot.plant() AS group_id;
 SQL
-attack "admin, import_keycloak, views" "SELECT count(*) FROM identity.import_keycloak('acme', 'loot')"
+attack "admin, import_keycloak, views" "SELECT count(*) FROM identity.import_keycloak('acme', 'loot', 'all')"
+attack "admin, a dry run of import_keycloak, views" "SELECT count(*) FROM identity.import_keycloak('acme', 'loot', 'all', dry_run => true)"
 
 # Calls in calls: what one has made is gone when the code around it goes on.
 attack "a source that stages by itself" \

@@ -82,6 +82,7 @@ pub struct Policy {
     test: Test,
     /// How far the policies that it is made of go down: 0 for one that is made of none.
     height: usize,
+    asks_context: bool,
 }
 
 #[derive(Debug)]
@@ -187,18 +188,28 @@ impl Policy {
         if height > DEEPEST {
             return Policy::broken(format!("policy \"{name}\" is nested too deeply"));
         }
+        let asks_context = match &config {
+            Config::Subject(_) => false,
+            Config::Time(_) | Config::Attribute(_) => true,
+            Config::Aggregate(_) => parts.iter().any(|part| part.asks_context),
+        };
         let test = match config {
             Config::Subject(subject) => Test::Subject(subject),
             Config::Time(time) => Test::Time(time),
             Config::Attribute(attribute) => Test::Attribute(attribute),
             Config::Aggregate(aggregate) => Test::Aggregate(aggregate.strategy, parts),
         };
-        Policy { negate, test, height }
+        Policy { negate, test, height, asks_context }
     }
 
     /// A policy that never tells.
     pub fn broken(why: impl Into<String>) -> Self {
-        Policy { negate: false, test: Test::Broken(why.into()), height: 0 }
+        Policy { negate: false, test: Test::Broken(why.into()), height: 0, asks_context: false }
+    }
+
+    /// Whether what it says depends on more than who asks.
+    pub fn asks_context(&self) -> bool {
+        self.asks_context
     }
 
     /// The policies that it is made of.

@@ -70,7 +70,7 @@ SELECT count(*) < 3 AS locks FROM pg_locks WHERE pid = pg_backend_pid() AND lock
 ROLLBACK;
 -- Bytes are not copied.
 ALTER TABLE identity.members ADD COLUMN key bytea;
-INSERT INTO identity.members VALUES ('recorded', 'user:keyed', 'role:staff', '\xc0ffee');
+INSERT INTO identity.members VALUES ('recorded', 'user:keyed', 'role:staff', NULL, '\xc0ffee');
 UPDATE identity.members SET key = '\xdecade' WHERE member = 'user:keyed';
 ALTER TABLE identity.members DROP COLUMN key;
 SELECT c.action, c.changed, c.old, c.new FROM changes('recorded', :'begun') AS c WHERE COALESCE(c.old, c.new) ->> 'member' = 'user:keyed';
@@ -192,7 +192,7 @@ INSERT INTO identity.identities (realm, id, traits) SELECT 'recorded', :'ann', j
 SELECT length(c.new -> 'traits' ->> 'note') FROM changes('recorded', :'begun') AS c WHERE c.action = 'INSERT identities';
 -- Values of every kind that a column of one's own may have; a column that is gone stays on record.
 ALTER TABLE identity.members ADD COLUMN mine numeric(8, 2), ADD COLUMN dated date, ADD COLUMN listed text[], ADD COLUMN tall bigint, ADD COLUMN never timestamptz, ADD COLUMN doubled text GENERATED ALWAYS AS (member || member) STORED;
-INSERT INTO identity.members VALUES ('recorded', 'user:kinds', 'role:kinds', 1.50, '2026-02-03', '{a,"b,c",NULL}', 9223372036854775807, 'infinity');
+INSERT INTO identity.members VALUES ('recorded', 'user:kinds', 'role:kinds', NULL, 1.50, '2026-02-03', '{a,"b,c",NULL}', 9223372036854775807, 'infinity');
 UPDATE identity.members SET mine = NULL, never = NULL, listed = '{}' WHERE member = 'user:kinds';
 ALTER TABLE identity.members DROP COLUMN mine, DROP COLUMN dated, DROP COLUMN listed, DROP COLUMN tall, DROP COLUMN never, DROP COLUMN doubled;
 SELECT c.action, c.changed, c.old, c.new FROM changes('recorded', :'begun') AS c WHERE COALESCE(c.new, c.old) ->> 'member' = 'user:kinds';

@@ -121,7 +121,7 @@ INSERT INTO judge.acts (role, function, statement) VALUES
     ('admin', 'grant_permission', $$SELECT identity.grant_permission('matrix', 'user:1', 'clients', '{view}', 'c' || n) FROM generate_series(1, 3) n$$),
     ('admin', 'deny_permission', $$SELECT identity.deny_permission('matrix', 'user:2', 'clients', '{view,manage}')$$),
     ('admin', 'revoke_permission', $$SELECT identity.revoke_permission('matrix', 'user:2', 'clients', '{manage}')$$),
-    ('admin', 'add_keycloak_types', $$SELECT identity.add_keycloak_types('matrix too')$$),
+    ('admin', 'add_keycloak_types', $$SELECT identity.add_keycloak_types('matrix too', 'all')$$),
     ('admin', 'collapse_permissions', $$SELECT * FROM identity.collapse_permissions('matrix', 'clients', 'SELECT ''c'' || n FROM generate_series(1, 3) n', false)$$),
     ('admin', 'undo_collapse', $$SELECT * FROM identity.undo_collapse((SELECT run_id FROM identity.collapse_runs WHERE realm = 'matrix'))$$),
     ('admin', 'collapse_permissions', $$SELECT * FROM identity.collapse_permissions('matrix', 'clients', 'SELECT ''c'' || n FROM generate_series(1, 3) n', false)$$),

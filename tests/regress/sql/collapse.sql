@@ -3,7 +3,19 @@ SET client_min_messages = warning;
 \set SHOW_CONTEXT never
 ALTER SEQUENCE identity.permissions_id_seq RESTART;
 SELECT identity.add_realm('acme');
-SELECT identity.add_keycloak_types('acme');
+-- Types as Keycloak has them, whose levels combine as those of other types.
+DO $$
+BEGIN
+    PERFORM identity.add_resource_type('acme', t.name, t.scopes) FROM (VALUES
+        ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
+        ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members}'),
+        ('roles', '{create,map-role,map-role-client-scope,map-role-composite}'),
+        ('users', '{create,manage,view,impersonate,map-roles,manage-group-membership,reset-password}'),
+        ('organizations', '{create,manage,view}')) AS t (name, scopes);
+    PERFORM identity.imply_scope('acme', 'users', s.scope, s.by_scope, 'groups') FROM (VALUES
+        ('view', 'view-members'), ('manage', 'manage-members'), ('impersonate', 'impersonate-members'), ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
+    PERFORM identity.imply_scope('acme', 'users', 'reset-password', 'manage', fallback => true);
+END $$;
 CREATE TABLE clients (client text);
 INSERT INTO clients SELECT 'c' || n FROM generate_series(1, 100) n;
 SELECT identity.add_member('acme', 'user:1', 'group:staff'), identity.add_member('acme', 'user:2', 'group:staff'), identity.add_member('acme', 'user:3', 'group:other');
@@ -44,6 +56,17 @@ SELECT identity.deny_permission('acme', 'user:boss', 'users', '{view}');
 SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
 SELECT identity.revoke_permission('acme', 'user:boss', 'users', '{view}'), identity.deny_permission('acme', '*', 'groups', '{view-members}', 'g2');
 SELECT action, equivalent FROM identity.collapse_permissions('acme', 'groups', $$SELECT 'g' || n FROM generate_series(1, 3) n$$);
+-- What an import has written is not the collapse's: it stands for nothing, is not replaced, and stays when the collapse is undone.
+INSERT INTO identity.permissions (realm, subject, resource_type, scope, origin) VALUES ('acme', 'user:both', 'clients', 'view', 'import/1');
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, origin) SELECT 'acme', 'user:imported', 'clients', client, 'view', 'import/2' FROM clients;
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'acme', 'user:both', 'clients', client, 'view' FROM clients;
+CREATE TABLE told_again AS SELECT * FROM identity.collapse_permissions('acme', 'clients', 'clients', false);
+SELECT subject, scope, action FROM told_again WHERE subject IN ('user:both', 'user:imported');
+SELECT subject, resource, origin FROM identity.permissions WHERE subject = 'user:both' ORDER BY id;
+SELECT run_id AS run FROM told_again WHERE subject = 'user:both' \gset
+SELECT subject, restored, type_permission FROM identity.undo_collapse(:'run') WHERE subject = 'user:both';
+SELECT count(*) AS restored, count(*) FILTER (WHERE resource IS NULL) AS on_type, min(origin) AS imported FROM identity.permissions WHERE subject = 'user:both';
+DROP TABLE told_again;
 -- What is refused.
 SELECT * FROM identity.collapse_permissions('acme', 'planets', 'clients');
 SELECT * FROM identity.collapse_permissions('acme', 'clients', 'SELECT 1 WHERE false');

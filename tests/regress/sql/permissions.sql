@@ -4,7 +4,19 @@ SET client_min_messages = warning;
 ALTER SEQUENCE identity.permissions_id_seq RESTART;
 SELECT clock_timestamp() AS begun \gset
 SELECT identity.add_realm('acme');
-SELECT identity.add_keycloak_types('acme');
+-- Types as Keycloak has them, whose levels combine as those of other types.
+DO $$
+BEGIN
+    PERFORM identity.add_resource_type('acme', t.name, t.scopes) FROM (VALUES
+        ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
+        ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members}'),
+        ('roles', '{create,map-role,map-role-client-scope,map-role-composite}'),
+        ('users', '{create,manage,view,impersonate,map-roles,manage-group-membership,reset-password}'),
+        ('organizations', '{create,manage,view}')) AS t (name, scopes);
+    PERFORM identity.imply_scope('acme', 'users', s.scope, s.by_scope, 'groups') FROM (VALUES
+        ('view', 'view-members'), ('manage', 'manage-members'), ('impersonate', 'impersonate-members'), ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
+    PERFORM identity.imply_scope('acme', 'users', 'reset-password', 'manage', fallback => true);
+END $$;
 SELECT name, scopes FROM identity.resource_types ORDER BY name;
 SELECT resource_type, scope, by_type, by_scope, fallback FROM identity.implied_scopes ORDER BY 1, 2;
 -- Any type of the application's own goes the same way; scopes can be added.

@@ -75,6 +75,99 @@ CREATE FUNCTION naive.permitted(r text, subject text, s text, t text, res text, 
     SELECT EXISTS (SELECT FROM identity.resource_types x WHERE x.realm = r AND x.name = t AND s = ANY (x.scopes))
        AND COALESCE((naive.verdict(r, naive.subjects(r, subject), s => s, t => t, asked_type => t, asked => res, context => context))[2] = 2, false) $$;
 
+-- The same for types that combine their levels in other ways, and for permissions of several rows. First the rows that count, as an array of
+-- [level, type, scope, effect]: what restricts is a deny, unless an allow of its origin, resource and scope counts; and a permission on a farther
+-- container may be covered.
+CREATE FUNCTION naive.covered(r text, t text, res text, on_type text, on_it text, scopes text[]) RETURNS boolean LANGUAGE sql STABLE AS $$
+    WITH RECURSIVE up (dt, d, t, c) AS (
+        SELECT container_type, container, container_type, container FROM identity.resource_containers WHERE realm = r AND resource_type = $2 AND resource = $3
+        UNION
+        SELECT up.dt, up.d, x.container_type, x.container FROM up JOIN identity.resource_containers x ON x.realm = r AND x.resource_type = up.t AND x.resource = up.c)
+    SELECT bool_and(up.dt = on_type AND up.d <> on_it AND scopes <@ ARRAY(SELECT p.scope::text FROM identity.permissions p WHERE p.realm = r AND p.resource_type = up.dt AND p.resource = up.d))
+    FROM up WHERE up.t = on_type AND up.c = on_it $$;
+CREATE FUNCTION naive.rows(r text, subjects text[], t text, res text, context jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    WITH rows AS (
+        SELECT l.level, p.resource_type, p.resource, p.scope, p.effect, p.origin
+        FROM identity.permissions p JOIN naive.places(r, $3, $4) l ON l.resource_type = p.resource_type AND l.resource IS NOT DISTINCT FROM p.resource
+        WHERE p.realm = r AND (p.subject = '*' OR p.subject = ANY (subjects))
+          AND CASE WHEN p.policy IS NULL THEN true
+                   WHEN p.effect = 'allow' THEN COALESCE(naive.policy(r, p.policy, context, subjects), false)
+                   ELSE COALESCE(naive.policy(r, p.policy, context, subjects), true) END
+          AND NOT (l.level BETWEEN 2 AND 99 AND (SELECT x.combining FROM identity.resource_types x WHERE x.realm = r AND x.name = $3) = 'keycloak_uncovered'
+                   AND naive.covered(r, $3, $4, p.resource_type, p.resource,
+                           CASE WHEN p.origin IS NULL THEN ARRAY[p.scope::text]
+                                ELSE ARRAY(SELECT o.scope::text FROM identity.permissions o WHERE o.realm = r AND o.resource_type = p.resource_type AND o.resource = p.resource AND o.origin = p.origin) END)))
+    SELECT COALESCE(jsonb_agg(jsonb_build_array(x.level, x.resource_type, x.scope, CASE x.effect WHEN 'allow' THEN 'allow' ELSE 'deny' END)), '[]')
+    FROM rows x
+    WHERE x.effect <> 'restrict' OR NOT EXISTS (SELECT FROM rows a WHERE a.effect = 'allow' AND a.origin IS NOT DISTINCT FROM x.origin AND a.resource_type = x.resource_type
+                                                AND a.resource IS NOT DISTINCT FROM x.resource AND a.scope = x.scope) $$;
+
+-- The answer to what is said, [level, effect, level where it stands], by the rule of a type. Levels: 0 the resource, 1 to 99 containers, 100 their
+-- types, 200 the type.
+CREATE FUNCTION naive.rule(combining text, said jsonb) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+    -- The nearest deny, and the nearest allow, between two levels.
+    d0 jsonb; d1 jsonb; d100 jsonb; d200 jsonb; a0 jsonb; a1 jsonb; a100 jsonb; a200 jsonb; anyway jsonb;
+BEGIN
+    SELECT e INTO anyway FROM jsonb_array_elements(said) e WHERE e ->> 1 = 'anyway' ORDER BY (e ->> 2)::int LIMIT 1;
+    IF anyway IS NOT NULL THEN RETURN jsonb_build_array(anyway -> 0, 'allow', anyway -> 2); END IF;
+    IF combining = 'nearest' THEN
+        RETURN (SELECT e FROM jsonb_array_elements(said) e ORDER BY (e ->> 0)::int, e ->> 1 DESC, (e ->> 2)::int LIMIT 1);
+    ELSIF combining = 'deny_overrides' THEN
+        RETURN (SELECT e FROM jsonb_array_elements(said) e ORDER BY e ->> 1 DESC, (e ->> 0)::int, (e ->> 2)::int LIMIT 1);
+    END IF;
+    SELECT min(e) FILTER (WHERE x = 'deny' AND l = 0), min(e) FILTER (WHERE x = 'deny' AND l BETWEEN 1 AND 99), min(e) FILTER (WHERE x = 'deny' AND l = 100), min(e) FILTER (WHERE x = 'deny' AND l = 200),
+           min(e) FILTER (WHERE x = 'allow' AND l = 0), min(e) FILTER (WHERE x = 'allow' AND l BETWEEN 1 AND 99), min(e) FILTER (WHERE x = 'allow' AND l = 100), min(e) FILTER (WHERE x = 'allow' AND l = 200)
+    INTO d0, d1, d100, d200, a0, a1, a100, a200
+    FROM (SELECT e::text AS e, e ->> 1 AS x, (e ->> 0)::int AS l FROM jsonb_array_elements(said) e) y;
+    IF d0 IS NOT NULL OR d1 IS NOT NULL THEN RETURN COALESCE(d0, d1); END IF;
+    IF a0 IS NOT NULL THEN RETURN a0; END IF;
+    IF d200 IS NOT NULL THEN RETURN d200; END IF;
+    IF d100 IS NOT NULL AND a1 IS NULL THEN RETURN d100; END IF;
+    RETURN COALESCE(a1, a100, a200);
+END $$;
+CREATE FUNCTION naive.combining(r text, t text) RETURNS text LANGUAGE sql STABLE AS 'SELECT x.combining FROM identity.resource_types x WHERE x.realm = r AND x.name = t';
+-- What is said of a scope: {"said": pairs, "denied": pairs}.
+CREATE FUNCTION naive.said(r text, rows jsonb, t text, s text, asked_type text, asked text) RETURNS jsonb LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    own CONSTANT text := naive.combining(r, asked_type);
+    said jsonb; denied jsonb;
+    i record;
+    v jsonb; other jsonb;
+BEGIN
+    SELECT COALESCE(jsonb_agg(jsonb_build_array(e -> 0, e -> 3, e -> 0)), '[]') INTO said FROM jsonb_array_elements(rows) e
+    WHERE e ->> 1 = t AND e ->> 2 = s AND NOT (t = asked_type AND own LIKE 'keycloak%' AND (e ->> 0)::int BETWEEN 1 AND 99);
+    FOR i IN SELECT * FROM identity.implied_scopes x WHERE x.realm = r AND x.resource_type = t AND x.scope = s AND NOT x.fallback AND carries IN ('both', 'permits') LOOP
+        other := naive.said(r, rows, i.by_type, i.by_scope, asked_type, asked);
+        IF i.carries = 'both' AND i.by_type <> t THEN
+            said := said || (other -> 'said');
+        ELSE
+            v := CASE WHEN i.by_type = asked_type THEN naive.rule(own, (other -> 'said') || (other -> 'denied'))
+                      WHEN i.carries = 'both' THEN naive.rule(own, other -> 'said')
+                      ELSE naive.rule(naive.combining(r, i.by_type), (SELECT COALESCE(jsonb_agg(jsonb_build_array(CASE WHEN (e ->> 0)::int = 100 THEN 200 ELSE 0 END, e -> 1, e -> 2)), '[]')
+                           FROM jsonb_array_elements((other -> 'said') || (other -> 'denied')) e WHERE (e ->> 0)::int BETWEEN 1 AND 100 OR e ->> 1 = 'anyway')) END;
+            IF v ->> 1 = 'allow' THEN said := said || jsonb_build_array(jsonb_build_array(v -> 2, CASE i.carries WHEN 'both' THEN 'allow' ELSE 'anyway' END, v -> 2)); END IF;
+        END IF;
+    END LOOP;
+    IF said = '[]' THEN
+        FOR i IN SELECT * FROM identity.implied_scopes x WHERE x.realm = r AND x.resource_type = t AND x.scope = s AND x.fallback LOOP
+            other := naive.said(r, rows, i.by_type, i.by_scope, asked_type, asked);
+            v := naive.rule(own, (other -> 'said') || CASE WHEN i.by_type = asked_type THEN other -> 'denied' ELSE '[]' END);
+            IF v ->> 1 = 'allow' THEN said := said || jsonb_build_array(jsonb_build_array(v -> 2, 'allow', v -> 2)); END IF;
+        END LOOP;
+        RETURN jsonb_build_object('said', said, 'denied', '[]'::jsonb);
+    END IF;
+    SELECT COALESCE(jsonb_agg(jsonb_build_array(e -> 0, 'deny', e -> 0)), '[]') INTO denied
+    FROM jsonb_array_elements(rows) e JOIN identity.implied_scopes x ON x.realm = r AND x.resource_type = t AND x.scope = s AND e ->> 1 = x.by_type AND e ->> 2 = x.by_scope
+    WHERE e ->> 3 = 'deny' AND NOT (x.by_type = asked_type AND own LIKE 'keycloak%' AND (e ->> 0)::int BETWEEN 1 AND 99)
+      AND CASE x.carries WHEN 'type_denies' THEN asked IS NOT NULL AND (e ->> 0)::int >= 100 WHEN 'resource_denies' THEN (e ->> 0)::int < 100 END;
+    RETURN jsonb_build_object('said', said, 'denied', denied);
+END $$;
+CREATE FUNCTION naive.permitted_combined(r text, subject text, s text, t text, res text, context jsonb) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM identity.resource_types x WHERE x.realm = r AND x.name = t AND s = ANY (x.scopes))
+       AND COALESCE(naive.rule(naive.combining(r, t), (x -> 'said') || (x -> 'denied')) ->> 1 = 'allow', false)
+    FROM naive.said(r, naive.rows(r, naive.subjects(r, subject), t, res, context), t, s, t, res) x $$;
+
 -- A realm of three types, where things of type users stand in groups, and both in organizations.
 CREATE FUNCTION naive.any(texts text[]) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT texts[1 + floor(random() * cardinality(texts))]';
 CREATE FUNCTION naive.one(n int) RETURNS text LANGUAGE sql VOLATILE AS 'SELECT (1 + floor(random() * n))::int::text';
@@ -115,6 +208,37 @@ BEGIN
     END IF;
 END $$;
 
+-- The same, with types that combine their levels in any way, scopes that bring only permissions or only denies, and permissions of several rows.
+CREATE FUNCTION naive.fill_combined(r text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    bundle record;
+    scopes text[];
+    chosen text;
+BEGIN
+    PERFORM naive.fill(r);
+    UPDATE identity.resource_types SET combining = naive.any('{nearest,deny_overrides,keycloak,keycloak,keycloak_uncovered,keycloak_uncovered}') WHERE realm = r;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'users', 'manage', 'view', carries => 'type_denies'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'users', 'reset', 'view', carries => 'type_denies'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'users', 'view', 'view', 'groups', carries => 'resource_denies'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'users', 'view', 'reset', carries => 'resource_denies'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'groups', 'view', 'manage', carries => 'type_denies'); END IF;
+    IF random() < 0.5 THEN PERFORM identity.imply_scope(r, 'groups', 'view-members', 'view', carries => 'type_denies'); END IF;
+    IF random() < 0.4 THEN PERFORM identity.imply_scope(r, 'users', 'manage', 'manage', 'groups', carries => 'permits'); END IF;
+    IF random() < 0.3 THEN PERFORM identity.imply_scope(r, 'groups', 'manage', 'audit', 'orgs', carries => 'permits'); END IF;
+    IF random() < 0.3 THEN PERFORM identity.imply_scope(r, 'users', 'reset', 'view', carries => 'permits'); END IF;
+    -- Permissions of an origin: everybody is restricted, and some are allowed.
+    FOR bundle IN SELECT 'o' || n AS origin, x.name AS t, x.scopes, CASE WHEN random() < 0.7 THEN left(x.name, 1) || naive.one(4) END AS resource
+                  FROM generate_series(1, 4) n CROSS JOIN identity.resource_types x WHERE x.realm = r ORDER BY 1, 2 LOOP
+        scopes := ARRAY(SELECT s FROM unnest(bundle.scopes) s ORDER BY random() LIMIT 1 + floor(random() * 2));
+        FOREACH chosen IN ARRAY scopes LOOP
+            INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, effect, origin) VALUES (r, '*', bundle.t, bundle.resource, chosen, 'restrict', bundle.origin);
+            INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, effect, policy, origin)
+            SELECT r, naive.any('{user:1,user:2,group:1,group:2,role:1,role:2,*}'), bundle.t, bundle.resource, chosen, 'allow', CASE WHEN random() < 0.3 THEN naive.any('{a,b,s,all}') END, bundle.origin
+            FROM generate_series(1, 2) ON CONFLICT DO NOTHING;
+        END LOOP;
+    END LOOP;
+END $$;
+
 CREATE TABLE naive.questions AS
 SELECT s AS subject, t AS type, c AS scope, CASE WHEN n > 0 THEN left(t, 1) || n END AS resource, x AS context
 FROM unnest('{user:1,user:2,user:3,user:4,user:stranger,client:1,group:1,group:3,role:1,role:3,nobody}'::text[]) s,
@@ -147,9 +271,15 @@ END $$;
 
 SELECT setseed(0.5);
 SELECT count(naive.fill('random ' || n)) FROM generate_series(1, 25) n;
+SELECT count(naive.fill_combined('random combined ' || n)) FROM generate_series(1, 8) n;
 CREATE TABLE naive.answers AS
 SELECT r, q.*, naive.permitted(r, subject, scope, type, resource, context) AND subject <> 'nobody' AS wanted
-FROM naive.questions q, (SELECT 'random ' || n FROM generate_series(1, 25) n) x (r);
+FROM naive.questions q, (SELECT 'random ' || n FROM generate_series(1, 25) n) x (r)
+UNION ALL
+SELECT r, q.*, naive.permitted_combined(r, subject, scope, type, resource, context) AND subject <> 'nobody'
+FROM naive.questions q, (SELECT 'random combined ' || n FROM generate_series(1, 8) n) x (r);
+-- The two evaluators agree where both can be asked.
+SELECT count(*) AS differ FROM naive.answers WHERE r IN ('random 1', 'random 2') AND subject <> 'nobody' AND naive.permitted_combined(r, subject, scope, type, resource, context) <> wanted;
 SELECT count(*), count(*) FILTER (WHERE wanted) > 2000 AS many_permitted FROM naive.answers;
 
 -- Checks, without and with the cache; with it, each question twice.
@@ -176,7 +306,13 @@ SELECT l.*, p.resource, p.permitted, p.n FROM naive.listed l CROSS JOIN LATERAL 
 SELECT count(*) FILTER (WHERE COALESCE(p.permitted, t.permitted) IS DISTINCT FROM wanted) AS wrong, count(p.permitted) > 2000 AS many_listed
 FROM naive.answers a
 LEFT JOIN naive.resource_lists p ON (a.r, a.subject, a.type, a.scope) = (p.r, p.subject, p.type, p.scope) AND a.context IS NOT DISTINCT FROM p.context AND a.resource = p.resource
-LEFT JOIN naive.resource_lists t ON (a.r, a.subject, a.type, a.scope) = (t.r, t.subject, t.type, t.scope) AND a.context IS NOT DISTINCT FROM t.context AND t.resource IS NULL;
+LEFT JOIN naive.resource_lists t ON (a.r, a.subject, a.type, a.scope) = (t.r, t.subject, t.type, t.scope) AND a.context IS NOT DISTINCT FROM t.context AND t.resource IS NULL
+WHERE a.resource IS NOT NULL OR r NOT LIKE '% combined %';
+-- Where what is not listed is not permitted, a list of what is permitted is whole.
+SELECT count(*) AS wrong FROM naive.listed l
+WHERE NOT (SELECT permitted FROM identity.permitted_resources(r, subject, scope, type, context => context, max_rows => 1))
+  AND ARRAY(SELECT p FROM identity.permitted_resources(r, subject, scope, type, context => context, only_permitted => true) p)
+    IS DISTINCT FROM ARRAY(SELECT p FROM identity.permitted_resources(r, subject, scope, type, context => context) p WHERE permitted OR resource IS NULL);
 SELECT count(*) AS out_of_order FROM (SELECT resource COLLATE "C" <= lag(resource COLLATE "C") OVER (PARTITION BY r, subject, type, scope, context ORDER BY n) AS bad FROM naive.resource_lists) x WHERE bad;
 
 -- Listings of subjects: all that may and are known, and * for the others.

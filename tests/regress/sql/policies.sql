@@ -86,11 +86,11 @@ SELECT identity.remove_policy('acme', 'eq');
 UPDATE identity.policies SET name = 'renamed' WHERE name = 'eq';
 \set VERBOSITY terse
 INSERT INTO identity.policies VALUES ('acme', 'x', 'attribute', '{"attribute": "a", "regex": "(x"}');
-COPY identity.policies FROM STDIN;
+COPY identity.policies (realm, name, kind, config, negate) FROM STDIN;
 acme	second	aggregate	{"policies": ["first"]}	f
 acme	first	subject	{"any": ["user:1"]}	f
 \.
-COPY identity.policies FROM STDIN;
+COPY identity.policies (realm, name, kind, config, negate) FROM STDIN;
 acme	third	aggregate	{"policies": ["fourth"]}	f
 acme	fourth	aggregate	{"policies": ["third"]}	f
 \.
