@@ -42,10 +42,6 @@ BEGIN
             USING DETAIL = 'Functions of this extension run with the rights that it can take on from them.',
                   HINT = 'Revoke these memberships.';
     END IF;
-    -- The functions of this extension make temporary tables in its name.
-    IF NOT pg_catalog.has_database_privilege('identity_owner', pg_catalog.current_database(), 'TEMP') THEN
-        EXECUTE pg_catalog.format('GRANT TEMPORARY ON DATABASE %I TO identity_owner', pg_catalog.current_database());
-    END IF;
 END
 $$;
 

@@ -474,8 +474,9 @@ BEGIN
         RAISE EXCEPTION 'unknown state of a notice: "%"', identity_internal.shown(state)
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Use sent, bounced, skipped, acknowledged; or pending, to send it again.';
     END IF;
+    -- Who has logged in by the new name meanwhile knows it, whatever became of the message.
     UPDATE identity.notices AS n SET state = $3, changed_at = now()
-    WHERE n.realm = $1 AND n.notice_id = ANY (notice_ids) AND n.state <> $3;
+    WHERE n.realm = $1 AND n.notice_id = ANY (notice_ids) AND n.state <> $3 AND NOT (n.state = 'acknowledged' AND $3 IN ('sent', 'bounced'));
     GET DIAGNOSTICS marked = ROW_COUNT;
     RETURN marked;
 END
@@ -486,7 +487,7 @@ CREATE FUNCTION identity.mark_notices(realm text, notice_ids bigint[], state tex
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'notifier_gate_wrapper';
 COMMENT ON FUNCTION identity.mark_notices(text, bigint[], text) IS
-'Says what became of notices: sent, bounced, skipped or acknowledged; pending sends them again. Returns how many changed. Errors: 42704 no such realm, 22023 unknown state.';
+'Says what became of notices: sent, bounced, skipped or acknowledged; pending sends them again. One that is acknowledged, because the user has logged in by the new name, is not made sent or bounced. Returns how many changed. Errors: 42704 no such realm, 22023 unknown state.';
 
 CREATE FUNCTION identity_internal.decide_link(realm text, proposal_id bigint, needed text) RETURNS identity.link_proposals
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

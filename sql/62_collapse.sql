@@ -1,7 +1,6 @@
 -- From permissions on every single resource to one on the type: proposed, proved, done, and undone.
 --
--- Security: the functions run as their caller, who has rights on the tables (level admin). So does what the list of resources runs;
--- the temporary table that keeps the list is the caller's own, and nothing with other rights reads it. undo_collapse makes none.
+-- Security: the functions run as their caller, who has rights on the tables (level admin). So does what the list of resources runs.
 
 CREATE TABLE identity.collapse_runs (
     realm text COLLATE "C" NOT NULL,
@@ -53,7 +52,7 @@ COMMENT ON COLUMN identity.collapsed_permissions.scope IS 'As in identity.permis
 -- The answers stay the same unless a deny stands, for somebody whom the permission concerns, farther away than the
 -- resource: it loses to a permission on the resource, and would not lose to one on the type. Denies on a listed
 -- resource itself do not count, if it contains nothing: they beat both.
-CREATE FUNCTION identity_internal.collapse_obstacle(realm text, subject text, resource_type text, scope text) RETURNS bigint
+CREATE FUNCTION identity_internal.collapse_obstacle(realm text, subject text, resource_type text, scope text, resources text[]) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -73,7 +72,7 @@ BEGIN
         SELECT p.id, p.subject FROM nodes AS n
         JOIN identity.permissions AS p ON p.realm = $1 AND p.resource_type = n.t AND p.scope = n.s AND p.effect <> 'allow'
         WHERE p.resource IS NULL OR p.resource_type <> $3
-           OR NOT EXISTS (SELECT FROM pg_temp.identity_collapse_list AS l WHERE l.resource = p.resource)
+           OR p.resource <> ALL ($5)
            OR EXISTS (SELECT FROM identity.resource_containers AS c
                       WHERE c.realm = $1 AND c.container_type = p.resource_type AND c.container = p.resource)
     ), members (m) AS (
@@ -89,15 +88,15 @@ BEGIN
     RETURN obstacle;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.collapse_obstacle(text, text, text, text) IS
+COMMENT ON FUNCTION identity_internal.collapse_obstacle(text, text, text, text, text[]) IS
 'Internal: the first permission for which a permission on each resource of the list is not the same as one on the type; NULL where there is none';
 
-CREATE FUNCTION identity_internal.collapse_listed(realm text, resource_type text, dry_run boolean, run_id uuid)
+CREATE FUNCTION identity_internal.collapse_listed(realm text, resource_type text, list text[], dry_run boolean, run_id uuid)
 RETURNS TABLE (subject text, scope text, instance_rows bigint, resources bigint, action text, equivalent boolean, reason text)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    listed bigint;
+    listed CONSTANT bigint := cardinality(list);
     held record;
     obstacle bigint;
     added boolean;
@@ -108,7 +107,6 @@ BEGIN
         RAISE EXCEPTION 'resource type "%" does not exist in realm "%"', identity_internal.shown(resource_type), identity_internal.shown(realm)
             USING ERRCODE = 'undefined_object', HINT = 'identity.resource_types has those that exist.';
     END IF;
-    SELECT count(*) INTO listed FROM pg_temp.identity_collapse_list;
     IF listed = 0 THEN
         RAISE EXCEPTION 'the list of resources is empty'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a relation or a query with one column, the names of all resources of the type.';
@@ -121,12 +119,12 @@ BEGIN
                      WHERE t.realm = $1 AND t.combining = 'keycloak_uncovered' AND i.by_type = $2 AND i.by_type <> t.name);
     FOR held IN
         SELECT p.subject, p.scope, count(*) AS rows, l.n
-        FROM identity.permissions AS p JOIN pg_temp.identity_collapse_list AS r ON r.resource = p.resource CROSS JOIN (SELECT listed AS n) AS l
+        FROM identity.permissions AS p JOIN unnest(list) AS r (resource) ON r.resource COLLATE "C" = p.resource CROSS JOIN (SELECT listed AS n) AS l
         WHERE p.realm = $1 AND p.resource_type = $2 AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL
         GROUP BY p.subject, p.scope, l.n HAVING count(*) = l.n
         ORDER BY p.subject, p.scope
     LOOP
-        obstacle := identity_internal.collapse_obstacle($1, held.subject, $2, held.scope);
+        obstacle := identity_internal.collapse_obstacle($1, held.subject, $2, held.scope, list);
         subject := held.subject;
         scope := held.scope;
         instance_rows := held.rows;
@@ -137,12 +135,12 @@ BEGIN
                        WHEN NOT equivalent THEN format('permission %s denies, and would no longer lose to it', obstacle) END;
         IF equivalent AND NOT dry_run THEN
             WITH gone AS (
-                DELETE FROM identity.permissions AS p USING pg_temp.identity_collapse_list AS r
-                WHERE p.realm = $1 AND p.resource_type = $2 AND p.subject = held.subject AND p.scope = held.scope AND p.resource = r.resource
+                DELETE FROM identity.permissions AS p USING unnest(list) AS r (resource)
+                WHERE p.realm = $1 AND p.resource_type = $2 AND p.subject = held.subject AND p.scope = held.scope AND p.resource = r.resource COLLATE "C"
                   AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL
                 RETURNING p.id, p.subject, p.resource_type, p.resource, p.scope)
             INSERT INTO identity.collapsed_permissions (realm, run_id, id, subject, resource_type, resource, scope)
-            SELECT $1, $4, g.id, g.subject, g.resource_type, g.resource, g.scope FROM gone AS g;
+            SELECT $1, $5, g.id, g.subject, g.resource_type, g.resource, g.scope FROM gone AS g;
             INSERT INTO identity.permissions (realm, subject, resource_type, scope) VALUES ($1, held.subject, $2, held.scope)
             ON CONFLICT DO NOTHING RETURNING id INTO stands_for;
             added := FOUND;
@@ -152,13 +150,13 @@ BEGIN
                   AND p.effect = 'allow' AND p.policy IS NULL AND p.origin IS NULL;
             END IF;
             INSERT INTO identity.collapse_runs (realm, run_id, resource_type, subject, scope, added, permission_id)
-            VALUES ($1, $4, $2, held.subject, held.scope, added, stands_for);
+            VALUES ($1, $5, $2, held.subject, held.scope, added, stands_for);
         END IF;
         RETURN NEXT;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.collapse_listed(text, text, boolean, uuid) IS 'Internal: identity.collapse_permissions(), when the list is in a temporary table';
+COMMENT ON FUNCTION identity_internal.collapse_listed(text, text, text[], boolean, uuid) IS 'Internal: identity.collapse_permissions(), when the list has been read';
 
 CREATE FUNCTION identity.collapse_permissions(realm text, resource_type text, resources text, dry_run boolean = true)
 RETURNS TABLE (run_id uuid, subject text, scope text, instance_rows bigint, resources bigint, action text, equivalent boolean, reason text)

@@ -2,7 +2,8 @@
 
 use crate::audit::{self, Event};
 use crate::db::attempt::{self, Failure};
-use crate::db::{interrupt, progress, query, session};
+use crate::db::query::{self, Lookups};
+use crate::db::{interrupt, progress, session};
 use crate::error::{Error, Result};
 use crate::import::plan::{self, Blame, OnConflict};
 use pgrx::prelude::*;
@@ -263,9 +264,8 @@ pub fn attempt_rows(
     }
 }
 
-/// How the planner is to join the rows of a run with the rows of a table. A table without statistics looks to it as if a realm
-/// were a two-hundredth of it: it would read the one side whole for each row of the other.
-pub type Lookups = &'static [(&'static str, &'static str)];
+// How the planner is to join the rows of a run with the rows of a table. A table without statistics looks to it as if a realm were a two-hundredth
+// of it: it would read the one side whole for each row of the other.
 
 /// Few rows: this leaves the one plan that costs no more than they do, by the table's keys.
 pub const BY_INDEX: Lookups = &[

@@ -77,6 +77,11 @@ SELECT site, original_id, channel, address, old_login, new_login FROM identity.p
 SELECT identity.mark_notices('merger', array_agg(notice_id), 'sent') FROM identity.pending_notices('merger', 2);
 SELECT state, count(*) FROM identity.notices WHERE realm = 'merger' GROUP BY 1 ORDER BY 1;
 SELECT identity.mark_notices('merger', '{}', 'lost');
+-- Whoever knows the new name knows it, whatever becomes of the message.
+BEGIN;
+SELECT array_agg(notice_id) AS ids FROM identity.pending_notices('merger', 1) \gset
+SELECT identity.mark_notices('merger', :'ids', 'acknowledged') AS acknowledged, identity.mark_notices('merger', :'ids', 'sent') AS sent, identity.mark_notices('merger', :'ids', 'pending') AS again;
+ROLLBACK;
 
 -- Links are proposed where both have verified one address; a person decides, and may take it back.
 SELECT site_id, original_id, kind, address, state FROM identity.link_proposals WHERE realm = 'merger';
