@@ -24,9 +24,12 @@ CREATE FUNCTION identity_internal.written_identity(realm text, document jsonb, u
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    -- So many problems are told.
+    most CONSTANT int := 20;
     told record;
-    details text := '';
     first record;
+    details text := '';
+    problems int := 0;
 BEGIN
     IF document IS NULL OR jsonb_typeof(document) <> 'object' THEN
         RAISE EXCEPTION 'the identity is not a JSON object'
@@ -36,13 +39,20 @@ BEGIN
         IF told.status IN ('inserted', 'updated') THEN
             RETURN told.identity_id;
         END IF;
-        IF details = '' THEN
+        problems := problems + 1;
+        IF problems = 1 THEN
             first := told;
         END IF;
-        details := concat_ws(E'\n', NULLIF(details, ''), concat(told.identifier_kind || ' ' || quote_literal(told.identifier) || ' ', 'at ' || NULLIF(told.path, '') || ' ',
-            CASE WHEN told.existing_identity IS NOT NULL THEN 'of identity ' || told.existing_identity || ' ' END, '(' || told.message || ')'));
+        IF problems <= most THEN
+            details := concat_ws(E'\n', NULLIF(details, ''), concat(
+                told.identifier_kind || ' ' || quote_literal(told.identifier) || ' ', 'at ' || NULLIF(told.path, '') || ' ',
+                'of identity ' || told.existing_identity || ' ', '(' || told.message || ')'));
+        END IF;
     END LOOP;
-    IF details = '' THEN
+    IF problems > most THEN
+        details := details || format(E'\nand %s more', problems - most);
+    END IF;
+    IF problems = 0 THEN
         RAISE EXCEPTION 'the document asks for no identity' USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Give what an import takes: {"traits": {"username": "ann"}}.';
     ELSIF first.sqlstate = '23505' THEN
@@ -87,7 +97,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'registrar_gate_wrapper';
 COMMENT ON FUNCTION identity.create_identity(text, jsonb) IS
 'Creates an identity, and returns its id. identity: a document as identity.import_identities() takes it: {"traits": {"username": "ann", "email": "ann@example.com"}, "credentials": {"password": {"config": {"password": "..."}}}}.
-Errors: 42704 no such realm; 23505 another identity has one of its keys: CONSTRAINT and TABLE are in the error''s fields, DETAIL has a line for each key, with its holder; 22023, 22004, 22001, 22P02, 42703 the document is not valid: DETAIL has a line for each place that is wrong.';
+Errors: 42704 no such realm; 23505 another identity has one of its keys: CONSTRAINT and TABLE are in the error''s fields, DETAIL has a line for each key, with its holder; 22023, 22004, 22001, 22P02, 42703 the document is not valid: DETAIL has a line for each place that is wrong, of the first twenty.';
 
 CREATE FUNCTION identity_internal.update_identity(realm text, identity_id uuid, identity jsonb) RETURNS uuid
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp

@@ -347,6 +347,9 @@ fn preview_login(
     Ok(unsafe { returns::row(fcinfo, &values) })
 }
 
+/// What names are counted under is a digest, an id, or a user's number at a site: no longer than this, in bytes.
+const MOST_OF_NAME: usize = 65_536;
+
 /// Whose login by name and password it is.
 fn by_name<'a>(
     realm: Option<&'a str>,
@@ -355,10 +358,13 @@ fn by_name<'a>(
     identity: Option<Uuid>,
     address: Option<&str>,
 ) -> Result<Login<'a>> {
+    let (name, subject) = (required("name", name)?, required("subject", subject)?);
+    argument::check_length("name", name, MOST_OF_NAME)?;
+    argument::check_length("subject", subject, MOST_OF_NAME)?;
     Ok(Login {
         realm: required("realm", realm)?,
-        name: required("name", name)?,
-        subject: required("subject", subject)?,
+        name,
+        subject,
         identity,
         client: address.map(throttle::client).transpose()?,
         signed_on: false,

@@ -23,6 +23,7 @@ SET my.bob = :'bob';
 \x on
 SELECT * FROM refused($$SELECT identity.create_identity('single', '{"traits": {"username": "ANN"}, "external_id": "7"}')$$);
 SELECT * FROM refused($$SELECT identity.create_identity('single', '{"traits": {"email": "no address"}, "nonsense": 1}')$$);
+SELECT code, cardinality(string_to_array(detail, E'\n')) AS lines, substring(detail FROM '[^\n]*$') AS last FROM refused(format('SELECT identity.create_identity(''single'', %L)', (SELECT jsonb_object_agg('f' || n, n) FROM generate_series(1, 50) n)));
 SELECT * FROM refused($$SELECT identity.create_identity('single', '[]')$$);
 SELECT * FROM refused($$SELECT identity.create_identity('single', '{"create": null}')$$);
 SELECT * FROM refused($$SELECT identity.create_identity('nowhere', '{}')$$);
