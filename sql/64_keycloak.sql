@@ -542,6 +542,9 @@ BEGIN
                           WHERE p.realm = $1 AND p.origin IS NOT NULL AND w.origin = p.origin AND w.subject = p.subject AND w.resource_type = p.resource_type
                             AND COALESCE(w.resource, '') = COALESCE(p.resource, '') AND w.scope = p.scope AND w.effect = p.effect
                             AND COALESCE(w.policy, '') = COALESCE(p.policy, ''))
+        -- An explanation tells permissions in the order in which they were written: the same for every plan.
+        ORDER BY w.origin COLLATE "C", w.subject COLLATE "C", w.resource_type COLLATE "C", w.resource COLLATE "C", w.scope COLLATE "C", w.effect COLLATE "C",
+          w.policy COLLATE "C"
         ON CONFLICT DO NOTHING RETURNING origin)
     SELECT COALESCE(array_agg(DISTINCT n.origin::text), '{}') INTO added FROM new AS n;
 END
