@@ -40,7 +40,7 @@ COMMIT PREPARED 'imported';
 SELECT count(*) FROM people;
 SELECT count(*) FROM identity.identities WHERE realm = 'acme';
 -- TEMPORARY was taken from everybody.
-SELECT format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database()); END $$;
 CREATE ROLE loader;
 SELECT identity.grant_access('loader', 'importer');
 GRANT SELECT, INSERT ON people TO loader;
@@ -53,7 +53,7 @@ SELECT row_number, status, identifier FROM identity.import_identities('acme', '[
 RESET ROLE;
 DELETE FROM identity.identities WHERE realm = 'acme';
 DELETE FROM identity.realms WHERE name = 'acme';
-SELECT format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()) \gexec
+DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$;
 DROP TABLE people, parent;
 DROP FUNCTION written;
 SELECT identity.revoke_access('loader');
