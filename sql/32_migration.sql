@@ -435,7 +435,7 @@ RETURNS TABLE (verdict text, identity_id uuid, promoted boolean, renamed_to text
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'application_gate_wrapper';
 COMMENT ON FUNCTION identity.authenticate(text, text, text, jsonb) IS
-'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user who proves himself an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
+'Verifies a login name and a password, first in the main tables, then among the staged users, and makes a staged user whose password is right an identity of the main tables in the same transaction (with a hash of the realm''s own scheme, where identity.set_password_scheme() has set one).
 verdict: authenticated, denied, or throttled (too many failures of this name or address; until retry_after is over). promoted: it happened now. renamed_to: the new name, where the login was by a former one. reason, for the application and not for the user: unknown_login, wrong_password, password_too_long (more than 4096 bytes; nothing is verified), ambiguous_login (several staged users have this name and this password), identity_inactive, promotion_conflict (identity.promote_identity() names the conflict), quarantined; former_name.
 A wrong password never falls through to another person. An unknown login makes the work of a password of the realm: which, is drawn for each name by a secret of the realm. context: what identity.resolve_login() takes; "ip" is the address that failures are counted for.
 Errors: 42704 no such realm, 22023 a context of another form.';

@@ -104,7 +104,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM identity_internal.check_identity(realm, identity_id);
-    IF identity ? 'id' AND identity ->> 'id' IS DISTINCT FROM identity_id::text THEN
+    IF identity ? 'id' AND lower(identity ->> 'id') IS DISTINCT FROM identity_id::text THEN
         RAISE EXCEPTION 'an identity keeps its id'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('The document has the id %s, and the identity %s.', identity ->> 'id', identity_id),
                   HINT = 'Leave id out.';
@@ -203,12 +203,12 @@ AS 'MODULE_PATHNAME', 'identifier_problem_wrapper';
 COMMENT ON FUNCTION identity_internal.identifier_problem(text, text) IS 'Internal: what is wrong with a value as a new identifier; NULL: nothing';
 
 -- As an import decides it: a staged user's verified address, and a former login name within its grace, are not given away.
-CREATE FUNCTION identity_internal.keeper_of_name(realm text, kind text, key text, identity_id uuid) RETURNS text
+CREATE FUNCTION identity_internal.keeper_of_name(realm text, key text, identity_id uuid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     proved CONSTANT boolean := EXISTS (
-        SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.identity_id = $4 AND a.key = $3 COLLATE "C" AND a.verified);
+        SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.identity_id = $3 AND a.key = $2 COLLATE "C" AND a.verified);
 BEGIN
     RETURN (
         SELECT k.keeper FROM (
@@ -216,19 +216,19 @@ BEGIN
             FROM identity.staged_identifiers AS n
             JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
             JOIN identity.sites AS t USING (realm, site_id)
-            WHERE n.realm = $1 AND n.key = $3 COLLATE "C" AND s.state = 'staged' AND NOT proved
+            WHERE n.realm = $1 AND n.key = $2 COLLATE "C" AND s.state = 'staged' AND NOT proved
               AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END
             UNION ALL
             SELECT format('a user of site %s, who had it as a login name until %s', t.name, f.changed_at::date)
             FROM identity.former_logins AS f
             JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
             JOIN identity.sites AS t USING (realm, site_id)
-            WHERE f.realm = $1 AND f.old_key = $3 COLLATE "C" AND f.restored_at IS NULL AND s.identity_id IS DISTINCT FROM $4
+            WHERE f.realm = $1 AND f.old_key = $2 COLLATE "C" AND f.restored_at IS NULL AND s.identity_id IS DISTINCT FROM $3
               AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS k
         LIMIT 1);
 END
 $$;
-COMMENT ON FUNCTION identity_internal.keeper_of_name(text, text, text, uuid) IS 'Internal: who keeps a name that no identity has from being given away; NULL: nobody';
+COMMENT ON FUNCTION identity_internal.keeper_of_name(text, text, uuid) IS 'Internal: who keeps a name that no identity has from being given away; NULL: nobody';
 
 CREATE FUNCTION identity_internal.add_identifier(realm text, identity_id uuid, kind text, value text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
@@ -253,7 +253,7 @@ BEGIN
     INSERT INTO identity.identifiers AS n (realm, kind, value, identity_id) VALUES ($1, $3, $4, $2)
     ON CONFLICT ON CONSTRAINT identifiers_pkey DO NOTHING;
     IF FOUND THEN
-        keeper := identity_internal.keeper_of_name(realm, kind, name_key, identity_id);
+        keeper := identity_internal.keeper_of_name(realm, name_key, identity_id);
     ELSE
         SELECT n.identity_id INTO holder FROM identity.identifiers AS n WHERE n.realm = $1 AND n.key = name_key COLLATE "C";
         IF holder = identity_id THEN

@@ -5,7 +5,7 @@
 //! own under their names. So a source is read to its end, into texts of the server's own type, before anything is made or written
 //! with another role's rights; of what it left nothing of the caller's is run any more.
 
-use crate::db::query::Query;
+use crate::db::query;
 use crate::db::session;
 use crate::db::spi;
 use crate::db::sql::{Sql, comma, qualified, sql};
@@ -113,12 +113,16 @@ fn list_texts(query: &str, column: &str) -> Sql {
 
 fn read(query: &Sql) -> Result<Store> {
     let mut rows = Store::new();
-    let query =
-        Query { sql: query, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
+    read_into(&mut rows, query)?;
+    Ok(rows)
+}
+
+/// Reads a query of the caller's to its end, once, in its order.
+pub fn read_into(rows: &mut Store, query: &Sql) -> Result<()> {
     // A parallel or synchronized scan would return a table's rows in another order each time.
     let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
-    session::with_settings(&ordered, || query.fill(&mut rows, &mut |_| {}))?;
-    Ok(rows)
+    session::with_settings(&ordered, || query::fill(rows, query, &[]))?;
+    Ok(())
 }
 
 /// True where a source is the name of a relation, qualified or not, and not a query.

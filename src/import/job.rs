@@ -19,6 +19,16 @@ pub enum Company {
     Alone,
 }
 
+impl Company {
+    /// Takes the lock on a part of the target that imports share, or for itself.
+    pub fn lock(self, target: pg_sys::Oid, part: u16) {
+        match self {
+            Company::Shared => session::share_for_import(target, part),
+            Company::Alone => session::lock_for_import(target, part),
+        }
+    }
+}
+
 /// So often work is done again after a deadlock.
 const TRIES: u32 = 3;
 

@@ -150,10 +150,7 @@ fn run_import(mut run: Run, query: &Sql, company: Company, run_id: Uuid, result:
     let request = run.request;
     run.read_source(query)?;
     run.convert_source()?;
-    match company {
-        Company::Shared => session::share_for_import(run.table.oid.into(), 1),
-        Company::Alone => session::lock_for_import(run.table.oid.into(), 1),
-    }
+    company.lock(run.table.oid.into(), 1);
     run.all_catalog_first(|run| run.merge().and_then(|()| run.check()))?;
     if !exceeds(request, run.progress.problems) {
         run.write(i64::from(CHUNK_ROWS.get()))?;

@@ -4,9 +4,8 @@ use crate::db::attempt;
 use crate::db::catalog::Known;
 use crate::db::convert::{self, BadValue, Target};
 use crate::db::progress::Phase;
-use crate::db::query::Query;
-use crate::db::session;
-use crate::db::source::Described;
+use crate::db::query;
+use crate::db::source::{self, Described};
 use crate::db::sql::Sql;
 use crate::db::store::Store;
 use crate::error::{Error, Result};
@@ -43,9 +42,8 @@ pub fn check_rights(run: &Run, known: &Known) -> Result<()> {
 /// The columns of the source, of which no row is read.
 pub fn describe_source(source: &Sql) -> Result<Vec<Described>> {
     let sql = Statements::describe_source(source);
-    let query = Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
     let mut store = Store::new();
-    query.fill(&mut store, &mut |_| {})?;
+    query::fill(&mut store, &sql, &[])?;
     let columns = store.description().into_iter();
     Ok(columns
         .map(|(name, type_oid, typmod, collation)| Described {
@@ -62,11 +60,7 @@ impl Run<'_> {
     pub fn read_source(&mut self, source: &Sql) -> Result<()> {
         self.enter(Phase::Reading);
         let sql = Statements::read_source(&self.names, source);
-        let query =
-            Query { sql: &sql, arguments: &[], stores: &[], lookups: &[], then: None, open: false, size: i64::MAX };
-        // A parallel or synchronized scan would return a table's rows in another order each time.
-        let ordered = [("synchronize_seqscans", "off"), ("max_parallel_workers_per_gather", "0")];
-        session::with_settings(&ordered, || query.fill(&mut self.stores.raw, &mut |_| {}))?;
+        source::read_into(&mut self.stores.raw, &sql)?;
         self.total = self.stores.raw.rows();
         self.progress.rows_total = self.total;
         Ok(())

@@ -10,7 +10,7 @@ use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
 use crate::db::{attempt, session, spi};
 use crate::error::Result;
-use crate::import::identities::lock_realm;
+use crate::import::identities::{lock_realm, lookups};
 use crate::import::job::{self, with_memory};
 use pgrx::IntoDatum;
 use pgrx::datum::DatumWithOid;
@@ -81,9 +81,8 @@ impl<'a> Run<'a> {
     /// Finds who shares a name with whom, and whose is to change.
     fn find(&mut self) -> Result<()> {
         self.login = self.fetch(statements::FIND_LOGINS, job::IN_BULK)?;
-        let identifiers = query::kept_number(statements::IDENTIFIERS, &[])?;
-        self.repeated = self.fetch(statements::FIND_REPEATED, job::lookups(self.login.rows(), identifiers))?;
-        self.grouped = self.fetch(statements::GROUP, job::lookups(self.repeated.rows(), identifiers))?;
+        self.repeated = self.fetch(statements::FIND_REPEATED, lookups(self.login.rows())?)?;
+        self.grouped = self.fetch(statements::GROUP, lookups(self.repeated.rows())?)?;
         self.pending = self.fetch(statements::FIND_PENDING, job::IN_BULK)?;
         Ok(())
     }

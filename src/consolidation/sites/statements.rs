@@ -63,10 +63,6 @@ pub const FAULT: [(&str, Oid); 5] =
 
 pub const MOVED: [(&str, Oid); 2] = [("rn", INT8OID), ("state", TEXTOID)];
 
-/// Identifiers of all realms, about.
-pub const IDENTIFIERS: &str = "
-SELECT GREATEST(c.reltuples::int8, pg_relation_size(c.oid) / 200) FROM pg_class AS c WHERE c.oid = 'identity.identifiers'::regclass";
-
 /// Staged users of all realms and sites, about.
 pub const STORED: &str = "
 SELECT GREATEST(c.reltuples::int8, pg_relation_size(c.oid) / 300) FROM pg_class AS c WHERE c.oid = 'identity.staged_identities'::regclass";

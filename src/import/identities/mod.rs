@@ -33,8 +33,8 @@ use load::{Documents, Source};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-pub use run::lock_realm;
 use run::{Request, Run};
+pub use run::{lock_realm, lookups};
 use serde::{Deserialize, Deserializer};
 use statements::Fine;
 use stores::Items;
@@ -106,12 +106,8 @@ fn write_identity(
     Ok(json::with_text("identity", document.datum(), usize::MAX, |text| {
         let mut documents = Store::with_columns(&[("document", pg_sys::TEXTOID)]);
         documents.add(|| [text.into_datum()]);
-        run::share_realm(&request.realm, Company::Shared)?;
         let run_id = Uuid::now_v7();
-        let mut run = Run::new(&request, run_id)?;
-        run.load(Documents::Read(documents))?;
-        run.decide()?;
-        run.write()?;
+        let mut run = import_documents(&request, run_id, Documents::Read(documents), Company::Shared)?;
         run.report(run_id, false, &mut result)?;
         progress::end();
         Ok(())
@@ -207,12 +203,7 @@ fn import<'a>(
         let _owner = store::own_stores();
         let documents = source.read()?;
         session::as_owner(owner, || {
-            run::share_realm(&request.realm, company)?;
-            let mut run = Run::new(request, job.run_id)?;
-            run.load(documents)?;
-            run.decide()?;
-            run.write()?;
-            run.finish(job.run_id, &mut result)
+            import_documents(request, job.run_id, documents, company)?.finish(job.run_id, &mut result)
         })
     })?;
     if request.report == Report::Counts {
@@ -222,6 +213,16 @@ fn import<'a>(
         result.add(|| [run_id, total, None, status, None, None, None, None, None, None, None, counts, None]);
     }
     Ok(())
+}
+
+/// The whole import, up to its report; as the owner of the store.
+fn import_documents<'a>(request: &'a Request, run_id: Uuid, documents: Documents, company: Company) -> Result<Run<'a>> {
+    run::share_realm(&request.realm, company)?;
+    let mut run = Run::new(request, run_id)?;
+    run.load(documents)?;
+    run.decide()?;
+    run.write()?;
+    Ok(run)
 }
 
 impl Run<'_> {

@@ -3,8 +3,8 @@
 use crate::db::attempt::Failure;
 use crate::db::progress::{Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
+use crate::db::scan;
 use crate::db::store::Store;
-use crate::db::{scan, session};
 use crate::error::Result;
 use crate::import::identities::statements;
 use crate::import::identities::stores::{Items, Stores};
@@ -78,7 +78,7 @@ impl<'a> Run<'a> {
     /// Chooses how the rows are looked up, once they are there.
     pub fn prepare_lookups(&mut self) -> Result<()> {
         if self.total >= ALWAYS_BY_INDEX {
-            self.lookups = job::lookups(self.total, query::kept_number(statements::STORED, &[])?);
+            self.lookups = lookups(self.total)?;
         }
         Ok(())
     }
@@ -150,22 +150,24 @@ impl<'a> Run<'a> {
     }
 }
 
+/// How so many rows are looked up among the identifiers of the store.
+pub fn lookups(rows: i64) -> Result<Lookups> {
+    Ok(job::lookups(rows, query::kept_number(statements::STORED, &[])?))
+}
+
 fn identities() -> Result<pg_sys::Oid> {
     scan::own_relation(scan::schema(), c"identities")
 }
 
 /// Keeps every import into a realm, and its consolidation, waiting until the transaction ends.
 pub fn lock_realm(realm: &str) -> Result<()> {
-    session::lock_for_import(identities()?, part_of(realm));
+    Company::Alone.lock(identities()?, part_of(realm));
     Ok(())
 }
 
 /// For an import: others may run beside it, for the keys decide who comes first; whoever reads all of the realm waits.
 pub fn share_realm(realm: &str, company: Company) -> Result<()> {
-    match company {
-        Company::Shared => session::share_for_import(identities()?, part_of(realm)),
-        Company::Alone => session::lock_for_import(identities()?, part_of(realm)),
-    }
+    company.lock(identities()?, part_of(realm));
     Ok(())
 }
 

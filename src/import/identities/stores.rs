@@ -40,7 +40,7 @@ impl Items {
     }
 }
 
-pub const ITEM: [(&str, Oid); 21] = [
+const ITEM: [(&str, Oid); 21] = [
     ("rn", INT8OID),
     ("patch_id", TEXTOID),
     ("path", TEXTOID),
@@ -65,7 +65,7 @@ pub const ITEM: [(&str, Oid); 21] = [
 ];
 
 /// Of two claims with equal space, role, via and key only one can be met. `proved`: the identity has the key as a verified address.
-pub const CLAIM: [(&str, Oid); 15] = [
+const CLAIM: [(&str, Oid); 15] = [
     ("rn", INT8OID),
     ("ord", INT4OID),
     ("space", TEXTOID),
