@@ -57,25 +57,23 @@ CREATE TYPE identity_internal.login_candidate AS (
 COMMENT ON TYPE identity_internal.login_candidate IS 'Internal: who a login name may be, with the password hash; layer: main or staged; via: identifier or former name';
 
 -- Of the names that a login may be, whoever has it now comes first, and keeps all others out; a former name counts only where nobody has it.
--- Every step is taken for every name, in statements whose plans are kept, and in the main tables the name that follows is read where the
--- one that was asked for is not there: so the time tells little of who is found. A plan that was made while the tables were empty is still the
--- one by their keys.
-CREATE FUNCTION identity_internal.candidates(realm text, login text) RETURNS SETOF identity_internal.login_candidate
+-- Every name takes the same steps, in statements whose plans are kept, and reads as many pages that nobody has read lately: of a name that
+-- nobody has, those of a row that is drawn for it. The name beside it would not do: the next name that is tried between the two would find
+-- its row read. So the time tells little of who is found. A plan that was made while the tables were empty is still the one by their keys.
+CREATE FUNCTION identity_internal.candidates(realm text, login text, drawn_by text) RETURNS identity_internal.login_candidate[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off
 SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
     asked CONSTANT text := identity_internal.login_key(login);
+    pages CONSTANT bigint := GREATEST(1, pg_relation_size('identity.identifiers') / current_setting('block_size')::int);
+    own CONSTANT tid := (SELECT n.ctid FROM identity.identifiers AS n WHERE n.realm = $1 AND n.key = asked COLLATE "C");
+    page bigint := 0;
+    drawn tid;
     main identity_internal.login_candidate[];
     staged identity_internal.login_candidate[];
     former identity_internal.login_candidate[];
 BEGIN
-    main := ARRAY(
-        SELECT ROW(CASE WHEN n.key = asked THEN 'main' END, n.identity_id, NULL, NULL, n.kind, 'identifier', c.config ->> 'hashed_password', i.state = 'active')
-            ::identity_internal.login_candidate
-        FROM (SELECT n.key, n.kind, n.identity_id FROM identity.identifiers AS n WHERE n.realm = $1 AND n.key >= asked COLLATE "C" ORDER BY n.key LIMIT 1) AS n
-        JOIN identity.identities AS i ON i.realm = $1 AND i.id = n.identity_id
-        LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = n.identity_id AND c.type = 'password');
     -- A user's username may be the address too.
     staged := ARRAY(
         SELECT DISTINCT ON (n.site_id, n.original_id)
@@ -83,24 +81,35 @@ BEGIN
         FROM identity.staged_identifiers AS n
         JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
         WHERE n.realm = $1 AND n.key = asked COLLATE "C" AND n.logs_in AND s.state = 'staged'
+          AND NOT EXISTS (SELECT FROM identity_internal.late_names AS l
+                          WHERE l.realm = n.realm AND l.key = n.key AND l.site_id = n.site_id AND l.original_id = n.original_id)
         ORDER BY n.site_id, n.original_id, n.kind);
     former := ARRAY(
         SELECT DISTINCT ON (f.site_id, f.original_id)
-            ROW(CASE WHEN s.identity_id IS NULL THEN 'staged' ELSE 'main' END, s.identity_id, f.site_id, f.original_id, f.kind, 'former name',
-                CASE WHEN s.identity_id IS NULL THEN s.password_hash ELSE c.config ->> 'hashed_password' END,
-                CASE WHEN s.identity_id IS NULL THEN s.active ELSE i.state = 'active' END)::identity_internal.login_candidate
-        FROM identity.former_logins AS f
+            ROW(CASE WHEN f.identity_id IS NULL THEN 'staged' ELSE 'main' END, f.identity_id, f.site_id, f.original_id, f.kind, 'former name',
+                CASE WHEN f.identity_id IS NULL THEN s.password_hash ELSE c.config ->> 'hashed_password' END,
+                CASE WHEN f.identity_id IS NULL THEN s.active ELSE i.state = 'active' END)::identity_internal.login_candidate
+        FROM identity_internal.former_names AS f
         JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-        LEFT JOIN identity.identities AS i ON i.realm = $1 AND i.id = s.identity_id
-        LEFT JOIN identity.credentials AS c ON c.realm = $1 AND c.identity_id = s.identity_id AND c.type = 'password'
-        WHERE f.realm = $1 AND f.old_key = asked COLLATE "C" AND f.restored_at IS NULL AND s.state <> 'quarantined'
-          AND (s.identity_id IS NULL OR i.id IS NOT NULL)
-          AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval
-        ORDER BY f.site_id, f.original_id, f.changed_at DESC);
-    RETURN QUERY SELECT c.* FROM unnest(CASE WHEN main[1].layer IS NOT NULL THEN main WHEN staged <> '{}' THEN staged ELSE former END) AS c;
+        LEFT JOIN identity.identities AS i ON i.realm = f.realm AND i.id = f.identity_id
+        LEFT JOIN identity.credentials AS c ON c.realm = f.realm AND c.identity_id = f.identity_id AND c.type = 'password'
+        WHERE f.realm = $1 AND f.key = asked COLLATE "C" AND (f.identity_id IS NULL OR i.id IS NOT NULL)
+        ORDER BY f.site_id, f.original_id, f.until DESC);
+    page := CASE WHEN own IS NOT NULL THEN (own::text::point)[0]::bigint
+                 WHEN staged <> '{}' OR former <> '{}' THEN 0
+                 ELSE ('x' || right(drawn_by, 8))::bit(32)::bigint % pages END;
+    drawn := (SELECT n.ctid FROM identity.identifiers AS n WHERE n.ctid >= format('(%s,0)', page)::tid LIMIT 1);
+    main := ARRAY(
+        SELECT ROW('main', n.identity_id, NULL, NULL, n.kind, 'identifier', c.config ->> 'hashed_password', i.state = 'active')::identity_internal.login_candidate
+        FROM identity.identifiers AS n
+        JOIN identity.identities AS i ON i.realm = n.realm AND i.id = n.identity_id
+        LEFT JOIN identity.credentials AS c ON c.realm = n.realm AND c.identity_id = n.identity_id AND c.type = 'password'
+        WHERE n.ctid = COALESCE(own, drawn));
+    RETURN CASE WHEN own IS NOT NULL THEN main WHEN staged <> '{}' THEN staged ELSE former END;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.candidates(text, text) IS 'Internal: identity.login_candidates(), with the password hash';
+COMMENT ON FUNCTION identity_internal.candidates(text, text, text) IS
+'Internal: identity.login_candidates(), with the password hash. drawn_by: a text that ends with eight hexadecimal digits, which draw the row that is read for a name that nobody has';
 
 CREATE FUNCTION identity_internal.login_candidates(realm text, login text)
 RETURNS TABLE (layer text, identity_id uuid, site text, original_id text, identifier_kind text, via text, scheme text)
@@ -109,7 +118,7 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT c.layer, c.identity_id, t.name::text, c.original_id, c.identifier_kind, c.via, (identity.inspect_password_hash(c.hash)).scheme
-    FROM identity_internal.candidates($1, $2) AS c
+    FROM unnest(identity_internal.candidates($1, $2, identity_internal.key_as_counted($1, $2))) AS c
     LEFT JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = c.site_id;
 END
 $$;
@@ -133,6 +142,16 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.is_verified_by_another(text, text, uuid) IS 'Internal: whether another identity has a name as a verified address';
 
+CREATE FUNCTION identity_internal.is_kept_by_another(name identity.staged_identifiers, identity_id uuid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT identity_internal.is_verified_by_another(name.realm, identity.normalize_identifier(name.kind, name.value), $2) OR EXISTS (
+        SELECT FROM identity_internal.late_names AS l
+        WHERE (l.realm, l.site_id, l.original_id, l.kind) = (name.realm, name.site_id, name.original_id, name.kind))
+$$;
+COMMENT ON FUNCTION identity_internal.is_kept_by_another(identity.staged_identifiers, uuid) IS
+'Internal: whether a login name of a staged user does not become one of the main tables: another identity has it as a verified address, or a user had it until a while ago';
+
 CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
 RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -142,15 +161,20 @@ AS $$
     JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
     WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
     UNION ALL
-    -- Whoever has no other name would take one that somebody else has proved to be theirs.
-    SELECT DISTINCT 'addresses_pkey', jsonb_build_object('realm', a.realm, 'key', a.key), jsonb_build_object('realm', a.realm, 'id', a.identity_id)
-    FROM identity.staged_identifiers AS n
-    JOIN identity.addresses AS a ON a.realm = n.realm AND a.verified AND a.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
-    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
-      AND NOT EXISTS (
+    -- Whoever has no other name would take one that somebody else has proved to be theirs, or had before.
+    SELECT k.constraint_name, k.key, k.existing
+    FROM (
+        SELECT DISTINCT 'addresses_pkey', jsonb_build_object('realm', a.realm, 'key', a.key), jsonb_build_object('realm', a.realm, 'id', a.identity_id)
+        FROM identity.staged_identifiers AS n
+        JOIN identity.addresses AS a ON a.realm = n.realm AND a.verified AND a.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
+        WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+        UNION
+        SELECT 'former_logins_pkey', jsonb_build_object('realm', l.realm, 'key', l.key),
+            jsonb_build_object('realm', l.realm, 'site_id', l.owner_site_id, 'original_id', l.owner_original_id)
+        FROM identity_internal.late_names AS l WHERE (l.realm, l.site_id, l.original_id) = ($1, $2, $3)) AS k (constraint_name, key, existing)
+    WHERE NOT EXISTS (
         SELECT FROM identity.staged_identifiers AS o
-        WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in
-          AND NOT identity_internal.is_verified_by_another(o.realm, identity.normalize_identifier(o.kind, o.value), NULL))
+        WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in AND NOT identity_internal.is_kept_by_another(o, NULL))
     UNION ALL
     SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
     FROM identity.sites AS t JOIN identity.identities AS i ON i.realm = t.realm AND i.external_id = t.name || ':' || $3
@@ -196,12 +220,12 @@ BEGIN
     -- Who was staged long ago may have a key of an earlier version.
     CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
     WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
-      AND NOT identity_internal.is_verified_by_another(n.realm, k.key, new_id)
+      AND NOT identity_internal.is_kept_by_another(n, new_id)
     ORDER BY k.key, n.kind;
     IF NOT FOUND AND EXISTS (
         SELECT FROM identity.staged_identifiers AS n
         WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in) THEN
-        RAISE EXCEPTION 'every login name is a verified address of somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
+        RAISE EXCEPTION 'every login name is kept by somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
     END IF;
     UPDATE identity.staged_identities AS s
     SET state = 'promoted', identity_id = new_id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
@@ -391,7 +415,7 @@ DECLARE
 BEGIN
     PERFORM identity_internal.check_realm(realm);
     promoted := false;
-    candidates := ARRAY(SELECT c::identity_internal.login_candidate FROM identity_internal.candidates(realm, login) AS c);
+    candidates := identity_internal.candidates(realm, login, name);
     owner := (candidates[1]).identity_id;
     subject := COALESCE(owner::text, (candidates[1]).site_id || ':' || (candidates[1]).original_id, name);
     SELECT b.* INTO start FROM identity_internal.login_begins(realm, name, subject, owner, address) AS b;

@@ -219,12 +219,10 @@ BEGIN
             WHERE n.realm = $1 AND n.key = $2 COLLATE "C" AND s.state = 'staged' AND NOT proved
               AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END
             UNION ALL
-            SELECT format('a user of site %s, who had it as a login name until %s', t.name, f.changed_at::date)
-            FROM identity.former_logins AS f
-            JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+            SELECT format('a user of site %s, who had it as a login name until %s', t.name, f.until::date)
+            FROM identity_internal.former_names AS f
             JOIN identity.sites AS t USING (realm, site_id)
-            WHERE f.realm = $1 AND f.old_key = $2 COLLATE "C" AND f.restored_at IS NULL AND s.identity_id IS DISTINCT FROM $3
-              AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS k
+            WHERE f.realm = $1 AND f.key = $2 COLLATE "C" AND f.identity_id IS DISTINCT FROM $3 AND (f.verified OR NOT proved)) AS k
         LIMIT 1);
 END
 $$;

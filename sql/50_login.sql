@@ -206,7 +206,8 @@ CREATE FUNCTION identity_internal.counted_subjects(realm text, subject text) RET
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    owners CONSTANT text[] := ARRAY[subject] || ARRAY(SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id) FROM identity_internal.candidates(realm, subject) AS c);
+    owners CONSTANT text[] := ARRAY[subject] || ARRAY(SELECT COALESCE(c.identity_id::text, c.site_id || ':' || c.original_id)
+        FROM unnest(identity_internal.candidates(realm, subject, identity_internal.key_as_counted(realm, subject))) AS c);
 BEGIN
     RETURN owners || identity_internal.key_as_counted(realm, identity_internal.login_key(subject)) || ARRAY(
         SELECT identity_internal.key_as_counted(realm, k.key) FROM (

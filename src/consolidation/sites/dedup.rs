@@ -42,6 +42,7 @@ struct Run<'a> {
     realm: &'a str,
     run_id: &'a str,
     login: Store,
+    late: Store,
     repeated: Store,
     grouped: Store,
     pending: Store,
@@ -55,6 +56,7 @@ impl<'a> Run<'a> {
             realm,
             run_id,
             login: Store::new(),
+            late: Store::new(),
             repeated: Store::new(),
             grouped: Store::new(),
             pending: Store::new(),
@@ -81,6 +83,7 @@ impl<'a> Run<'a> {
     /// Finds who shares a name with whom, and whose is to change.
     fn find(&mut self) -> Result<()> {
         self.login = self.fetch(statements::FIND_LOGINS, job::IN_BULK)?;
+        self.late = self.fetch(statements::FIND_LATE, job::IN_BULK)?;
         self.repeated = self.fetch(statements::FIND_REPEATED, lookups(self.login.rows())?)?;
         self.grouped = self.fetch(statements::GROUP, lookups(self.repeated.rows())?)?;
         self.pending = self.fetch(statements::FIND_PENDING, job::IN_BULK)?;
@@ -147,6 +150,7 @@ impl<'a> Run<'a> {
     ) -> Result<T> {
         let stores = [
             ("login", &self.login),
+            ("late", &self.late),
             ("repeated", &self.repeated),
             ("grouped", &self.grouped),
             ("pending", &self.pending),

@@ -224,29 +224,47 @@ FROM identity.staged_identifiers AS n
 JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
 WHERE n.realm = $1 AND n.logs_in AND s.state = 'staged'";
 
-/// Keys of them that somebody else has too.
+/// Those of them that came after they had become somebody's former name.
+pub const FIND_LATE: &str = "
+SELECT DISTINCT l.key, l.site_id, l.original_id, l.kind FROM identity_internal.late_names AS l WHERE l.realm = $1";
+
+/// Keys of them that somebody else has too, or keeps.
 pub const FIND_REPEATED: &str = "
 SELECT l.key FROM login AS l GROUP BY l.key HAVING count(*) > 1
 UNION
+SELECT l.key FROM late AS l
+UNION
 SELECT l.key FROM login AS l JOIN identity.identifiers AS i ON i.realm = $1 AND i.key = l.key";
 
-/// Everybody who has one of these keys. The main tables come first; then whose address it is, for a username that reads as an address is none, and a
+/// Everybody who has one of these keys, and to whom it is left: first the main tables; then those who had it before it became a former name; then whose
+/// former name it is, who is in no group but to be found there; then whose address it is, for a username that reads as an address is none, and a
 /// verified address beats others; then sites without a prefix; then by site and original_id.
 pub const GROUP: &str = r#"
-SELECT m.*, first_value(m.holder) OVER w AS keeper, first_value(m.described) OVER w AS duplicate_of
+SELECT g.site_id, g.site, g.original_id, g.row_order, g.kind, g.value, g.key, g.original, g.prefix, g.holder, g.keeper, g.duplicate_of
 FROM (
-  SELECT NULL::int AS site_id, NULL AS site, NULL AS original_id, NULL::numeric AS row_order, i.kind, i.value, i.key, NULL AS original,
-    NULL AS prefix, NULL::bool AS verified, i.identity_id::text AS holder,
-    jsonb_build_object('identity_id', i.identity_id, 'kind', i.kind, 'login', i.value) AS described
-  FROM identity.identifiers AS i JOIN repeated AS r ON r.key = i.key WHERE i.realm = $1
-  UNION ALL
-  SELECT l.site_id, t.name, l.original_id, CASE WHEN l.original_id ~ '^-?[0-9]{1,100}$' THEN l.original_id::numeric END, l.kind,
-    l.value, l.key, l.original, t.prefix, l.verified, concat(l.site_id, ' ', l.original_id),
-    jsonb_build_object('site', t.name, 'site_id', l.site_id, 'row_id', l.original_id, 'kind', l.kind, 'login', l.value)
-  FROM login AS l JOIN repeated AS r ON r.key = l.key
-  JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = l.site_id) AS m
-WINDOW w AS (
-  PARTITION BY m.key ORDER BY m.site_id IS NOT NULL, m.kind = 'username', NOT m.verified, m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)"#;
+  SELECT m.*, first_value(m.holder) OVER w AS keeper, first_value(m.described) OVER w AS duplicate_of
+  FROM (
+    SELECT NULL::int AS site_id, NULL AS site, NULL AS original_id, NULL::numeric AS row_order, i.kind, i.value, i.key, NULL AS original,
+      NULL AS prefix, NULL::bool AS verified, i.identity_id::text AS holder,
+      jsonb_build_object('identity_id', i.identity_id, 'kind', i.kind, 'login', i.value) AS described, 0 AS rank
+    FROM identity.identifiers AS i JOIN repeated AS r ON r.key = i.key WHERE i.realm = $1
+    UNION ALL
+    SELECT l.site_id, t.name, l.original_id, CASE WHEN l.original_id ~ '^-?[0-9]{1,100}$' THEN l.original_id::numeric END, l.kind,
+      l.value, l.key, l.original, t.prefix, l.verified, concat(l.site_id, ' ', l.original_id),
+      jsonb_build_object('site', t.name, 'site_id', l.site_id, 'row_id', l.original_id, 'kind', l.kind, 'login', l.value),
+      CASE WHEN a.key IS NULL THEN 1 ELSE 3 END
+    FROM login AS l JOIN repeated AS r ON r.key = l.key
+    JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = l.site_id
+    LEFT JOIN late AS a ON a.key = l.key AND a.site_id = l.site_id AND a.original_id = l.original_id AND a.kind = l.kind
+    UNION ALL
+    SELECT f.site_id, t.name, f.original_id, NULL, f.kind, f.value, f.key, NULL, NULL, f.verified, concat(f.site_id, ' ', f.original_id),
+      jsonb_build_object('site', t.name, 'site_id', f.site_id, 'row_id', f.original_id, 'kind', f.kind, 'login', f.value, 'via', 'former name'), 2
+    FROM (SELECT DISTINCT a.key FROM late AS a) AS a
+    JOIN identity_internal.former_names AS f ON f.realm = $1 AND f.key = a.key
+    JOIN identity.sites AS t ON t.realm = $1 AND t.site_id = f.site_id) AS m
+  WINDOW w AS (
+    PARTITION BY m.key ORDER BY m.rank, m.kind = 'username', NOT m.verified, m.prefix IS NOT NULL, m.site_id, m.row_order, m.original_id)) AS g
+WHERE g.rank <> 2"#;
 
 /// The usernames that get another one, in order. A name that reads as an address would be another address with a prefix: its @ goes.
 pub const FIND_PENDING: &str = "

@@ -253,14 +253,13 @@ fn staged_conflicts(columns: &Sql) -> Sql {
          UNION ALL
          SELECT {columns}, NULL, NULL, c.path, concat('the ', {noun}, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
          FROM claim AS c
-         JOIN (SELECT f.old_key AS key, s.identity_id, t.name AS site, f.changed_at AS until
-               FROM identity.former_logins AS f
-               JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+         JOIN (SELECT f.key, f.identity_id, t.name AS site, f.until, f.verified
+               FROM identity_internal.former_names AS f
                JOIN identity.sites AS t USING (realm, site_id)
-               WHERE f.realm = $1 AND f.restored_at IS NULL
-                 AND f.changed_at > now() - COALESCE(current_setting('identity.former_name_grace', true), '90d')::interval) AS h ON h.key = c.key
+               WHERE f.realm = $1) AS h ON h.key = c.key
          WHERE c.space = 'identifier'
            AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
+           AND (h.verified OR NOT c.proved)
            AND (c.target IS NULL OR h.identity_id IS DISTINCT FROM c.target)",
         columns,
         noun = noun()

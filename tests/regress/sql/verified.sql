@@ -72,6 +72,43 @@ DELETE FROM identity.staged_identities WHERE realm = 'proved' AND site_id = 2 AN
 SET identity.former_name_grace = 0;
 SELECT status FROM register('{"traits": {"username": "lea"}}');
 RESET identity.former_name_grace;
+-- Nor does somebody take it whom a site brings later: the owner logs in by it, and the next run renames the newcomer.
+SELECT identity.add_site('proved', 4, 'arts', 'ar_');
+CREATE FUNCTION candidates(login text) RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(concat_ws(' ', layer, site, original_id, via), ', ' ORDER BY site, original_id) FROM identity.login_candidates('proved', login) $$;
+SELECT stage('forum', 'nina f', 'nina', NULL, NULL), stage('shop', 'nina s', 'nina', NULL, NULL);
+SELECT site, old_login, new_login FROM identity.dedup_site_logins('proved') WHERE old_login = 'nina';
+-- While its keeper has it, the keeper logs in, also after the site has sent something else of the keeper.
+SELECT stage('forum', 'nina f', 'nina', 'nina@forum.example', NULL), stage('arts', 'nina a', 'Nina', 'nina@arts.example', NULL);
+SELECT candidates('nina');
+DELETE FROM identity.staged_identities WHERE realm = 'proved' AND original_id = 'nina f';
+SELECT candidates('nina'), logs_in('nina', 'nina a secret'), logs_in('nina', 'nina s secret');
+SELECT site, row_id, old_login, new_login, duplicate_of FROM identity.dedup_site_logins('proved') WHERE old_login = 'Nina';
+SELECT candidates('nina'), candidates('ar_nina');
+-- Whoever is promoted before the next run does not bring it into the main tables either; whoever has no other name is not promoted.
+SELECT stage('forum', 'olga f', 'olga', NULL, NULL), stage('shop', 'olga s', 'olga', NULL, NULL);
+SELECT count(*) FROM identity.dedup_site_logins('proved') WHERE old_login = 'olga';
+DELETE FROM identity.staged_identities WHERE realm = 'proved' AND original_id = 'olga f';
+SELECT stage('arts', 'olga a', 'olga', 'olga@arts.example', NULL), stage('arts', 'olga b', 'Olga', NULL, NULL);
+SELECT logs_in('olga@arts.example', 'olga a secret'), candidates('olga');
+SELECT status, constraint_name, key ->> 'key' AS key, existing FROM identity.promote_identity('proved', 'arts', 'olga b');
+-- Of an address that was not proved, whoever proves it gets it; others do not.
+SELECT stage('forum', 'pia f', 'pia f', 'pia@example.org', NULL), stage('shop', 'pia s', 'pia s', 'pia@example.org', NULL);
+SELECT site, kind, old_login, new_login FROM identity.dedup_site_logins('proved') WHERE old_login = 'pia@example.org';
+DELETE FROM identity.staged_identities WHERE realm = 'proved' AND original_id = 'pia f';
+SELECT stage('arts', 'pia a', 'pia a', 'pia@example.org', NULL), candidates('pia@example.org');
+SELECT stage('arts', 'pia b', 'pia b', 'pia@example.org', true), candidates('pia@example.org');
+SELECT site, row_id, kind, old_login FROM identity.dedup_site_logins('proved') WHERE old_login = 'pia@example.org';
+SELECT candidates('pia@example.org');
+-- After the setting's time nothing is kept.
+SELECT stage('forum', 'rosa f', 'rosa', NULL, NULL), stage('shop', 'rosa s', 'rosa', NULL, NULL);
+SELECT count(*) FROM identity.dedup_site_logins('proved') WHERE old_login = 'rosa';
+DELETE FROM identity.staged_identities WHERE realm = 'proved' AND original_id = 'rosa f';
+SELECT stage('arts', 'rosa a', 'rosa', NULL, NULL), candidates('rosa');
+SET identity.former_name_grace = 0;
+SELECT candidates('rosa');
+SELECT count(*) FROM identity.dedup_site_logins('proved') WHERE old_login = 'rosa';
+RESET identity.former_name_grace;
 CREATE ROLE proved_importer;
 SELECT identity.grant_access('proved_importer', 'importer');
 SET ROLE proved_importer;
@@ -80,7 +117,7 @@ RESET ROLE;
 SELECT identity.revoke_access('proved_importer');
 DROP ROLE proved_importer;
 
-DROP FUNCTION stage, register, logs_in;
+DROP FUNCTION stage, register, logs_in, candidates;
 DELETE FROM identity.login_failures WHERE realm = 'proved';
 DELETE FROM identity.former_logins WHERE realm = 'proved';
 DELETE FROM identity.site_dedup_runs WHERE realm = 'proved';
