@@ -145,12 +145,20 @@ COMMENT ON FUNCTION identity_internal.is_verified_by_another(text, text, uuid) I
 CREATE FUNCTION identity_internal.is_kept_by_another(name identity.staged_identifiers, identity_id uuid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT identity_internal.is_verified_by_another(name.realm, identity.normalize_identifier(name.kind, name.value), $2) OR EXISTS (
-        SELECT FROM identity_internal.late_names AS l
-        WHERE (l.realm, l.site_id, l.original_id, l.kind) = (name.realm, name.site_id, name.original_id, name.kind))
+    SELECT identity_internal.is_verified_by_another(name.realm, identity.normalize_identifier(name.kind, name.value), $2)
+        OR EXISTS (
+            SELECT FROM identity_internal.late_names AS l
+            WHERE (l.realm, l.site_id, l.original_id, l.kind) = (name.realm, name.site_id, name.original_id, name.kind))
+        OR EXISTS (
+            SELECT FROM identity.staged_identifiers AS n
+            JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
+            JOIN identity.staged_identities AS own ON (own.realm, own.site_id, own.original_id) = (name.realm, name.site_id, name.original_id)
+            WHERE n.realm = name.realm AND n.key = name.key AND (n.site_id, n.original_id) <> (name.site_id, name.original_id) AND s.state = 'staged'
+              AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END
+              AND NOT CASE name.kind WHEN 'email' THEN own.email_verified WHEN 'phone' THEN own.phone_verified ELSE false END)
 $$;
 COMMENT ON FUNCTION identity_internal.is_kept_by_another(identity.staged_identifiers, uuid) IS
-'Internal: whether a login name of a staged user does not become one of the main tables: another identity has it as a verified address, or a user had it until a while ago';
+'Internal: whether a login name of a staged user does not become one of the main tables: another identity or staged user has it as a verified address, or a user had it until a while ago';
 
 CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
 RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
@@ -171,7 +179,15 @@ AS $$
         UNION
         SELECT 'former_logins_pkey', jsonb_build_object('realm', l.realm, 'key', l.key),
             jsonb_build_object('realm', l.realm, 'site_id', l.owner_site_id, 'original_id', l.owner_original_id)
-        FROM identity_internal.late_names AS l WHERE (l.realm, l.site_id, l.original_id) = ($1, $2, $3)) AS k (constraint_name, key, existing)
+        FROM identity_internal.late_names AS l WHERE (l.realm, l.site_id, l.original_id) = ($1, $2, $3)
+        UNION
+        SELECT 'staged_identifiers_pkey', jsonb_build_object('realm', n.realm, 'key', n.key),
+            jsonb_build_object('realm', o.realm, 'site_id', o.site_id, 'original_id', o.original_id)
+        FROM identity.staged_identifiers AS n
+        JOIN identity.staged_identifiers AS o ON o.realm = n.realm AND o.key = n.key AND (o.site_id, o.original_id) <> (n.site_id, n.original_id)
+        JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (o.realm, o.site_id, o.original_id)
+        WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in AND s.state = 'staged'
+          AND CASE o.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END) AS k (constraint_name, key, existing)
     WHERE NOT EXISTS (
         SELECT FROM identity.staged_identifiers AS o
         WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in AND NOT identity_internal.is_kept_by_another(o, NULL))
@@ -183,61 +199,74 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.promotion_conflicts(text, int, text) IS 'Internal: what stands against the promotion of a staged user';
 
--- Writes the identity of a staged user, locked before, and leaves the tombstone.
-CREATE FUNCTION identity_internal.write_promoted(staged identity.staged_identities, hash text) RETURNS uuid
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+-- Writes the identities of staged users, locked before, and leaves their tombstones. A plan that was made while the tables were empty is
+-- still the one by their keys.
+CREATE FUNCTION identity_internal.write_promoted(realm text, site_id int, original_ids text[], renewed text = NULL)
+RETURNS TABLE (original_id text, identity_id uuid)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 DECLARE
-    new_id CONSTANT uuid := identity.new_id();
+    new_ids CONSTANT uuid[] := ARRAY(SELECT identity.new_id() FROM unnest(original_ids));
+    nameless text;
 BEGIN
     INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
-    SELECT staged.realm, new_id, t.name || ':' || staged.original_id, CASE WHEN staged.active THEN 'active' ELSE 'inactive' END,
-        staged.traits || jsonb_strip_nulls(jsonb_build_object('display_name', staged.display_name)) || COALESCE(n.names, '{}'),
-        COALESCE(staged.registered_at, now())
-    FROM identity.sites AS t
+    SELECT s.realm, u.id, t.name || ':' || s.original_id, CASE WHEN s.active THEN 'active' ELSE 'inactive' END,
+        s.traits || jsonb_strip_nulls(jsonb_build_object('display_name', s.display_name)) || COALESCE(n.names, '{}'),
+        COALESCE(s.registered_at, now())
+    FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
+    JOIN identity.sites AS t ON (t.realm, t.site_id) = (s.realm, s.site_id)
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(m.kind, m.value) AS names FROM identity.staged_identifiers AS m
-        WHERE (m.realm, m.site_id, m.original_id) = (staged.realm, staged.site_id, staged.original_id)) AS n
-    WHERE (t.realm, t.site_id) = (staged.realm, staged.site_id);
-    IF hash IS NOT NULL THEN
-        INSERT INTO identity.credentials (realm, identity_id, type, config)
-        VALUES (staged.realm, new_id, 'password', jsonb_build_object('hashed_password', hash));
-    END IF;
+        WHERE (m.realm, m.site_id, m.original_id) = (s.realm, s.site_id, s.original_id)) AS n;
+    INSERT INTO identity.credentials (realm, identity_id, type, config)
+    SELECT s.realm, u.id, 'password', jsonb_build_object('hashed_password', COALESCE(renewed, s.password_hash))
+    FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
+    WHERE COALESCE(renewed, s.password_hash) IS NOT NULL;
     -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account. If another session
     -- is writing it, this waits, and finds below whose it is.
     INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
-    SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, new_id, v.verified,
+    SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, u.id, v.verified,
         CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
-    FROM identity.staged_identifiers AS n
-    CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN staged.email_verified ELSE staged.phone_verified END AS verified) AS v
+    FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
+    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
+    CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN s.email_verified ELSE s.phone_verified END AS verified) AS v
     CROSS JOIN (VALUES ('verifiable'), ('recovery')) AS r (role)
-    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.kind <> 'username'
-      AND (r.role = 'verifiable' OR v.verified) AND NOT identity_internal.is_verified_by_another(n.realm, n.key, new_id)
+    WHERE n.kind <> 'username' AND (r.role = 'verifiable' OR v.verified) AND NOT identity_internal.is_verified_by_another(n.realm, n.key, u.id)
+      AND (v.verified OR NOT identity_internal.is_kept_by_another(n, u.id))
     ON CONFLICT DO NOTHING;
     -- Nor does such an address become a login name, whichever kind of name it is here.
     INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
-    SELECT DISTINCT ON (k.key) n.realm, k.key, n.kind, n.value, new_id FROM identity.staged_identifiers AS n
+    SELECT DISTINCT ON (u.id, k.key) n.realm, k.key, n.kind, n.value, u.id
+    FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
     -- Who was staged long ago may have a key of an earlier version.
     CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
-    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in
-      AND NOT identity_internal.is_kept_by_another(n, new_id)
-    ORDER BY k.key, n.kind;
-    IF NOT FOUND AND EXISTS (
-        SELECT FROM identity.staged_identifiers AS n
-        WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id) AND n.logs_in) THEN
+    WHERE n.logs_in AND NOT identity_internal.is_kept_by_another(n, u.id)
+    ORDER BY u.id, k.key, n.kind;
+    SELECT u.original_id INTO nameless FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    WHERE NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.identity_id = u.id)
+      AND EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id) AND n.logs_in)
+    LIMIT 1;
+    IF FOUND THEN
         RAISE EXCEPTION 'every login name is kept by somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
     END IF;
     UPDATE identity.staged_identities AS s
-    SET state = 'promoted', identity_id = new_id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
+    SET state = 'promoted', identity_id = u.id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
         display_name = NULL, traits = '{}', changed_at = now()
-    WHERE (s.realm, s.site_id, s.original_id) = (staged.realm, staged.site_id, staged.original_id);
-    DELETE FROM identity.staged_identifiers AS n
-    WHERE (n.realm, n.site_id, n.original_id) = (staged.realm, staged.site_id, staged.original_id);
-    PERFORM identity_internal.audit(staged.realm, 'promote_identity', new_id::text, jsonb_build_object('site_id', staged.site_id, 'original_id', staged.original_id));
-    RETURN new_id;
+    FROM unnest(original_ids, new_ids) AS u (original_id, id)
+    WHERE (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id);
+    DELETE FROM identity.staged_identifiers AS n USING unnest(original_ids) AS u (original_id)
+    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id);
+    PERFORM identity_internal.audit($1, 'promote_identity', u.id::text, jsonb_build_object('site_id', $2, 'original_id', u.original_id))
+    FROM unnest(original_ids, new_ids) AS u (original_id, id);
+    RETURN QUERY SELECT u.* FROM unnest(original_ids, new_ids) AS u (original_id, id);
 END
 $$;
-COMMENT ON FUNCTION identity_internal.write_promoted(identity.staged_identities, text) IS 'Internal: a staged user becomes an identity of the main tables';
+COMMENT ON FUNCTION identity_internal.write_promoted(text, int, text[], text) IS
+'Internal: staged users become identities of the main tables. renewed: a password hash in the place of the only user''s';
 
 CREATE FUNCTION identity_internal.promote_staged(realm text, site_id int, original_id text, proved text = NULL, renewed text = NULL)
 RETURNS TABLE (status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
@@ -266,7 +295,7 @@ BEGIN
         RETURN;
     END IF;
     BEGIN
-        RETURN QUERY SELECT 'promoted', identity_internal.write_promoted(staged, COALESCE(renewed, staged.password_hash)), NULL, NULL::jsonb, NULL::jsonb;
+        RETURN QUERY SELECT 'promoted', w.identity_id, NULL, NULL::jsonb, NULL::jsonb FROM identity_internal.write_promoted($1, $2, ARRAY[$3], renewed) AS w;
     EXCEPTION WHEN integrity_constraint_violation THEN
         -- Another session was faster; or somebody's own constraint refuses the row, which is not shown: it has secrets.
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
@@ -303,6 +332,88 @@ COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
 'Makes a staged user an identity of the main tables, with the user''s login names, addresses and password hash, and leaves a tombstone in the layer. For applications that verify passwords themselves; identity.authenticate() does it at the first login.
 status: promoted; promoted before, linked (identity_id is the identity that the user has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
 Errors: 42704 no such realm, site or user.';
+
+CREATE TYPE identity_internal.promotion AS (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb);
+COMMENT ON TYPE identity_internal.promotion IS 'Internal: what became of a staged user';
+
+-- Users of one site, locked before: those against whom nothing stands are written together.
+CREATE FUNCTION identity_internal.promote_users(realm text, site_id int, original_ids text[]) RETURNS SETOF identity_internal.promotion
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    -- Of two users with one name the first keeps it.
+    repeated CONSTANT identity_internal.promotion[] := ARRAY(
+        SELECT ROW(r.original_id, 'conflict', NULL, 'staged_identifiers_pkey', jsonb_build_object('realm', $1, 'key', r.key),
+                   jsonb_build_object('realm', $1, 'site_id', $2, 'original_id', r.first))::identity_internal.promotion
+        FROM (SELECT n.original_id, n.key, min(n.original_id) OVER (PARTITION BY n.key) AS first
+              FROM unnest(original_ids) AS u (original_id)
+              JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
+              WHERE n.logs_in AND NOT identity_internal.is_kept_by_another(n, NULL)) AS r
+        WHERE r.first <> r.original_id);
+    held CONSTANT identity_internal.promotion[] := ARRAY(
+        SELECT ROW(u.original_id, 'conflict', NULL, c.constraint_name, c.key, c.existing)::identity_internal.promotion
+        FROM unnest(original_ids) AS u (original_id)
+        CROSS JOIN LATERAL identity_internal.promotion_conflicts($1, $2, u.original_id) AS c);
+    clean CONSTANT text[] := ARRAY(
+        SELECT u.original_id FROM unnest(original_ids) AS u (original_id)
+        EXCEPT SELECT p.original_id FROM unnest(repeated || held) AS p
+        ORDER BY 1);
+BEGIN
+    RETURN QUERY SELECT p.* FROM unnest(held || repeated) AS p;
+    RETURN QUERY SELECT w.original_id, 'promoted', w.identity_id, NULL, NULL::jsonb, NULL::jsonb FROM identity_internal.write_promoted($1, $2, clean) AS w;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.promote_users(text, int, text[]) IS 'Internal: some users of identity.promote_site()';
+
+-- A thousand at a time. Where the tables refuse one of them, for another session was faster or by a constraint of the user's own, each is tried
+-- by itself. Whoever is being promoted at a login is left to it.
+CREATE FUNCTION identity_internal.promote_site(realm text, site text, max_users bigint)
+RETURNS TABLE (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+AS $$
+DECLARE
+    number CONSTANT int := identity_internal.site_id(realm, site);
+    remaining bigint := COALESCE(max_users, 9223372036854775807);
+    users text[];
+    after text := '';
+    done identity_internal.promotion[];
+BEGIN
+    IF max_users < 0 THEN
+        RAISE EXCEPTION 'max_users is less than 0' USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = format('It is %s.', max_users), HINT = 'Leave it out for all users of the site.';
+    END IF;
+    PERFORM identity_internal.lock_staged(realm, false);
+    LOOP
+        users := ARRAY(
+            SELECT s.original_id FROM identity.staged_identities AS s
+            WHERE s.realm = $1 AND s.site_id = number AND s.original_id > after COLLATE "C" AND s.state = 'staged'
+            ORDER BY s.original_id LIMIT LEAST(1000, remaining) FOR UPDATE SKIP LOCKED);
+        EXIT WHEN users = '{}';
+        BEGIN
+            done := ARRAY(SELECT p::identity_internal.promotion FROM identity_internal.promote_users(realm, number, users) AS p);
+        EXCEPTION WHEN integrity_constraint_violation THEN
+            done := ARRAY(
+                SELECT ROW(u.original_id, p.status, p.identity_id, p.constraint_name, p.key, p.existing)::identity_internal.promotion
+                FROM unnest(users) AS u (original_id)
+                CROSS JOIN LATERAL identity_internal.promote_staged(realm, number, u.original_id) AS p);
+        END;
+        RETURN QUERY SELECT d.* FROM unnest(done) AS d ORDER BY d.original_id;
+        after := users[cardinality(users)];
+        remaining := remaining - cardinality(users);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.promote_site(text, text, bigint) IS 'Internal: what identity.promote_site() carries out';
+
+CREATE FUNCTION identity.promote_site(realm text, site text, max_users bigint = NULL)
+RETURNS TABLE (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
+COMMENT ON FUNCTION identity.promote_site(text, text, bigint) IS
+'Promotes the staged users of a site, as identity.promote_identity() does it for one: those who have not logged in since, once the site is closed. In the order of original_id, max_users of them at the most: a script that commits in between calls it until it returns no rows with the status promoted. Users in quarantine stay where they are.
+Returns a row for each user, several where there are several conflicts. status: promoted; conflict (a name, an address or the external_id is somebody else''s: nothing of that user was written). Of two users of the site with one login name the first is promoted: run identity.dedup_site_logins() before.
+Locks: first logins of the users that are promoted wait until the transaction ends; users who are logging in for the first time at this moment are passed over.
+Errors: 42704 no such realm or site, 22023 max_users is less than 0.';
 
 CREATE FUNCTION identity_internal.current_login(realm text, identity_id uuid) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -389,6 +389,16 @@ COMMENT ON FUNCTION identity.add_membership(text, uuid, text, jsonb) IS
 settings: state (active or suspended), is_default (true: in place of the organization that was its default).
 Errors: 42704 no such realm, identity or organization, 42710 it is a member already, 22023 an unknown setting, or a value that it cannot have.';
 
+CREATE FUNCTION identity.import_memberships(realm text, source text, dry_run boolean = false)
+RETURNS TABLE (row_number bigint, status text, identity_id uuid, organization text, sqlstate text, message text)
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'import_memberships_wrapper';
+COMMENT ON FUNCTION identity.import_memberships(text, text, boolean) IS
+'Makes identities members of organizations: as identity.add_membership(), for many.
+source: a relation''s name or one query, which is read with the caller''s rights. Its columns: identity_id (uuid), organization (text) and, where it has them, state (active or suspended) and is_default (boolean: in place of the organization that was the identity''s default; of several the first).
+dry_run: the same report, nothing written. Returns a row for each row of the source. status: added; conflict (the identity is a member already: nothing is changed); duplicate (a row before it has the same identity and organization); invalid (NULL, an unknown state, no such identity or organization), with SQLSTATE and message.
+Errors: 42704 no such realm, 42703 other columns, 22P02 an identity_id that is no UUID or an is_default that is no boolean, 25006 read-only transaction.';
+
 CREATE FUNCTION identity.set_membership(realm text, identity_id uuid, organization text, settings jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$

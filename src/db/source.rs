@@ -8,7 +8,7 @@
 use crate::db::query;
 use crate::db::session;
 use crate::db::spi;
-use crate::db::sql::{Sql, comma, qualified, sql};
+use crate::db::sql::{Sql, comma, ident, qualified, sql};
 use crate::db::statement::{self, Statement};
 use crate::db::store::Store;
 use crate::error::{Error, Result};
@@ -89,6 +89,22 @@ pub fn read_column(query: &str, column: &str) -> Result<Store> {
 /// Reads some columns of a source's query to its end: a JSON object a row, as text.
 pub fn read_rows(query: &str, columns: &[&str]) -> Result<Store> {
     read(&row_texts(query, columns))
+}
+
+/// Reads columns of a source's query to its end, as text: those that have a type, in it; the others are NULL.
+pub fn read_texts(query: &str, columns: &[(&str, Option<&str>)]) -> Result<Store> {
+    read(&typed_texts(query, columns))
+}
+
+fn typed_texts(query: &str, columns: &[(&str, Option<&str>)]) -> Sql {
+    let columns = comma(columns.iter().map(|(name, of)| {
+        let value = match of {
+            Some(of) => sql!("{column}::pg_catalog.{of}", column = qualified(&sql!("s"), name), of = ident(of)),
+            None => sql!("NULL"),
+        };
+        sql!("{value}::pg_catalog.text AS {name}", value, name = ident(name))
+    }));
+    sql!("SELECT {columns} FROM (\n{query}\n) AS s", columns, query = Sql::verbatim(query))
 }
 
 fn column_texts(query: &str, column: &str) -> Sql {

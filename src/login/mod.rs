@@ -5,6 +5,7 @@
 
 mod context;
 mod known;
+mod members;
 mod read;
 mod settings;
 mod throttle;
