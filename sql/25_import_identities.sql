@@ -40,7 +40,8 @@ CREATE FUNCTION identity.import_identities_from(
     source text,
     on_conflict text = 'skip',
     dry_run boolean = false,
-    report text = 'problems')
+    report text = 'problems',
+    mapping jsonb = NULL)
 RETURNS TABLE (
     run_id uuid,
     row_number bigint,
@@ -58,10 +59,11 @@ RETURNS TABLE (
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'import_identities_from_wrapper';
 
-COMMENT ON FUNCTION identity.import_identities_from(text, text, text, boolean, text) IS
+COMMENT ON FUNCTION identity.import_identities_from(text, text, text, boolean, text, jsonb) IS
 'As identity.import_identities(), for millions: source is a relation''s name or one query, with one json or jsonb column, an identity a row (a body, or an item with "create"). path is a JSON pointer into the row''s document.
+mapping: for a source with columns of its own. It says which column is which field, as for identity.stage_site(): {"original_id": "uid", "username": "login", "email": "mail", "email_verified": {"constant": true}, "password_hash": "pw"}. original_id is the external_id; id the identity''s id; other names are traits, which an update replaces together. path is the field then.
 The source is read with the caller''s rights.
-Errors: as import_identities(), and 42804 where the source has not just one json or jsonb column.';
+Errors: as import_identities(); 42804 where the source has not just one json or jsonb column, and no mapping is given; 22023 bad mapping; 42703 the source has not a column that it names.';
 
 CREATE FUNCTION identity_internal.patch_answer(status text, patch_id text, identity_id uuid, reason text, problems jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp

@@ -36,7 +36,7 @@ AS $$
            ('application', 'EXECUTE', 'FUNCTION identity.login_attempts(text, bigint)'),
            ('application', 'EXECUTE', 'FUNCTION identity.organizations_of_email(text, text)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities(text, jsonb, text, boolean, text)'),
-           ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text)'),
+           ('registrar', 'EXECUTE', 'FUNCTION identity.import_identities_from(text, text, text, boolean, text, jsonb)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity.patch_identities(text, jsonb)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_answer(text, text, uuid, text, jsonb)'),
            ('registrar', 'EXECUTE', 'FUNCTION identity_internal.patch_problem(jsonb)'),

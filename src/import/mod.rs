@@ -19,9 +19,11 @@
 
 mod check;
 mod contest;
+pub(crate) mod convert;
 pub(crate) mod identities;
 pub(crate) mod job;
 mod landed;
+pub(crate) mod mapping;
 mod mark;
 mod numbers;
 pub(crate) mod plan;

@@ -1,11 +1,9 @@
 //! The SSO layer: `identity.stage_site` and `identity.dedup_site_logins`.
 //!
-//! `mapping` and `rules` are a site's description, `convert` applies it to a row; `stage` loads a site, `dedup` finds its
+//! A mapping (`import::mapping`) and `rules` are a site's description; `stage` loads a site, `dedup` finds its
 //! duplicates; `statements` is the SQL. What is only SQL stands in `sql/31_sites.sql` and `sql/32_migration.sql`.
 
-mod convert;
 mod dedup;
-mod mapping;
 mod rules;
 mod stage;
 mod statements;
@@ -15,8 +13,8 @@ use crate::consolidation::run::{check_isolation, check_session};
 use crate::db::returns::ResultSet;
 use crate::db::{argument, json, lock};
 use crate::error::required;
+use crate::import::mapping::Mapping;
 use crate::import::plan::Report;
-use mapping::Mapping;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, GucContext, GucFlags, GucRegistry, GucSetting};
@@ -60,7 +58,7 @@ fn stage_site(
         realm,
         site: argument::name("site", site)?,
         source: argument::source("source", source)?,
-        mapping: Mapping::parse(&json::document("mapping", required("mapping", mapping)?)?)?,
+        mapping: Mapping::of_site(&json::document("mapping", required("mapping", mapping)?)?)?,
         rules: Rules::parse(&json::document("rules", required("rules", rules)?)?)?,
         dry_run: required("dry_run", dry_run)?,
         report: Report::parse_without_counts(&argument::name("report", report)?)?,

@@ -1,6 +1,6 @@
 //! The rules that keep dead users and dirty data out of the way. No SQL is run here.
 
-use crate::consolidation::sites::convert::{Person, limit};
+use crate::import::convert::{Person, limit};
 use crate::error::{Error, Result};
 use chrono::{DateTime, Utc};
 use regex::{RegexSet, RegexSetBuilder};
@@ -146,8 +146,8 @@ fn domains(value: Option<&Value>) -> Result<Domains> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::consolidation::sites::convert::convert;
-    use crate::consolidation::sites::mapping::Mapping;
+    use crate::import::convert::convert;
+    use crate::import::mapping::Mapping;
     use serde_json::json;
 
     fn person(row: Value) -> Person {
@@ -155,7 +155,7 @@ mod tests {
             json!({"original_id": "id", "username": "u", "email": "e", "registered_at": "r", "last_login_at": "l"});
         let mut row = row;
         row["id"] = json!(1);
-        convert(&Mapping::parse(&mapping).expect("a mapping"), row.as_object().expect("a row"))
+        convert(&Mapping::of_site(&mapping).expect("a mapping"), row.as_object().expect("a row"))
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! One site's users, from the source into the SSO layer.
 
 use crate::audit::{self, Event};
-use crate::consolidation::sites::convert::{Fault, Person, convert, timestamp};
-use crate::consolidation::sites::mapping::Mapping;
+use crate::import::convert::{Fault, Person, read_row, timestamp};
+use crate::import::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, Found};
 use crate::db::query::{self, Lookups, Query};
@@ -11,13 +11,12 @@ use crate::db::store::{self, Store};
 use crate::db::{attempt, json, session, source, spi};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
-use crate::import::identities::reader::Reader;
 use crate::import::job::{self, with_memory};
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, JsonB};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub struct Request {
@@ -177,7 +176,7 @@ impl<'a> Run<'a> {
             let text = row.text(1)?.unwrap_or_default();
             json::ensure(&text)?;
             self.total += 1;
-            self.add(self.read(&text));
+            self.add(read_row(&self.request.mapping, &text));
             Ok(())
         })
     }
@@ -191,20 +190,6 @@ impl<'a> Run<'a> {
             let quarantine = self.request.rules.quarantine(&person);
             self.given.add(|| given_row(row, person, quarantine));
         }
-    }
-
-    fn read(&self, text: &str) -> Person {
-        let mut reader = Reader::default();
-        if let Some(Value::Object(row)) = reader.parse(text, "") {
-            return convert(&self.request.mapping, &row);
-        }
-        let faults = reader.faults.into_iter().map(|fault| Fault::of_row(fault.path, fault.message, fault.sqlstate));
-        if text.len() > json::MOST_BYTES {
-            return Person { faults: faults.collect(), ..Person::default() };
-        }
-        let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
-        let original_id = convert(&self.request.mapping, &row).original_id;
-        Person { original_id, faults: faults.collect(), ..Person::default() }
     }
 }
 

@@ -7,26 +7,31 @@ use crate::db::source;
 use crate::db::store::Store;
 use crate::db::{allocate, json};
 use crate::error::{Error, Result};
+use crate::import::convert::{self, Person};
 use crate::import::identities::credentials::Credentials;
 use crate::import::identities::kratos::{self, Claim, Identity, Item, Known, Shape, Space};
 use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
 use crate::import::identities::run::Run;
 use crate::import::identities::schema::{Schema, Schemas};
 use crate::import::identities::statements;
+use crate::import::mapping::Mapping;
 use crate::password;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, JsonB};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// Where the documents come from.
 pub enum Source<'a> {
     /// One a row of a query, in its json or jsonb column of this name.
     Query { query: String, column: String },
+    /// Rows of a query, of which a mapping makes documents.
+    Rows { query: String, mapping: Rc<Mapping> },
     /// Those of an array.
     Array(&'a str),
     /// Those of the array "identities" in an object.
@@ -37,6 +42,8 @@ pub enum Source<'a> {
 pub enum Documents<'a> {
     /// As texts, in the order of the source.
     Read(Store),
+    /// Rows, as texts.
+    Rows(Store, Rc<Mapping>),
     Array(&'a str),
     Body(&'a str),
 }
@@ -57,10 +64,20 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The query, if it has the columns that the mapping names.
+    pub fn rows(query: String, mapping: Mapping) -> Result<Self> {
+        let columns: Vec<String> = source::columns(&query)?.into_iter().map(|(name, _)| name).collect();
+        mapping.check_columns(&columns)?;
+        Ok(Source::Rows { query, mapping: Rc::new(mapping) })
+    }
+
     /// Reads a query to its end, in the caller's name.
     pub fn read(&self) -> Result<Documents<'a>> {
         Ok(match self {
             Source::Query { query, column } => Documents::Read(source::read_column(query, column)?),
+            Source::Rows { query, mapping } => {
+                Documents::Rows(source::read_rows(query, &mapping.columns())?, mapping.clone())
+            }
             Source::Array(text) => Documents::Array(text),
             Source::Body(text) => Documents::Body(text),
         })
@@ -71,10 +88,14 @@ impl<'a> Source<'a> {
 const BATCH_BYTES: usize = 8 << 20;
 const BATCH_ROWS: usize = 10_000;
 
+#[derive(Default)]
 struct Document {
     row: i64,
     path: String,
     text: Option<String>,
+    /// What was found wrong with the row that it was to be made of, and what was left out of it.
+    faults: Vec<Fault>,
+    warnings: Vec<String>,
 }
 
 /// Documents on their way to be read, a batch at a time.
@@ -102,7 +123,10 @@ impl Run<'_> {
         self.enter(Phase::Reading);
         let schemas = self.schemas()?;
         match documents {
-            Documents::Read(texts) => self.load_texts(texts, &schemas)?,
+            Documents::Read(texts) => self.load_texts(texts, &schemas, text_document)?,
+            Documents::Rows(rows, mapping) => {
+                self.load_texts(rows, &schemas, |row, text| mapped_document(row, &mapping, text))?
+            }
             Documents::Array(text) => self.load_array(text, "", Shape::Any, &schemas)?,
             Documents::Body(text) => self.load_body(text, &schemas)?,
         }
@@ -115,11 +139,16 @@ impl Run<'_> {
         Ok(Schemas::new(parsed.collect()))
     }
 
-    fn load_texts(&mut self, mut texts: Store, schemas: &Schemas) -> Result<()> {
+    fn load_texts(
+        &mut self,
+        mut texts: Store,
+        schemas: &Schemas,
+        document: impl Fn(i64, Option<String>) -> Result<Document>,
+    ) -> Result<()> {
         let (mut row, mut pending) = (0, Pending::default());
         texts.each(|text| {
             row += 1;
-            match pending.push(Document { row, path: String::new(), text: text.text(1)? }) {
+            match pending.push(document(row, text.text(1)?)?) {
                 Some(batch) => self.add(&batch, Shape::Any, schemas),
                 None => Ok(()),
             }
@@ -144,7 +173,8 @@ impl Run<'_> {
         let mut add = |item: &RawValue| {
             row += 1;
             let path = format!("{prefix}/{}", row - 1);
-            match pending.push(Document { row, path, text: Some(allocate::text(item.get())?) }) {
+            let document = Document { row, path, text: Some(allocate::text(item.get())?), ..Document::default() };
+            match pending.push(document) {
                 Some(batch) => self.add(&batch, shape, schemas),
                 None => Ok(()),
             }
@@ -167,9 +197,11 @@ impl Run<'_> {
             let known = Known { schemas, kept: kept.get(&document.row).map(String::as_str) };
             let item = match &document.text {
                 Some(text) => kratos::read(text, &document.path, shape, known),
-                None => Some(nothing()),
+                None if document.faults.is_empty() => Some(nothing()),
+                None => Some(Item { faults: document.faults.clone(), ..Item::default() }),
             };
-            if let Some(item) = item {
+            if let Some(mut item) = item {
+                item.warnings.extend(document.warnings.iter().cloned());
                 self.add_item(document.row, item)?;
             }
         }
@@ -229,6 +261,59 @@ impl Run<'_> {
     }
 }
 
+fn text_document(row: i64, text: Option<String>) -> Result<Document> {
+    Ok(Document { row, text, ..Document::default() })
+}
+
+/// The document that a mapping makes of a row.
+fn mapped_document(row: i64, mapping: &Mapping, text: Option<String>) -> Result<Document> {
+    let text = text.unwrap_or_default();
+    json::ensure(&text)?;
+    let mut person = convert::read_row(mapping, &text);
+    let (omitted, faults): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut person.faults).into_iter().partition(|fault| fault.omitted);
+    let fault = |fault: convert::Fault| Fault {
+        path: format!("/{}", fault.field),
+        sqlstate: fault.sqlstate,
+        message: fault.reason,
+        identifier: None,
+    };
+    Ok(Document {
+        row,
+        path: String::new(),
+        text: faults.is_empty().then(|| document_of(person, mapping).to_string()),
+        faults: faults.into_iter().map(fault).collect(),
+        warnings: omitted.into_iter().map(|fault| format!("{} {}: left out", fault.field, fault.reason)).collect(),
+    })
+}
+
+/// What a row says, in the form of the documents. What is not mapped is not in it: so an update leaves it as it is. The traits are one whole.
+fn document_of(person: Person, mapping: &Mapping) -> Value {
+    let logins = [("username", person.username), ("email", person.email), ("phone", person.phone)];
+    let verified = [("email", "email", person.email_verified), ("phone", "sms", person.phone_verified)];
+    let mut traits = person.traits;
+    traits.extend(logins.into_iter().filter_map(|(name, login)| Some((name.to_string(), login?.value.into()))));
+    traits.extend(person.display_name.map(|name| ("display_name".to_string(), name.into())));
+    let addresses: Vec<Value> = verified
+        .into_iter()
+        .filter(|(.., verified)| *verified)
+        .filter_map(|(name, via, _)| {
+            Some(json!({"value": traits.get(name)?, "via": via, "verified": true, "status": "completed"}))
+        })
+        .collect();
+    let mut document = Map::new();
+    let mut set = |name: &str, value: Option<Value>| document.extend(value.map(|value| (name.to_string(), value)));
+    set("id", person.id.map(Value::from));
+    set("external_id", person.original_id.map(Value::from));
+    set("state", mapping.entry("active").map(|_| if person.active { "active" } else { "inactive" }.into()));
+    set("created_at", person.registered_at.map(|time| convert::timestamp(time).into()));
+    set("verifiable_addresses", (!addresses.is_empty()).then_some(addresses.into()));
+    let credentials = |hash: String| json!({"password": {"config": {"hashed_password": hash}}});
+    set("credentials", person.password_hash.map(credentials));
+    set("traits", mapping.has_traits().then_some(Value::Object(traits)));
+    Value::Object(document)
+}
+
 /// Hands the items of a JSON array over as they are. Where `each` fails, the reading ends.
 pub fn each_item<'de, D: Deserializer<'de>>(
     deserializer: D,
@@ -277,7 +362,7 @@ fn hash_password(credentials: &mut Credentials) -> Result<Option<Fault>> {
             return Ok(Some(Fault { path, sqlstate: INVALID_VALUE, message, identifier: None }));
         }
     };
-    credentials.configs.insert("password".to_string(), serde_json::json!({"hashed_password": hash}));
+    credentials.configs.insert("password".to_string(), json!({"hashed_password": hash}));
     Ok(None)
 }
 

@@ -28,6 +28,7 @@ use crate::db::store::{self, Store};
 use crate::db::{query, session, source};
 use crate::error::{Error, Result, readable, required};
 use crate::import::job::{self, Company, Counts, Job, Outcome};
+use crate::import::mapping::Mapping;
 use crate::import::plan::{OnConflict, Report};
 use load::{Documents, Source};
 use pgrx::IntoDatum;
@@ -67,19 +68,27 @@ fn import_identities_from(
     on_conflict: Option<&str>,
     dry_run: Option<bool>,
     report: Option<&str>,
+    mapping: Option<pgrx::AnyElement>,
     fcinfo: pg_sys::FunctionCallInfo,
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
     let request = request(realm, on_conflict, dry_run, report)?;
     let source = argument::source("source", source)?;
+    let mapping = mapping.map(|mapping| Mapping::of_identities(&json::document("mapping", mapping)?)).transpose()?;
     // A query's text may have documents in it, and so secrets: it is not kept.
     let label = if source::is_relation_name(&source) {
         Label { record: source.trim(), argument: literal(source.trim()).to_string() }
     } else {
         Label::unnamed("(query)")
     };
-    let read = || Source::query(source::query(&source)?);
+    let read = || {
+        let query = source::query(&source)?;
+        match mapping {
+            None => Source::query(query),
+            Some(mapping) => Source::rows(query, mapping),
+        }
+    };
     Ok(import(&request, "import_identities_from", label, read, result)?)
 }
 

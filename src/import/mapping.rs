@@ -1,6 +1,6 @@
-//! A mapping: which column of a site's users is which field, and how its values are converted. No SQL is run here.
+//! A mapping: which column of a source of users is which field, and how its values are converted. No SQL is run here.
 
-use crate::consolidation::sites::convert::{Booleans, Conversion, TimeForm};
+use crate::import::convert::{Booleans, Conversion, TimeForm};
 use crate::error::{Error, Result};
 use crate::identifier::{Country, Kind};
 use crate::password::SaltedDigest;
@@ -27,6 +27,15 @@ pub struct Mapping {
     pub entries: Vec<Entry>,
 }
 
+/// What becomes of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// A staged user, who is found again by original_id.
+    Site,
+    /// An identity: it may have an id of its own, and original_id is its external_id.
+    Identity,
+}
+
 /// Where one field comes from.
 #[derive(Debug)]
 pub struct Entry {
@@ -48,19 +57,43 @@ pub enum Origin {
 }
 
 impl Mapping {
-    pub fn parse(document: &Value) -> Result<Self> {
-        let object = document.as_object().ok_or_else(|| refuse("The mapping is not an object."))?;
-        let entries = object.iter().map(|(field, value)| entry(field, value)).collect::<Result<Vec<_>>>()?;
-        let mapping = Mapping { entries };
+    /// That of a site's users.
+    pub fn of_site(document: &Value) -> Result<Self> {
+        let mapping = Self::parse(document, Target::Site)?;
         if mapping.entry("original_id").is_none() {
             return Err(refuse("The field original_id is not mapped: by it a user is found again."));
         }
+        Ok(mapping)
+    }
+
+    /// That of identities.
+    pub fn of_identities(document: &Value) -> Result<Self> {
+        let mapping = Self::parse(document, Target::Identity)?;
+        if mapping.entry("last_login_at").is_some() {
+            return Err(refuse("last_login_at is mapped, but an identity has no such field."));
+        }
+        Ok(mapping)
+    }
+
+    fn parse(document: &Value, target: Target) -> Result<Self> {
+        let object = document.as_object().ok_or_else(|| refuse("The mapping is not an object."))?;
+        let entries = object.iter().map(|(field, value)| entry(field, value, target)).collect::<Result<Vec<_>>>()?;
+        let mapping = Mapping { entries };
         mapping.check_salt()?;
         Ok(mapping)
     }
 
     pub fn entry(&self, field: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.field == field)
+    }
+
+    /// Whether a field is mapped that is a trait of an identity.
+    pub fn has_traits(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            let others = ["id", "original_id", "password_hash", "password_salt", "registered_at", "active"];
+            let verified = ["email_verified", "phone_verified"];
+            !others.contains(&entry.field.as_str()) && !verified.contains(&entry.field.as_str())
+        })
     }
 
     /// The source's columns that are read.
@@ -115,10 +148,10 @@ fn refuse(detail: impl Into<String>) -> Error {
     )
 }
 
-fn entry(field: &str, value: &Value) -> Result<Entry> {
+fn entry(field: &str, value: &Value, target: Target) -> Result<Entry> {
     let given = match value {
-        Value::String(column) => Options::column(field, column),
-        Value::Object(options) => Options { field, options: options.clone(), used: Vec::new() },
+        Value::String(column) => Options::column(field, target, column),
+        Value::Object(options) => Options { field, target, options: options.clone(), used: Vec::new() },
         _ => return Err(refuse(format!("{field} is neither a column's name nor an object."))),
     };
     given.into_entry()
@@ -127,14 +160,15 @@ fn entry(field: &str, value: &Value) -> Result<Entry> {
 /// The options of one field; each that is read is noted, so that the others can be refused.
 struct Options<'a> {
     field: &'a str,
+    target: Target,
     options: Map<String, Value>,
     used: Vec<&'static str>,
 }
 
 impl<'a> Options<'a> {
-    fn column(field: &'a str, column: &str) -> Self {
+    fn column(field: &'a str, target: Target, column: &str) -> Self {
         let options = Map::from_iter([("column".to_string(), Value::from(column))]);
-        Options { field, options, used: Vec::new() }
+        Options { field, target, options, used: Vec::new() }
     }
 
     fn into_entry(mut self) -> Result<Entry> {
@@ -178,6 +212,7 @@ impl<'a> Options<'a> {
     fn conversion(&mut self) -> Result<Conversion> {
         match self.field {
             "original_id" | "password_salt" | "display_name" => Ok(Conversion::Text),
+            "id" if self.target == Target::Identity => Ok(Conversion::Text),
             "username" => Ok(Conversion::Login(Kind::Username, None)),
             "email" => Ok(Conversion::Login(Kind::Email, None)),
             "phone" => Ok(Conversion::Login(Kind::Phone, self.country()?)),
@@ -271,12 +306,12 @@ mod tests {
     use serde_json::json;
 
     fn detail(mapping: Value) -> String {
-        Mapping::parse(&mapping).expect_err("a bad mapping").detail.expect("it has a detail")
+        Mapping::of_site(&mapping).expect_err("a bad mapping").detail.expect("it has a detail")
     }
 
     #[test]
     fn columns_constants_and_traits_are_mapped() {
-        let mapping = Mapping::parse(&json!({
+        let mapping = Mapping::of_site(&json!({
             "original_id": "uid", "username": {"column": "login", "trim": "' "}, "city": "town", "plan": {"constant": "gold"},
             "phone": {"column": "mobile", "country": "DE", "on_error": "omit"}, "email": "mail", "email_verified": {"constant": true},
             "password_hash": {"column": "pw", "scheme": "md5", "format": "{PASSWORD}{SALT}"}, "password_salt": "salt",

@@ -1,8 +1,9 @@
-//! From a row of a site to what is staged of it: every value converted, or named with what is wrong. No SQL is run here.
+//! From a row of a source to a user: every value converted, or named with what is wrong. No SQL is run here.
 
-use crate::consolidation::sites::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
+use crate::import::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
 use crate::identifier::{self, Country, Kind};
-use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, TOO_LONG, WRONG_TYPE};
+use crate::db::json;
+use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE};
 use crate::password::{self, SaltedDigest};
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
@@ -159,9 +160,11 @@ pub struct Login {
     pub key: String,
 }
 
-/// What is staged of a row. It has a secret in it, and so no `Debug`.
+/// What a row says. It has a secret in it, and so no `Debug`.
 #[derive(Default)]
 pub struct Person {
+    /// Of an identity.
+    pub id: Option<String>,
     pub original_id: Option<String>,
     pub username: Option<Login>,
     pub email: Option<Login>,
@@ -228,6 +231,7 @@ impl Person {
             return Err((if field == "password_salt" { problem } else { shown(&text, &problem) }, TOO_LONG));
         }
         match field {
+            "id" => self.id = Some(text),
             "original_id" => self.original_id = Some(text),
             "display_name" => self.display_name = Some(text),
             // The salt is read with the hash.
@@ -266,6 +270,21 @@ impl Person {
     }
 }
 
+/// Reads a row of the source: a JSON object, as text.
+pub fn read_row(mapping: &Mapping, text: &str) -> Person {
+    let mut reader = Reader::default();
+    if let Some(Value::Object(row)) = reader.parse(text, "") {
+        return convert(mapping, &row);
+    }
+    let faults = reader.faults.into_iter().map(|fault| Fault::of_row(fault.path, fault.message, fault.sqlstate));
+    if text.len() > json::MOST_BYTES {
+        return Person { faults: faults.collect(), ..Person::default() };
+    }
+    let row: Map<String, Value> = serde_json::from_str(text).unwrap_or_default();
+    let original_id = convert(mapping, &row).original_id;
+    Person { original_id, faults: faults.collect(), ..Person::default() }
+}
+
 /// Converts a row, which has the source's values by column.
 pub fn convert(mapping: &Mapping, row: &Map<String, Value>) -> Person {
     let mut person = Person { active: true, ..Person::default() };
@@ -280,7 +299,8 @@ pub fn convert(mapping: &Mapping, row: &Map<String, Value>) -> Person {
             person.faults.push(Fault { field, reason, sqlstate, omitted: entry.omits });
         }
     }
-    if person.original_id.is_none() && !person.faults.iter().any(|fault| fault.field == "original_id") {
+    let is_found_by_it = mapping.entry("original_id").is_some();
+    if is_found_by_it && person.original_id.is_none() && !person.faults.iter().any(|fault| fault.field == "original_id") {
         let (field, reason) = ("original_id".to_string(), "is missing".to_string());
         person.faults.push(Fault { field, reason, sqlstate: MISSING_VALUE, omitted: false });
     }
@@ -352,7 +372,7 @@ mod tests {
     use serde_json::json;
 
     fn person(mapping: Value, row: Value) -> Person {
-        let mapping = Mapping::parse(&mapping).expect("a mapping");
+        let mapping = Mapping::of_site(&mapping).expect("a mapping");
         convert(&mapping, row.as_object().expect("a row"))
     }
 
@@ -464,7 +484,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_value_is_converted_or_named(text: String, number: f64, digits in "[0-9 +./:-]{0,20}") {
-            let mapping = Mapping::parse(&json!({
+            let mapping = Mapping::of_site(&json!({
                 "original_id": "a", "username": "b", "email": "c", "phone": {"column": "d", "country": "CN"}, "password_hash": {"column": "e", "scheme": "sha1"},
                 "registered_at": {"column": "f", "epoch": "seconds"}, "last_login_at": {"column": "g", "format": "%d.%m.%Y", "time_zone": "Asia/Shanghai"},
                 "seen": {"column": "h", "time_zone": "America/Sao_Paulo"},
