@@ -1,5 +1,6 @@
 //! The one error type of the extension: what a user reads when a call cannot be carried out.
 
+use crate::db::fields;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::borrow::Cow;
@@ -13,11 +14,22 @@ pub struct Error {
     pub message: String,
     pub detail: Option<String>,
     pub hint: Option<String>,
+    pub place: Option<Place>,
+}
+
+/// Where in a query of the caller's the error is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub query: String,
+    /// The number of a character, from 1.
+    pub position: i32,
+    /// What the query is, for the context of the error.
+    pub what: String,
 }
 
 impl Error {
     pub fn new(sqlstate: &str, message: impl Into<String>) -> Self {
-        Error { sqlstate: sqlstate.to_string(), message: message.into(), detail: None, hint: None }
+        Error { sqlstate: sqlstate.to_string(), message: message.into(), detail: None, hint: None, place: None }
     }
 
     /// `22023`: an argument has a value that the function does not take.
@@ -35,7 +47,16 @@ impl Error {
         self
     }
 
+    pub fn at(mut self, place: Place) -> Self {
+        self.place = Some(place);
+        self
+    }
+
+    /// As it is raised next.
     fn report(self) -> ErrorReport {
+        if let Some(place) = self.place {
+            fields::hand_on_place(place);
+        }
         let code = PgSqlErrorCode::from(pack_sqlstate(&self.sqlstate));
         let mut report = ErrorReport::new(code, readable(self.message), "pg_identity");
         if let Some(detail) = self.detail {

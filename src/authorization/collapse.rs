@@ -22,7 +22,7 @@ pub fn collapse(
             .hint("Run it in a read-write transaction on the primary."));
     }
     let hint = "Give a relation or a query with the names alone: 'SELECT client_id FROM clients'.";
-    let list = source::list(resources, "the list of resources", hint)?;
+    let list = source::list(resources, "resources", "the list of resources", hint)?;
     let mut listed = spi::list("the list of resources", &list, MOST_RESOURCES)?;
     listed.sort_unstable();
     listed.dedup();

@@ -70,7 +70,7 @@ impl Run<'_> {
     /// Keys of names that are never given: those of a relation or query of the caller's.
     pub fn take_reserved(&self, reserved: &str, taken: &mut Taken) -> Result<()> {
         let hint = "Give a relation or a query with the names alone: 'SELECT name FROM reserved_names'.";
-        self.take(&source::list(reserved, "reserved", hint)?, taken)
+        self.take(&source::list(reserved, "reserved", "reserved", hint)?, taken)
     }
 
     /// Former names of this table's rows stand in the records, which only the extension's owner reads.

@@ -23,6 +23,8 @@ pub struct Failure {
     pub table: Option<String>,
     pub column: Option<String>,
     pub constraint: Option<String>,
+    /// The number of the character, from 1, in the text of the statement.
+    pub position: Option<i32>,
 }
 
 impl Failure {
@@ -37,7 +39,8 @@ impl Failure {
 
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
-        Error { sqlstate: failure.sqlstate, message: failure.message, detail: failure.detail, hint: failure.hint }
+        let Failure { sqlstate, message, detail, hint, .. } = failure;
+        Error { sqlstate, message, detail, hint, place: None }
     }
 }
 
@@ -267,6 +270,8 @@ unsafe fn take_error() -> Failure {
             table: text((*data).table_name),
             column: text((*data).column_name),
             constraint: text((*data).constraint_name),
+            // The SPI makes one in its text of one in the statement of the client.
+            position: [(*data).internalpos, (*data).cursorpos].into_iter().find(|position| *position > 0),
         };
         pg_sys::FreeErrorData(data);
         failure

@@ -1,7 +1,8 @@
-//! The fields of an error that pgrx's error type has no place for: which schema, table, column and constraint it is about. Clients read them apart
-//! from the text of the message.
+//! The fields of an error that pgrx's error type has no place for: which schema, table, column and constraint it is about, and where in a query of the
+//! caller's it is. Clients read them apart from the text of the message.
 
 use crate::db::attempt::Failure;
+use crate::error::Place;
 use pgrx::pg_sys;
 use std::cell::RefCell;
 use std::ffi::{CString, c_int, c_void};
@@ -11,11 +12,16 @@ mod c {
     unsafe extern "C-unwind" {
         /// utils/elog.h, without pgrx's wrapper: it is called within the server's own report of an error.
         pub fn err_generic_string(field: c_int, text: *const std::ffi::c_char) -> c_int;
+        pub fn internalerrposition(position: c_int) -> c_int;
+        pub fn internalerrquery(query: *const std::ffi::c_char) -> c_int;
+        pub fn errcontext_msg(format: *const std::ffi::c_char, ...) -> c_int;
     }
 }
 
 thread_local! {
     static FIELDS: RefCell<Vec<(c_int, CString)>> = const { RefCell::new(Vec::new()) };
+    /// The query, the position in it, and what it is.
+    static PLACE: RefCell<Option<(CString, c_int, CString)>> = const { RefCell::new(None) };
     static CALLBACK: RefCell<pg_sys::ErrorContextCallback> = RefCell::new(pg_sys::ErrorContextCallback::default());
 }
 
@@ -36,6 +42,17 @@ pub fn hand_on(failure: &Failure) {
         return;
     }
     FIELDS.set(fields);
+    ask();
+}
+
+/// The same of where in a query an error is.
+pub fn hand_on_place(place: Place) {
+    let (Ok(query), Ok(what)) = (CString::new(place.query), CString::new(place.what)) else { return };
+    PLACE.set(Some((query, place.position, what)));
+    ask();
+}
+
+fn ask() {
     CALLBACK.with_borrow_mut(|callback| {
         callback.callback = Some(add);
         // SAFETY: the callback lives as long as the session, and is on the stack once: the error that follows takes it off.
@@ -53,4 +70,12 @@ unsafe extern "C-unwind" fn add(_: *mut c_void) {
             unsafe { c::err_generic_string(field, text.as_ptr()) };
         }
     });
+    if let Some((query, position, what)) = PLACE.take() {
+        // SAFETY: as above; the one text is what the format takes.
+        unsafe {
+            c::internalerrposition(position);
+            c::internalerrquery(query.as_ptr());
+            c::errcontext_msg(c"%s".as_ptr(), what.as_ptr());
+        }
+    }
 }

@@ -153,6 +153,12 @@ pub fn lock_for_writing(table: pg_sys::Oid) -> Result<()> {
     Ok(())
 }
 
+/// Every plan that the session keeps is made anew when it is used next.
+pub fn forget_plans() {
+    // SAFETY: plans in use are kept until they are not.
+    unsafe { pg_sys::ResetPlanCache() };
+}
+
 /// The memory that one operation may use, in bytes.
 pub fn work_mem_bytes() -> usize {
     // SAFETY: a plain read of the server's setting, which is in kilobytes.

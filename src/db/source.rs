@@ -5,26 +5,45 @@
 //! own under their names. So a source is read to its end, into texts of the server's own type, before anything is made or written
 //! with another role's rights; of what it left nothing of the caller's is run any more.
 
+use crate::db::attempt::Failure;
 use crate::db::query;
 use crate::db::session;
 use crate::db::spi;
 use crate::db::sql::{Sql, comma, ident, qualified, sql};
 use crate::db::statement::{self, Statement};
 use crate::db::store::Store;
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use pgrx::prelude::*;
 
-/// The source as one query.
-pub fn query(source: &str) -> Result<String> {
+/// A source as one query. `name` is the argument that it was given in.
+pub fn query(source: &str, name: &str) -> Result<String> {
     if is_relation_name(source) {
         return relation_query(source);
     }
+    let query = one_query(source, name)?;
+    statement::analyze(&query).map_err(|failure| misread(failure, &query, name))?;
+    Ok(query)
+}
+
+/// An error of Postgres in a query, with its place there.
+fn misread(failure: Failure, query: &str, name: &str) -> Error {
+    let position = failure.position;
+    let error = Error::from(failure);
+    match position {
+        None => error,
+        Some(position) => {
+            error.at(Place { query: query.to_string(), position, what: format!("query in the argument \"{name}\"") })
+        }
+    }
+}
+
+fn one_query(source: &str, name: &str) -> Result<String> {
     let refuse = |what: &str| {
         Err(Error::invalid_argument(format!("the source is {what}")).hint(
             "Give the name of a relation, or one query: SELECT, VALUES, TABLE or WITH ... SELECT that only reads.",
         ))
     };
-    match statement::parse(source) {
+    match statement::parse(source).map_err(|failure| misread(failure, source, name))? {
         Statement::Query(text) => Ok(text),
         Statement::WritingQuery => refuse("a query that writes"),
         Statement::Other => refuse("a statement that is not a query"),
@@ -69,12 +88,12 @@ pub struct Described {
     pub collation_oid: u32,
 }
 
-/// A source that is a list, as a query for its texts, without NULLs. `name` is what an error calls the list.
-pub fn list(source: &str, name: &str, hint: &str) -> Result<String> {
-    let query = query(source)?;
+/// A source that is a list, as a query for its texts, without NULLs. `name` is the argument that it was given in, `what` is what an error calls it.
+pub fn list(source: &str, name: &str, what: &str, hint: &str) -> Result<String> {
+    let query = query(source, name)?;
     let columns = columns(&query)?;
     let [(column, _)] = columns.as_slice() else {
-        return Err(Error::invalid_argument(format!("{name} does not have one column"))
+        return Err(Error::invalid_argument(format!("{what} does not have one column"))
             .detail(format!("It has {} columns.", columns.len()))
             .hint(hint));
     };

@@ -1,7 +1,10 @@
 //! What a text of SQL is, by the server's own grammar.
 
+use crate::db::attempt::{self, Failure};
 use pgrx::pg_sys;
-use std::ffi::CString;
+use pgrx::spi::Spi;
+use std::ffi::{CString, c_char, c_int};
+use std::ptr::null_mut;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Statement {
@@ -15,12 +18,51 @@ pub enum Statement {
     Empty,
 }
 
-/// Parses `text`. A syntax error is raised as Postgres raises it.
-pub fn parse(text: &str) -> Statement {
+mod c {
+    use super::*;
+    // The server's own functions, without the wrappers of pgrx that would turn an error into a panic.
+    unsafe extern "C-unwind" {
+        pub fn raw_parser(text: *const c_char, mode: pg_sys::RawParseMode::Type) -> *mut pg_sys::List;
+        pub fn SPI_prepare(text: *const c_char, count: c_int, types: *mut pg_sys::Oid) -> pg_sys::SPIPlanPtr;
+    }
+}
+
+/// Parses `text`. A syntax error is one that the caller raises.
+pub fn parse(text: &str) -> Result<Statement, Failure> {
     let sql = CString::new(text).expect("a text argument has no NUL byte");
-    // SAFETY: raw_parser returns a list of RawStmt; each node is read as its tag says.
+    let sql = sql.as_ptr();
+    let mut list: *mut pg_sys::List = null_mut();
+    let to = &raw mut list;
+    // SAFETY: the parser holds nothing but memory, and its error is raised again.
     unsafe {
-        let list = pg_sys::raw_parser(sql.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+        attempt::catch(&mut || {
+            *to = c::raw_parser(sql, pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
+            0
+        })?;
+    }
+    // SAFETY: raw_parser returns a list of RawStmt; each node is read as its tag says.
+    Ok(unsafe { statement(list, text) })
+}
+
+/// Looks for the columns and functions of a query. An error is one that the caller raises.
+pub fn analyze(query: &str) -> Result<(), Failure> {
+    let query = CString::new(query).expect("a text argument has no NUL byte");
+    let query = query.as_ptr();
+    // SAFETY: the error is raised again, which gives back what the analysis held.
+    Spi::connect_mut(|_| unsafe {
+        attempt::catch(&mut || {
+            c::SPI_prepare(query, 0, null_mut());
+            0
+        })
+        .map(|_| ())
+    })
+}
+
+/// # Safety
+/// `list` is what raw_parser returned for `text`.
+unsafe fn statement(list: *mut pg_sys::List, text: &str) -> Statement {
+    // SAFETY: as the caller promises.
+    unsafe {
         match length(list) {
             0 => return Statement::Empty,
             1 => {}

@@ -289,6 +289,17 @@ pub const BY_INDEX: Lookups = &[
 /// Many rows: both sides are read once.
 pub const IN_BULK: Lookups = &[("enable_nestloop", "off")];
 
+/// From here on a few plans more cost nothing.
+const MANY_ROWS: i64 = 10_000;
+
+/// Where many rows are written, nothing is done by plans that the session made while the tables were small: those by which the server looks up
+/// foreign keys above all.
+pub fn plan_anew(rows: i64) {
+    if rows >= MANY_ROWS {
+        session::forget_plans();
+    }
+}
+
 /// For so many rows, and a table of so many.
 pub fn lookups(rows: i64, stored: i64) -> Lookups {
     if plan::look_up_by_index(rows, stored) { BY_INDEX } else { IN_BULK }

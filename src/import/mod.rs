@@ -119,7 +119,7 @@ fn import(target: pg_sys::Oid, request: &Request, mut result: ResultSet) -> Resu
         arguments: [literal(&table.name).to_string(), literal(&request.source).to_string()],
     };
     plan::check_target(table)?;
-    let query = Sql::verbatim(source::query(&request.source)?);
+    let query = Sql::verbatim(source::query(&request.source, "source")?);
     check_may_write(target, table, request.on_conflict)?;
     result.open();
     let outcome = job.run(|company| {

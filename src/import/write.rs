@@ -9,6 +9,7 @@ use crate::db::sql::sql;
 use crate::db::store::Store;
 use crate::db::trigger;
 use crate::error::Result;
+use crate::import::job;
 use crate::import::plan::Report;
 use crate::import::release::Losses;
 use crate::import::run::{Finding, How, Run, Stumble};
@@ -56,6 +57,7 @@ impl Run<'_> {
     /// What has been written stays open until all is: a session that waits for a key of it goes on if this run gives it back.
     pub fn write(&mut self, chunk: i64) -> Result<()> {
         self.enter(Phase::Writing);
+        job::plan_anew(self.total);
         self.deferred = self.deferred_constraints()?;
         self.level = attempt::nest_level();
         let written = self.write_rows(chunk);

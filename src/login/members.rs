@@ -81,7 +81,7 @@ fn import_memberships(
     job::check_session("import_memberships", dry_run)?;
     let owner = session::extension_owner()?;
     session::as_owner(owner, || query::execute_kept("SELECT identity_internal.check_realm($1)", &[realm.as_str().into()]))?;
-    let query = source::query(&argument::source("source", source)?)?;
+    let query = source::query(&argument::source("source", source)?, "source")?;
     let columns = read_columns(&query)?;
     result.open();
     // A dry run does all of it, and rolls back: then its locks are gone, too.

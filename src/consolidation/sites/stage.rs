@@ -35,14 +35,14 @@ const MOST_DOMAINS: usize = 1_000_000;
 pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
     let site = session::as_owner(owner, || site_id(&request))?;
-    let query = source::query(&request.source)?;
+    let query = source::query(&request.source, "source")?;
     let columns: Vec<String> = source::columns(&query)?.into_iter().map(|(name, _)| name).collect();
     request.mapping.check_columns(&columns)?;
     if let Domains::Source(source) = &request.rules.disposable_domains {
         let hint = "Give an array, or a relation or a query with the domains alone: 'SELECT domain FROM disposable'.";
         request.rules.disposable_domains = Domains::listed(spi::list(
             "disposable_domains",
-            &source::list(source, "disposable_domains", hint)?,
+            &source::list(source, "rules", "disposable_domains", hint)?,
             MOST_DOMAINS,
         )?);
     }
@@ -103,6 +103,7 @@ impl<'a> Run<'a> {
             self.found = Found::ByIndex;
         }
         self.decide()?;
+        job::plan_anew(self.total);
         for statement in statements::write(self.found) {
             self.look_up(&statement, |query| query.run())?;
         }

@@ -83,7 +83,7 @@ fn import_identities_from(
         Label::unnamed("(query)")
     };
     let read = || {
-        let query = source::query(&source)?;
+        let query = source::query(&source, "source")?;
         match mapping {
             None => Source::query(query),
             Some(mapping) => Source::rows(query, mapping),

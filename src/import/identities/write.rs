@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::import::identities::run::Run;
 use crate::import::identities::statements::*;
 use crate::import::identities::stores::Items;
+use crate::import::job;
 
 /// An identity that the store refused, with what it claims, and what was said of it.
 struct Refused {
@@ -33,6 +34,7 @@ const ADD: [&str; 4] = [INSERT_IDENTITIES, INSERT_IDENTIFIERS, INSERT_CREDENTIAL
 impl Run<'_> {
     pub fn write(&mut self) -> Result<()> {
         self.enter(Phase::Writing);
+        job::plan_anew(self.total);
         if self.try_all()?.is_ok() {
             return Ok(());
         }
