@@ -101,6 +101,9 @@ INSERT INTO judge.acts (role, function, statement) VALUES
     ('application', 'authenticate', $$SELECT * FROM identity.authenticate('matrix', 'forum_bob', 'wrong')$$),
     ('importer', 'undo_dedup', $$SELECT * FROM identity.undo_dedup((SELECT min(run_id::text)::uuid FROM (SELECT detail ->> 'run_id' AS run_id FROM judge.dedups()) r))$$),
     ('importer', 'promote_site', $$SELECT * FROM identity.promote_site('matrix', 'forum')$$),
+    ('registrar', 'create_identity', $$SELECT identity.create_identity('matrix', '{"id": "00000000-0000-4000-8000-0000000000aa", "traits": {"username": "twin"}}')$$),
+    ('admin', 'merge_identities', $$SELECT * FROM identity.merge_identities('matrix', judge.id('ann'), '00000000-0000-4000-8000-0000000000aa')$$),
+    ('admin', 'undo_merge', $$SELECT * FROM identity.undo_merge('matrix', (SELECT merge_id FROM identity.merges WHERE realm = 'matrix'))$$),
     ('admin', 'clear_login_failures', $$SELECT identity.clear_login_failures('matrix', judge.id('forum_bob')::text)$$),
     ('admin', 'add_organization', $$SELECT identity.add_organization('matrix', 'north', '{"allowed_networks": ["192.0.2.0/24"], "verified_domains": ["example.com"]}')$$),
     ('admin', 'set_organization', $$SELECT identity.set_organization('matrix', 'north', '{"mfa_required": true, "allowed_networks": null}')$$),
@@ -158,7 +161,7 @@ INSERT INTO identity.login_failures VALUES ('matrix', 'address', '192.0.2.1', no
 SELECT t.name FROM judge.recorded t WHERE NOT EXISTS (SELECT FROM judge.snapshot s WHERE s.name = t.relname);
 BEGIN;
 DO $$ DECLARE c record; BEGIN
-    FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint WHERE contype = 'f' AND connamespace = 'identity'::regnamespace LOOP
+    FOR c IN SELECT conrelid::regclass AS t, conname FROM pg_constraint WHERE contype = 'f' AND connamespace IN ('identity'::regnamespace, 'identity_internal'::regnamespace) LOOP
         EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', c.t, c.conname);
     END LOOP;
 END $$;
