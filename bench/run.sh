@@ -9,6 +9,6 @@ trap 'tools/cluster.sh remove bench' EXIT
 eval "$(tools/cluster.sh env bench)"
 psql -Xqc "ALTER SYSTEM SET maintenance_work_mem = '512MB'" -c "ALTER SYSTEM SET max_wal_size = '16GB'" \
     -c "ALTER SYSTEM SET checkpoint_timeout = '1h'" -c "ALTER SYSTEM SET autovacuum = off" -c "SELECT pg_reload_conf()" >/dev/null
-for script in ${@:-import identities dedup login authorization keycloak}; do
+for script in ${@:-import identities first_load dedup login authorization keycloak}; do
     bash "bench/$script.sh"
 done

@@ -132,123 +132,146 @@ COMMENT ON FUNCTION identity.login_candidates(text, text) IS
 'Who a login name may be: the identity of the main tables that has it; else the staged users who have it; else those who had it before a renaming, for identity.former_name_grace.
 layer: main or staged. via: identifier, or former name. scheme: of the password hash; NULL without one. Several rows: duplicates that identity.dedup_site_logins() has not seen yet. No rows: nobody, or no such realm.';
 
-CREATE FUNCTION identity_internal.is_verified_by_another(realm text, key text, identity_id uuid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT EXISTS (
-        SELECT FROM identity.addresses AS a
-        WHERE a.realm = $1 AND a.role IN ('verifiable', 'recovery') AND a.via IN ('email', 'sms') AND a.key = $2 COLLATE "C" AND a.verified
-          AND a.identity_id IS DISTINCT FROM $3)
-$$;
-COMMENT ON FUNCTION identity_internal.is_verified_by_another(text, text, uuid) IS 'Internal: whether another identity has a name as a verified address';
+CREATE TYPE identity_internal.promotion AS (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb);
+COMMENT ON TYPE identity_internal.promotion IS 'Internal: what became of a staged user, or stands against it';
 
-CREATE FUNCTION identity_internal.is_kept_by_another(name identity.staged_identifiers, identity_id uuid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT identity_internal.is_verified_by_another(name.realm, identity.normalize_identifier(name.kind, name.value), $2)
-        OR EXISTS (
-            SELECT FROM identity_internal.late_names AS l
-            WHERE (l.realm, l.site_id, l.original_id, l.kind) = (name.realm, name.site_id, name.original_id, name.kind))
-        OR EXISTS (
-            SELECT FROM identity.staged_identifiers AS n
-            JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
-            JOIN identity.staged_identities AS own ON (own.realm, own.site_id, own.original_id) = (name.realm, name.site_id, name.original_id)
-            WHERE n.realm = name.realm AND n.key = name.key AND (n.site_id, n.original_id) <> (name.site_id, name.original_id) AND s.state = 'staged'
-              AND CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END
-              AND NOT CASE name.kind WHEN 'email' THEN own.email_verified WHEN 'phone' THEN own.phone_verified ELSE false END)
-$$;
-COMMENT ON FUNCTION identity_internal.is_kept_by_another(identity.staged_identifiers, uuid) IS
-'Internal: whether a login name of a staged user does not become one of the main tables: another identity or staged user has it as a verified address, or a user had it until a while ago';
+CREATE TYPE identity_internal.kept_name AS (original_id text, kind text, logs_in boolean, constraint_name text, key text, existing jsonb);
+COMMENT ON TYPE identity_internal.kept_name IS 'Internal: a name of a staged user that somebody else keeps';
 
-CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_id text)
-RETURNS TABLE (constraint_name text, key jsonb, existing jsonb)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- Here and below each row is looked up by the tables' keys, in the order that is written, whatever the planner believes of tables without statistics: of
+-- the realm and the site as constants it would expect one row (OFFSET 0 hides them).
+CREATE FUNCTION identity_internal.kept_names(realm text, site_id int, original_ids text[]) RETURNS SETOF identity_internal.kept_name
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET jit = off
 AS $$
-    SELECT DISTINCT 'identifiers_pkey', jsonb_build_object('realm', i.realm, 'key', i.key), jsonb_build_object('realm', i.realm, 'id', i.identity_id)
-    FROM identity.staged_identifiers AS n
-    JOIN identity.identifiers AS i ON i.realm = n.realm AND i.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
-    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
-    UNION ALL
-    -- Whoever has no other name would take one that somebody else has proved to be theirs, or had before.
-    SELECT k.constraint_name, k.key, k.existing
-    FROM (
-        SELECT DISTINCT 'addresses_pkey', jsonb_build_object('realm', a.realm, 'key', a.key), jsonb_build_object('realm', a.realm, 'id', a.identity_id)
-        FROM identity.staged_identifiers AS n
-        JOIN identity.addresses AS a ON a.realm = n.realm AND a.verified AND a.key = identity.normalize_identifier(n.kind, n.value) COLLATE "C"
-        WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in
+BEGIN
+    RETURN QUERY
+    WITH names AS MATERIALIZED (
+        SELECT n.realm, n.site_id, n.original_id, n.kind, n.logs_in, k.key,
+            CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END AS verified
+        FROM (SELECT $1 AS realm, $2 AS site_id, o.original_id FROM unnest(original_ids) AS o (original_id) OFFSET 0) AS u
+        JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id)
+        JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id)
+        -- Who was staged long ago may have a key of an earlier version.
+        CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
+    ), addressed AS MATERIALIZED (
+        SELECT n.*, r.role, r.via FROM names AS n
+        CROSS JOIN (VALUES ('verifiable', 'email'), ('verifiable', 'sms'), ('recovery', 'email'), ('recovery', 'sms')) AS r (role, via)
+    ), renamed AS MATERIALIZED (
+        SELECT n.* FROM names AS n
+        WHERE EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = n.realm AND f.old_key = n.key))
+    SELECT n.original_id, n.kind, n.logs_in, 'addresses_pkey', n.key, jsonb_build_object('realm', a.realm, 'id', a.identity_id)
+    FROM addressed AS n
+    JOIN identity.addresses AS a ON (a.realm, a.role, a.via, a.key) = (n.realm, n.role, n.via, n.key)
+    WHERE a.verified
+    UNION
+    SELECT n.original_id, n.kind, n.logs_in, 'staged_identifiers_pkey', n.key, jsonb_build_object('realm', o.realm, 'site_id', o.site_id, 'original_id', o.original_id)
+    FROM names AS n
+    JOIN identity.staged_identifiers AS o ON (o.realm, o.key) = (n.realm, n.key)
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (o.realm, o.site_id, o.original_id)
+    WHERE NOT n.verified AND (o.site_id, o.original_id) <> (n.site_id, n.original_id) AND s.state = 'staged'
+      AND CASE o.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END
+    UNION
+    SELECT n.original_id, n.kind, n.logs_in, 'former_logins_pkey', n.key,
+        jsonb_build_object('realm', n.realm, 'site_id', l.owner_site_id, 'original_id', l.owner_original_id)
+    FROM renamed AS n
+    CROSS JOIN LATERAL (
+        SELECT l.owner_site_id, l.owner_original_id FROM identity_internal.late_names AS l
+        WHERE (l.realm, l.key, l.site_id, l.original_id, l.kind) = (n.realm, n.key, n.site_id, n.original_id, n.kind) OFFSET 0) AS l;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.kept_names(text, int, text[]) IS
+'Internal: names of staged users that do not become theirs in the main tables: verified addresses of identities, or, where the user has not proved them, of other staged users; and former names of others';
+
+CREATE FUNCTION identity_internal.promotion_conflicts(realm text, site_id int, original_ids text[]) RETURNS SETOF identity_internal.promotion
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET jit = off
+AS $$
+DECLARE
+    kept CONSTANT identity_internal.kept_name[] := ARRAY(
+        SELECT k::identity_internal.kept_name FROM identity_internal.kept_names($1, $2, original_ids) AS k WHERE k.logs_in);
+BEGIN
+    RETURN QUERY
+    WITH users AS MATERIALIZED (
+        SELECT $1 AS realm, $2 AS site_id, u.original_id, t.name || ':' || u.original_id AS external_id
+        FROM unnest(original_ids) AS u (original_id)
+        JOIN identity.sites AS t ON (t.realm, t.site_id) = ($1, $2)
+    ), names AS MATERIALIZED (
+        SELECT n.realm, n.original_id, n.kind, identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key
+        FROM users AS u
+        JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id)
+        WHERE n.logs_in
+    ), found (original_id, constraint_name, key, existing) AS (
+        SELECT n.original_id, 'identifiers_pkey', jsonb_build_object('realm', i.realm, 'key', i.key), jsonb_build_object('realm', i.realm, 'id', i.identity_id)
+        FROM names AS n
+        JOIN identity.identifiers AS i ON (i.realm, i.key) = (n.realm, n.key)
         UNION
-        SELECT 'former_logins_pkey', jsonb_build_object('realm', l.realm, 'key', l.key),
-            jsonb_build_object('realm', l.realm, 'site_id', l.owner_site_id, 'original_id', l.owner_original_id)
-        FROM identity_internal.late_names AS l WHERE (l.realm, l.site_id, l.original_id) = ($1, $2, $3)
+        -- Whoever has no other name would take one that somebody else has proved to be theirs, or had before.
+        SELECT k.original_id, k.constraint_name, jsonb_build_object('realm', $1, 'key', k.key), k.existing
+        FROM unnest(kept) AS k
+        WHERE k.original_id NOT IN (
+            SELECT n.original_id FROM names AS n WHERE (n.original_id, n.kind) NOT IN (SELECT o.original_id, o.kind FROM unnest(kept) AS o))
         UNION
-        SELECT 'staged_identifiers_pkey', jsonb_build_object('realm', n.realm, 'key', n.key),
-            jsonb_build_object('realm', o.realm, 'site_id', o.site_id, 'original_id', o.original_id)
-        FROM identity.staged_identifiers AS n
-        JOIN identity.staged_identifiers AS o ON o.realm = n.realm AND o.key = n.key AND (o.site_id, o.original_id) <> (n.site_id, n.original_id)
-        JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (o.realm, o.site_id, o.original_id)
-        WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, $3) AND n.logs_in AND s.state = 'staged'
-          AND CASE o.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END) AS k (constraint_name, key, existing)
-    WHERE NOT EXISTS (
-        SELECT FROM identity.staged_identifiers AS o
-        WHERE (o.realm, o.site_id, o.original_id) = ($1, $2, $3) AND o.logs_in AND NOT identity_internal.is_kept_by_another(o, NULL))
-    UNION ALL
-    SELECT 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
-    FROM identity.sites AS t JOIN identity.identities AS i ON i.realm = t.realm AND i.external_id = t.name || ':' || $3
-    WHERE t.realm = $1 AND t.site_id = $2
-    ORDER BY 1, 2
+        SELECT u.original_id, 'identities_external_id_key', jsonb_build_object('realm', i.realm, 'external_id', i.external_id), jsonb_build_object('realm', i.realm, 'id', i.id)
+        FROM users AS u
+        JOIN identity.identities AS i ON (i.realm, i.external_id) = (u.realm, u.external_id))
+    SELECT f.original_id, 'conflict', NULL::uuid, f.constraint_name, f.key, f.existing FROM found AS f ORDER BY f.original_id, f.constraint_name, f.key;
+END
 $$;
-COMMENT ON FUNCTION identity_internal.promotion_conflicts(text, int, text) IS 'Internal: what stands against the promotion of a staged user';
+COMMENT ON FUNCTION identity_internal.promotion_conflicts(text, int, text[]) IS 'Internal: what stands against the promotion of staged users';
 
--- Writes the identities of staged users, locked before, and leaves their tombstones. A plan that was made while the tables were empty is
--- still the one by their keys.
+-- Writes the identities of staged users, locked before, and leaves their tombstones.
 CREATE FUNCTION identity_internal.write_promoted(realm text, site_id int, original_ids text[], renewed text = NULL)
 RETURNS TABLE (original_id text, identity_id uuid)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET jit = off
 AS $$
 DECLARE
     new_ids CONSTANT uuid[] := ARRAY(SELECT identity.new_id() FROM unnest(original_ids));
+    kept CONSTANT identity_internal.kept_name[] := ARRAY(SELECT k::identity_internal.kept_name FROM identity_internal.kept_names($1, $2, original_ids) AS k);
     nameless text;
 BEGIN
     INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
     SELECT s.realm, u.id, t.name || ':' || s.original_id, CASE WHEN s.active THEN 'active' ELSE 'inactive' END,
         s.traits || jsonb_strip_nulls(jsonb_build_object('display_name', s.display_name)) || COALESCE(n.names, '{}'),
         COALESCE(s.registered_at, now())
-    FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id)
     JOIN identity.sites AS t ON (t.realm, t.site_id) = (s.realm, s.site_id)
     CROSS JOIN LATERAL (
         SELECT jsonb_object_agg(m.kind, m.value) AS names FROM identity.staged_identifiers AS m
         WHERE (m.realm, m.site_id, m.original_id) = (s.realm, s.site_id, s.original_id)) AS n;
     INSERT INTO identity.credentials (realm, identity_id, type, config)
     SELECT s.realm, u.id, 'password', jsonb_build_object('hashed_password', COALESCE(renewed, s.password_hash))
-    FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id)
     WHERE COALESCE(renewed, s.password_hash) IS NOT NULL;
     -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account. If another session
     -- is writing it, this waits, and finds below whose it is.
     INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
     SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, u.id, v.verified,
         CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
-    FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id)
-    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id)
+    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id)
     CROSS JOIN LATERAL (SELECT CASE n.kind WHEN 'email' THEN s.email_verified ELSE s.phone_verified END AS verified) AS v
     CROSS JOIN (VALUES ('verifiable'), ('recovery')) AS r (role)
-    WHERE n.kind <> 'username' AND (r.role = 'verifiable' OR v.verified) AND NOT identity_internal.is_verified_by_another(n.realm, n.key, u.id)
-      AND (v.verified OR NOT identity_internal.is_kept_by_another(n, u.id))
+    WHERE n.kind <> 'username' AND (r.role = 'verifiable' OR v.verified)
+      AND (n.original_id, n.kind) NOT IN (SELECT k.original_id, k.kind FROM unnest(kept) AS k WHERE k.constraint_name = 'addresses_pkey')
+      AND (v.verified OR (n.original_id, n.kind) NOT IN (SELECT k.original_id, k.kind FROM unnest(kept) AS k))
     ON CONFLICT DO NOTHING;
     -- Nor does such an address become a login name, whichever kind of name it is here.
     INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
     SELECT DISTINCT ON (u.id, k.key) n.realm, k.key, n.kind, n.value, u.id
-    FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
-    -- Who was staged long ago may have a key of an earlier version.
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id)
     CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
-    WHERE n.logs_in AND NOT identity_internal.is_kept_by_another(n, u.id)
+    WHERE n.logs_in AND (n.original_id, n.kind) NOT IN (SELECT k.original_id, k.kind FROM unnest(kept) AS k)
     ORDER BY u.id, k.key, n.kind;
-    SELECT u.original_id INTO nameless FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    WHERE NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.identity_id = u.id)
-      AND EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id) AND n.logs_in)
+    SELECT u.original_id INTO nameless
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    WHERE NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = u.realm AND i.identity_id = u.id)
+      AND EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id) AND n.logs_in)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'every login name is kept by somebody else' USING ERRCODE = 'unique_violation', CONSTRAINT = 'addresses_pkey';
@@ -256,10 +279,11 @@ BEGIN
     UPDATE identity.staged_identities AS s
     SET state = 'promoted', identity_id = u.id, password_hash = NULL, username = NULL, email = NULL, phone = NULL,
         display_name = NULL, traits = '{}', changed_at = now()
-    FROM unnest(original_ids, new_ids) AS u (original_id, id)
-    WHERE (s.realm, s.site_id, s.original_id) = ($1, $2, u.original_id);
-    DELETE FROM identity.staged_identifiers AS n USING unnest(original_ids) AS u (original_id)
-    WHERE (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id);
+    FROM (SELECT $1 AS realm, $2 AS site_id, o.* FROM unnest(original_ids, new_ids) AS o (original_id, id) OFFSET 0) AS u
+    WHERE (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id);
+    DELETE FROM identity.staged_identifiers AS n
+    USING (SELECT $1 AS realm, $2 AS site_id, o.original_id FROM unnest(original_ids) AS o (original_id) OFFSET 0) AS u
+    WHERE (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id);
     PERFORM identity_internal.audit($1, 'promote_identity', u.id::text, jsonb_build_object('site_id', $2, 'original_id', u.original_id))
     FROM unnest(original_ids, new_ids) AS u (original_id, id);
     RETURN QUERY SELECT u.* FROM unnest(original_ids, new_ids) AS u (original_id, id);
@@ -290,7 +314,7 @@ BEGIN
         RETURN QUERY SELECT 'changed', NULL::uuid, NULL, NULL::jsonb, NULL::jsonb;
         RETURN;
     END IF;
-    RETURN QUERY SELECT 'conflict', NULL::uuid, c.constraint_name, c.key, c.existing FROM identity_internal.promotion_conflicts($1, $2, $3) AS c;
+    RETURN QUERY SELECT c.status, NULL::uuid, c.constraint_name, c.key, c.existing FROM identity_internal.promotion_conflicts($1, $2, ARRAY[$3]) AS c;
     IF FOUND THEN
         RETURN;
     END IF;
@@ -301,7 +325,7 @@ BEGIN
         GET STACKED DIAGNOSTICS refused = CONSTRAINT_NAME;
         RETURN QUERY
         SELECT 'conflict', NULL::uuid, COALESCE(c.constraint_name, refused), c.key, c.existing
-        FROM (SELECT) AS one LEFT JOIN identity_internal.promotion_conflicts($1, $2, $3) AS c ON true;
+        FROM (SELECT) AS one LEFT JOIN identity_internal.promotion_conflicts($1, $2, ARRAY[$3]) AS c ON true;
     END;
 END
 $$;
@@ -333,31 +357,27 @@ COMMENT ON FUNCTION identity.promote_identity(text, text, text) IS
 status: promoted; promoted before, linked (identity_id is the identity that the user has); quarantined; conflict (a row for each key that another identity holds: nothing was written, nothing is lost).
 Errors: 42704 no such realm, site or user.';
 
-CREATE TYPE identity_internal.promotion AS (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb);
-COMMENT ON TYPE identity_internal.promotion IS 'Internal: what became of a staged user';
-
 -- Users of one site, locked before: those against whom nothing stands are written together.
 CREATE FUNCTION identity_internal.promote_users(realm text, site_id int, original_ids text[]) RETURNS SETOF identity_internal.promotion
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1 SET jit = off
 AS $$
 DECLARE
+    held CONSTANT identity_internal.promotion[] := ARRAY(
+        SELECT c::identity_internal.promotion FROM identity_internal.promotion_conflicts($1, $2, original_ids) AS c);
     -- Of two users with one name the first keeps it.
     repeated CONSTANT identity_internal.promotion[] := ARRAY(
         SELECT ROW(r.original_id, 'conflict', NULL, 'staged_identifiers_pkey', jsonb_build_object('realm', $1, 'key', r.key),
                    jsonb_build_object('realm', $1, 'site_id', $2, 'original_id', r.first))::identity_internal.promotion
         FROM (SELECT n.original_id, n.key, min(n.original_id) OVER (PARTITION BY n.key) AS first
-              FROM unnest(original_ids) AS u (original_id)
-              JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = ($1, $2, u.original_id)
-              WHERE n.logs_in AND NOT identity_internal.is_kept_by_another(n, NULL)) AS r
+              FROM (SELECT $1 AS realm, $2 AS site_id, o.original_id FROM unnest(original_ids) AS o (original_id) OFFSET 0) AS u
+              JOIN identity.staged_identifiers AS n ON (n.realm, n.site_id, n.original_id) = (u.realm, u.site_id, u.original_id)
+              WHERE n.logs_in AND (n.original_id, n.kind) NOT IN (
+                  SELECT k.original_id, k.kind FROM identity_internal.kept_names($1, $2, original_ids) AS k)) AS r
         WHERE r.first <> r.original_id);
-    held CONSTANT identity_internal.promotion[] := ARRAY(
-        SELECT ROW(u.original_id, 'conflict', NULL, c.constraint_name, c.key, c.existing)::identity_internal.promotion
-        FROM unnest(original_ids) AS u (original_id)
-        CROSS JOIN LATERAL identity_internal.promotion_conflicts($1, $2, u.original_id) AS c);
     clean CONSTANT text[] := ARRAY(
         SELECT u.original_id FROM unnest(original_ids) AS u (original_id)
-        EXCEPT SELECT p.original_id FROM unnest(repeated || held) AS p
-        ORDER BY 1);
+        WHERE u.original_id NOT IN (SELECT p.original_id FROM unnest(repeated || held) AS p));
 BEGIN
     RETURN QUERY SELECT p.* FROM unnest(held || repeated) AS p;
     RETURN QUERY SELECT w.original_id, 'promoted', w.identity_id, NULL, NULL::jsonb, NULL::jsonb FROM identity_internal.write_promoted($1, $2, clean) AS w;
@@ -369,7 +389,8 @@ COMMENT ON FUNCTION identity_internal.promote_users(text, int, text[]) IS 'Inter
 -- by itself. Whoever is being promoted at a login is left to it.
 CREATE FUNCTION identity_internal.promote_site(realm text, site text, max_users bigint)
 RETURNS TABLE (original_id text, status text, identity_id uuid, constraint_name text, key jsonb, existing jsonb)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off
+SET enable_hashjoin = off SET enable_mergejoin = off SET enable_material = off SET jit = off
 AS $$
 DECLARE
     number CONSTANT int := identity_internal.site_id(realm, site);
