@@ -17,25 +17,6 @@ pub fn execute_with(sql: &str, args: &[DatumWithOid]) -> Result<u64> {
     Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
 }
 
-/// As `execute_with`, for arguments that take much memory: they are made inside the SPI connection, and freed with it.
-pub fn execute_built<'a>(sql: &str, args: impl FnOnce() -> Vec<DatumWithOid<'a>>) -> Result<u64> {
-    Spi::connect_mut(|client| Ok(client.update(sql, None, &args())?.len() as u64))
-}
-
-/// As `execute_built`, for a statement that returns rows; of few rows.
-pub fn read_built<'a>(
-    sql: &str,
-    args: impl FnOnce() -> Vec<DatumWithOid<'a>>,
-    mut each: impl FnMut(&Row) -> Result<()>,
-) -> Result<()> {
-    Spi::connect_mut(|client| {
-        for tuple in client.update(sql, None, &args())? {
-            each(&Row(tuple))?;
-        }
-        Ok(())
-    })
-}
-
 /// The one value of a query that returns one row with one column.
 pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
     Spi::connect_mut(|client| {
@@ -66,7 +47,7 @@ pub fn stream(sql: &str, each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
 /// As `stream`, for a query with parameters.
 pub fn stream_with(sql: &str, args: &[DatumWithOid], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
     const BATCH: i64 = 10_000;
-    let mut cursor = Cursor::open_with(sql, args)?;
+    let mut cursor = Cursor::open(sql, args)?;
     while cursor.fetch(BATCH, &mut each)? {}
     Ok(())
 }
@@ -92,11 +73,7 @@ pub fn list(name: &str, sql: &str, most: usize) -> Result<Vec<String>> {
 pub struct Cursor(String);
 
 impl Cursor {
-    pub fn open(sql: &str) -> Result<Self> {
-        Self::open_with(sql, &[])
-    }
-
-    fn open_with(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
+    fn open(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
         Ok(Cursor(Spi::connect_mut(|client| {
             Ok::<_, Error>(client.try_open_cursor_mut(sql, args)?.detach_into_name())
         })?))
