@@ -87,7 +87,8 @@ impl Counters {
         self.next.get(&pool).copied().unwrap_or(range(pool.1).0)
     }
 
-    fn forget(&mut self, most: usize) {
+    /// To be called between batches, which remember what they have tried.
+    pub fn forget(&mut self, most: usize) {
         while self.next.len() > most {
             self.least = self.least.max(1) * 2;
             let least = self.least;
@@ -154,8 +155,7 @@ impl Batch {
     }
 
     /// Proposes names with counters, at most about so many; false where all wishes have a name.
-    pub fn propose_counted(&mut self, counters: &mut Counters, most: usize) -> Result<bool> {
-        counters.forget(most);
+    pub fn propose_counted(&mut self, counters: &Counters, most: usize) -> Result<bool> {
         self.proposed.clear();
         let mut pools: HashMap<Pool, (usize, u32)> = HashMap::new();
         for (i, wish) in self.wishes.iter().enumerate() {
@@ -280,7 +280,8 @@ mod tests {
         let mut counters = Counters::default();
         while !waiting.is_empty() {
             let mut batch = Batch::new(form, waiting.drain(..batch.min(waiting.len())).collect());
-            while batch.propose_counted(&mut counters, most)? {
+            counters.forget(most);
+            while batch.propose_counted(&counters, most)? {
                 taken.iter().for_each(|hash| batch.take(*hash));
                 batch.give_counted(&mut counters, |wish, name| {
                     names[wish.row as usize].clone_from(&name.login);

@@ -45,7 +45,8 @@ pub fn allot(form: Form, mut wishes: Store, mut taken: Store) -> Result<Store> {
     let mut counters = Counters::default();
     in_batches(&mut waiting, memory, |wishes| {
         let mut batch = Batch::new(form, wishes);
-        while batch.propose_counted(&mut counters, memory / PROPOSED)? {
+        counters.forget(memory / PROPOSED);
+        while batch.propose_counted(&counters, memory / PROPOSED)? {
             show(&mut taken, &mut batch)?;
             batch.give_counted(&mut counters, |wish, name| give(&mut allotted, &mut taken, wish, name))?;
         }

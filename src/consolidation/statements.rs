@@ -196,8 +196,7 @@ ORDER BY g.place";
 
 pub const WISHES: &str = "SELECT g.n, g.prefix, g.login FROM grouped AS g WHERE g.todo = 'renamed' ORDER BY g.n";
 
-pub const GIVEN: &str =
-    "SELECT g.n, g.oid, g.tid, g.login AS old_login, a.login FROM grouped AS g JOIN allotted AS a ON a.n = g.n ORDER BY g.n";
+pub const GIVEN: &str = "SELECT g.n, g.oid, g.tid, g.login AS old_login, a.login FROM grouped AS g JOIN allotted AS a ON a.n = g.n ORDER BY g.n";
 
 /// A name that a row has after it was written.
 pub const DONE: [(&str, Oid); 2] = [("n", INT8OID), ("login", TEXTOID)];

@@ -6,10 +6,11 @@ use crate::consolidation::names;
 use crate::consolidation::plan::{Heads, Normalize, Room};
 use crate::consolidation::sites::lock_staged;
 use crate::consolidation::sites::statements;
+use crate::db::progress::{self, Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
-use crate::db::{attempt, session, spi};
+use crate::db::{attempt, scan, session, spi};
 use crate::error::Result;
 use crate::import::identities::{lock_realm, lookups};
 use crate::import::job::{self, with_memory};
@@ -26,15 +27,22 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
     session::as_owner(owner, || spi::execute_with("SELECT identity_internal.check_realm($1)", &[realm.into()]))?;
     result.open();
-    let run_id = Uuid::now_v7().to_string();
+    let run_id = Uuid::now_v7();
+    let mut progress = Progress::new(scan::own_relation(scan::schema(), c"staged_identifiers")?, run_id);
+    let run_id = run_id.to_string();
+    progress.publish();
     // A dry run does all of it, and rolls back: then its locks are gone, too.
     attempt::provisional(|| {
         let _owner = store::own_stores();
         lock_realm(realm)?;
         lock_staged(realm, true);
-        session::as_owner(owner, || with_memory(|| Run::new(realm, &run_id).dedup(&caller, dry_run, &mut result)))?;
+        session::as_owner(owner, || {
+            with_memory(|| Run::new(realm, &run_id).dedup(&caller, dry_run, &mut progress, &mut result))
+        })?;
         Ok(((), !dry_run))
-    })
+    })?;
+    progress::end();
+    Ok(())
 }
 
 /// One run: what it has found, and how it runs its statements.
@@ -63,10 +71,15 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn dedup(&mut self, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
+    fn dedup(&mut self, caller: &str, dry_run: bool, progress: &mut Progress, result: &mut ResultSet) -> Result<()> {
         self.find()?;
+        progress.rows_total = self.login.rows();
+        progress.problems = self.pending.rows();
+        progress.enter(Phase::Checking);
         self.allot()?;
+        progress.enter(Phase::Writing);
         let [changed, renamed, proposed] = self.apply(caller)?;
+        progress.enter(Phase::Reporting);
         self.with(statements::REPORT_DEDUP, &self.of_run(), job::IN_BULK, |query| query.send(result.receiver()))?;
         let withdrawn = changed - renamed;
         let detail = json!({"run_id": self.run_id, "renamed": renamed, "withdrawn": withdrawn, "proposed": proposed});
