@@ -102,6 +102,9 @@ fn range(digits: u32) -> (u32, u32) {
     (if digits == 1 { 2 } else { 10_u32.pow(digits - 1) }, 10_u32.pow(digits) - 1)
 }
 
+/// So many names are proposed for a pool beyond those that it needs, for some will be taken.
+const SPARE: usize = 3;
+
 /// More names than there can be rows.
 const MOST_DIGITS: u32 = 9;
 
@@ -154,64 +157,82 @@ impl Batch {
         Some(std::mem::replace(free, false))
     }
 
-    /// Proposes names with counters, at most about so many; false where all wishes have a name.
+    /// Proposes names with counters; false where all wishes have a name.
+    /// Beyond those that are needed they are at most about `most`.
     pub fn propose_counted(&mut self, counters: &Counters, most: usize) -> Result<bool> {
         self.proposed.clear();
-        let mut pools: HashMap<Pool, (usize, u32)> = HashMap::new();
+        let mut pools: HashMap<Pool, (usize, usize)> = HashMap::new();
         for (i, wish) in self.wishes.iter().enumerate() {
-            pools.entry(self.form.pool(wish)?).or_insert((i, 0)).1 += 1;
+            pools.entry(self.form.pool(wish, wish.digits)?).or_insert((i, 0)).1 += 1;
         }
-        let mut pools: Vec<_> = pools.into_iter().collect();
-        pools.sort_unstable_by_key(|(_, (first, _))| *first);
+        let mut pools: Vec<(usize, usize)> = pools.into_values().collect();
+        pools.sort_unstable();
         // Where many are taken it takes more of them each time.
-        let more = 1 << self.round.min(20);
+        let (more, share) = (1 << self.round.min(20), most / pools.len().max(1));
         self.round += 1;
-        for (pool, (first, count)) in pools {
-            let (next, last) = (counters.next(pool), range(pool.1).1);
-            let room = most.saturating_sub(self.proposed.len()).max(1) as u32;
-            let end = next.saturating_add(count.saturating_mul(more).min(room)).min(last + 1);
-            for counter in next..end {
-                self.proposed.insert(hash(&self.form.name(&self.wishes[first], counter)?.key), true);
-            }
+        for (first, count) in pools {
+            let least = count + SPARE;
+            self.propose_for(first, least.saturating_mul(more).min(share.max(least)), counters)?;
         }
         Ok(!self.wishes.is_empty())
     }
 
-    /// Gives names with counters, to each wish the first that is free. Those that would need one that was not proposed wait.
-    pub fn give_counted(&mut self, counters: &mut Counters, mut give: impl FnMut(&Wish, &Name)) -> Result<()> {
-        for mut wish in std::mem::take(&mut self.wishes) {
-            match self.first_free(&mut wish, counters)? {
-                Some(name) => give(&wish, &name),
-                None => self.wishes.push(wish),
+    /// Proposes so many names of a wish, with counters of ever more digits.
+    fn propose_for(&mut self, wish: usize, mut names: usize, counters: &Counters) -> Result<()> {
+        let wish = &self.wishes[wish];
+        for digits in wish.digits..=MOST_DIGITS {
+            // What does not fit is an error when it is needed.
+            let Ok(pool) = self.form.pool(wish, digits) else { break };
+            let next = counters.next(pool);
+            let end = next.saturating_add(u32::try_from(names).unwrap_or(u32::MAX)).min(range(digits).1 + 1);
+            for counter in next..end {
+                self.proposed.insert(hash(&self.form.name(wish, counter)?.key), true);
+            }
+            names -= (end.max(next) - next) as usize;
+            if names == 0 {
+                break;
             }
         }
         Ok(())
     }
 
-    fn first_free(&mut self, wish: &mut Wish, counters: &mut Counters) -> Result<Option<Name>> {
-        let pool = self.form.pool(wish)?;
-        let last = range(pool.1).1;
-        let mut counter = counters.next(pool);
-        while counter <= last {
-            let name = self.form.name(wish, counter)?;
-            let Some(free) = self.claim(&name) else { return Ok(None) };
-            counter += 1;
-            counters.next.insert(pool, counter);
-            if free {
-                return Ok(Some(name));
+    /// Gives names with counters: to each wish the first that is free, in their order. Where one would need a name that was not proposed, it
+    /// waits, and those after it, for it might take what they would.
+    pub fn give_counted(&mut self, counters: &mut Counters, mut give: impl FnMut(&Wish, &Name)) -> Result<()> {
+        let mut wishes = std::mem::take(&mut self.wishes).into_iter();
+        for mut wish in wishes.by_ref() {
+            match self.first_free(&mut wish, counters)? {
+                Some(name) => give(&wish, &name),
+                None => {
+                    self.wishes.push(wish);
+                    break;
+                }
             }
         }
-        wish.digits += 1;
-        if wish.digits > MOST_DIGITS {
-            return Err(no_room(wish));
+        self.wishes.extend(wishes);
+        Ok(())
+    }
+
+    fn first_free(&mut self, wish: &mut Wish, counters: &mut Counters) -> Result<Option<Name>> {
+        while wish.digits <= MOST_DIGITS {
+            let pool = self.form.pool(wish, wish.digits)?;
+            for counter in counters.next(pool)..=range(wish.digits).1 {
+                let name = self.form.name(wish, counter)?;
+                let Some(free) = self.claim(&name) else { return Ok(None) };
+                counters.next.insert(pool, counter + 1);
+                if free {
+                    return Ok(Some(name));
+                }
+            }
+            wish.digits += 1;
         }
-        Ok(None)
+        Err(no_room(wish))
     }
 }
 
 impl Form {
-    fn pool(&self, wish: &Wish) -> Result<Pool> {
-        Ok((hash(&self.name(wish, range(wish.digits).0)?.key), wish.digits))
+    fn pool(&self, wish: &Wish, digits: u32) -> Result<Pool> {
+        Ok((hash(&self.name(wish, range(digits).0)?.key), digits))
     }
 
     fn name(&self, wish: &Wish, counter: u32) -> Result<Name> {
@@ -355,6 +376,8 @@ mod tests {
             let room = Room { characters: max_length, ..Room::default() };
             let names = allot_in(room, &held, &wishes, batch, most).unwrap();
             prop_assert_eq!(names.len(), wishes.len());
+            // Whatever the memory, they are the same.
+            prop_assert_eq!(&names, &allot_in(room, &held, &wishes, 1000, 1000).unwrap());
             let keys: HashSet<String> = names.iter().map(|name| Normalize::Username.key_of(name).into_owned()).collect();
             prop_assert_eq!(keys.len(), names.len());
             prop_assert!(held.iter().all(|key| !keys.contains(*key)));
