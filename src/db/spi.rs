@@ -2,9 +2,11 @@
 
 use crate::db::allocate;
 use crate::db::json::Printed;
+use crate::db::session;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum};
 use serde::de::DeserializeOwned;
 
@@ -14,13 +16,23 @@ pub fn execute(sql: &str) -> Result<u64> {
 }
 
 pub fn execute_with(sql: &str, args: &[DatumWithOid]) -> Result<u64> {
-    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+    Spi::connect_mut(|client| Ok(run(client, sql, None, args)?.len() as u64))
+}
+
+/// `update` would take a transaction id, which there is none of on a standby.
+pub fn run<'c>(
+    client: &'c mut SpiClient,
+    sql: &str,
+    most: Option<i64>,
+    args: &[DatumWithOid],
+) -> Result<SpiTupleTable<'c>> {
+    Ok(if session::in_recovery() { client.select(sql, most, args)? } else { client.update(sql, most, args)? })
 }
 
 /// The one value of a query that returns one row with one column.
 pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
     Spi::connect_mut(|client| {
-        let rows = client.update(sql, Some(1), args)?;
+        let rows = run(client, sql, Some(1), args)?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -75,7 +87,10 @@ pub struct Cursor(String);
 impl Cursor {
     fn open(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
         Ok(Cursor(Spi::connect_mut(|client| {
-            Ok::<_, Error>(client.try_open_cursor_mut(sql, args)?.detach_into_name())
+            let read_only = session::in_recovery();
+            let cursor =
+                if read_only { client.try_open_cursor(sql, args)? } else { client.try_open_cursor_mut(sql, args)? };
+            Ok::<_, Error>(cursor.detach_into_name())
         })?))
     }
 
