@@ -50,11 +50,11 @@ COMMENT ON COLUMN identity.import_runs.withheld IS 'Clean rows of a run that was
 CREATE VIEW identity.import_progress AS
 SELECT p.pid,
        a.usename AS run_by,
-       pg_catalog.concat(
+       CASE WHEN p.param16 OPERATOR(pg_catalog.<>) 0 THEN pg_catalog.concat(
            pg_catalog.lpad(pg_catalog.to_hex(p.param16), 16, '0'),
-           pg_catalog.lpad(pg_catalog.to_hex(p.param17), 16, '0'))::pg_catalog.uuid AS run_id,
+           pg_catalog.lpad(pg_catalog.to_hex(p.param17), 16, '0'))::pg_catalog.uuid END AS run_id,
        p.relid::pg_catalog.regclass AS target,
-       ('{reading,checking,writing,reporting}'::pg_catalog.text[])[p.param12] AS phase,
+       ('{reading,checking,writing,reporting,indexing}'::pg_catalog.text[])[p.param12] AS phase,
        p.param14 AS rows_done,
        p.param13 AS rows_total,
        p.param15 AS problems
@@ -63,13 +63,13 @@ JOIN pg_catalog.pg_stat_activity AS a ON a.pid OPERATOR(pg_catalog.=) p.pid
 WHERE p.param11 OPERATOR(pg_catalog.=) 1885825380
   AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database();
 
-COMMENT ON VIEW identity.import_progress IS 'Imports that are running in this database, as far as the reader may see other sessions (those of the reader''s own role, or all with pg_read_all_stats)';
+COMMENT ON VIEW identity.import_progress IS 'Imports, stagings and deduplications of sites that are running in this database, as far as the reader may see other sessions (those of the reader''s own role, or all with pg_read_all_stats)';
 COMMENT ON COLUMN identity.import_progress.pid IS 'Process of the session that imports: pg_cancel_backend(pid) stops it';
 COMMENT ON COLUMN identity.import_progress.run_by IS 'The session''s user';
-COMMENT ON COLUMN identity.import_progress.run_id IS 'The run, as identity.import_runs will have it after its commit';
-COMMENT ON COLUMN identity.import_progress.target IS 'The table imported into';
-COMMENT ON COLUMN identity.import_progress.phase IS 'reading the source, checking it, writing what is clean, or reporting';
-COMMENT ON COLUMN identity.import_progress.rows_done IS 'Rows handed to the executor in the phase writing';
+COMMENT ON COLUMN identity.import_progress.run_id IS 'The run, as identity.import_runs or identity.site_dedup_runs will have it after its commit; NULL of identity.stage_site(), which has no record';
+COMMENT ON COLUMN identity.import_progress.target IS 'The table imported into; identity.staged_identities of identity.stage_site(), identity.staged_identifiers of identity.dedup_site_logins()';
+COMMENT ON COLUMN identity.import_progress.phase IS 'reading the source, checking it, writing what is clean, indexing (the indexes of many rows are filled after the rows are written), or reporting';
+COMMENT ON COLUMN identity.import_progress.rows_done IS 'Rows handed to the executor in the phase writing; in the phase indexing, about how many of the rows that were written last are in the indexes';
 COMMENT ON COLUMN identity.import_progress.rows_total IS 'Rows of the source; 0 while it is being read';
 COMMENT ON COLUMN identity.import_progress.problems IS 'Rows with a problem so far';
 

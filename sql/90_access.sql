@@ -71,7 +71,7 @@ AS $$
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.dedup_keep(oid, tid, text, text, text, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.find_duplicates(regclass, text, text, text, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.dedup_logins(regclass, text, text, text, jsonb, text, text, text, int, text, boolean)'),
-           ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.undo_dedup(uuid, boolean, regclass)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.site_id(text, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.stage_site(text, text, text, jsonb, jsonb, boolean, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.dedup_site_logins(text, boolean)'),

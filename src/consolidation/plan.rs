@@ -1,6 +1,5 @@
 //! What a consolidation is to do: its arguments, checked. No SQL is run here.
 
-use crate::consolidation::members::{Groups, Row};
 use crate::db::catalog::{Column, Table};
 use crate::db::sql::{Sql, literal, sql};
 use crate::error::{Error, Result};
@@ -58,6 +57,38 @@ impl Normalize {
     }
 }
 
+/// What the keys of new names begin with. A key that begins otherwise is in nobody's way.
+#[derive(Debug, Clone)]
+pub struct Heads(pub Vec<String>);
+
+impl Heads {
+    pub fn of<'p>(normalize: Normalize, prefixes: impl IntoIterator<Item = &'p String>) -> Self {
+        let mut heads: Vec<String> = prefixes.into_iter().map(|prefix| normalize.head(prefix)).collect();
+        heads.sort_unstable();
+        heads.dedup();
+        Heads(heads)
+    }
+
+    pub fn begin(&self, key: &str) -> bool {
+        self.0.iter().any(|head| key.starts_with(head.as_str()))
+    }
+}
+
+impl Normalize {
+    /// What the key of every text begins with that begins with this prefix. Letters can go together with what comes after them, and a
+    /// sign of an address or a number changes what comes before it: where that is not sure it is nothing.
+    fn head(self, prefix: &str) -> String {
+        if self == Self::Exact {
+            return prefix.to_string();
+        }
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
+        if !prefix.bytes().all(plain) {
+            return String::new();
+        }
+        prefix.trim_end_matches(|last: char| last.is_ascii_alphabetic()).to_ascii_lowercase()
+    }
+}
+
 /// Most names of a table are: each is asked several times.
 fn is_own_key(name: &str) -> bool {
     name.bytes().all(|b| b.is_ascii_graphic() && !b.is_ascii_uppercase() && b != b'@' && b != b'+')
@@ -83,17 +114,6 @@ impl Keep {
             Self::First => "first",
             Self::None => "none",
         }
-    }
-}
-
-impl Keep {
-    /// The rows that get another name, and those of the main site that should and keep theirs.
-    pub fn divide(self, groups: &Groups, rows: Vec<Row>) -> (Vec<Row>, Vec<Row>) {
-        let loses = |row: &Row| {
-            let is_first = row.member == row.keeper;
-            !is_first || (self == Keep::None && groups.site(row.member).prefix.is_some())
-        };
-        rows.into_iter().filter(loses).partition(|row| groups.site(row.member).prefix.is_some())
     }
 }
 
@@ -190,6 +210,28 @@ mod tests {
         #[test]
         fn a_name_that_is_its_own_key_is(name in "[ -~äÄ]{0,8}") {
             prop_assert_eq!(Normalize::Username.key_of(&name), identifier::key(Kind::Username, &name));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_key_begins_as_its_prefix_says(
+            prefix in "[ -~]{1,4}|[a-zA-Z0-9_.-]{1,3}|\\PC{1,2}",
+            login in "\\PC{0,6}|[ -~\u{300}-\u{338}\u{20e3}\u{200d}@+.]{0,6}",
+        ) {
+            for normalize in [Normalize::Exact, Normalize::Username, Normalize::Email] {
+                let (head, name) = (normalize.head(&prefix), format!("{prefix}{login}"));
+                prop_assert!(normalize.key_of(&name).starts_with(&head), "{:?} {:?} {:?}", normalize, name, head);
+            }
+        }
+    }
+
+    #[test]
+    fn most_prefixes_say_how_a_key_begins() {
+        for (prefix, head) in
+            [("fz_", "fz_"), ("FZ-", "fz-"), ("site2", "site2"), ("fz", ""), ("a.b", "a."), ("ä_", ""), ("@_", "")]
+        {
+            assert_eq!(Normalize::Username.head(prefix), head, "{prefix}");
         }
     }
 

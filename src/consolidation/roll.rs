@@ -3,42 +3,60 @@
 //! In the first, the hash of every name goes through a sieve, which tells names that may have come before. In the second, the rows
 //! whose name may come twice are kept. Between them the table is never sorted, nor copied.
 
-use crate::consolidation::allot::{Taken, hash};
-use crate::consolidation::members::{Member, RowId, Sites};
-use crate::consolidation::plan::Normalize;
+use crate::consolidation::allot::hash;
+use crate::consolidation::names;
+use crate::consolidation::order;
+use crate::consolidation::plan::{Heads, Normalize};
 use crate::db::allocate;
+use crate::db::store::Store;
 use crate::import::sieve::Sieve;
+use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::{BOOLOID, BYTEAOID, INT8OID, OIDOID, Oid, TEXTOID, TIDOID};
 use pgrx::prelude::*;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// A row of the table. key: NULL where it is the name itself. main: its site has no prefix. place: compares as site and row_id do. oid, tid:
+/// its table (a partition, perhaps), and where it lies in that.
+const KEPT: [(&str, Oid); 11] = [
+    ("hash", INT8OID),
+    ("key", TEXTOID),
+    ("main", BOOLOID),
+    ("prefix", TEXTOID),
+    ("place", BYTEAOID),
+    ("oid", OIDOID),
+    ("tid", TIDOID),
+    ("site", TEXTOID),
+    ("row_id", TEXTOID),
+    ("login", TEXTOID),
+    ("flag", TEXTOID),
+];
+
 pub struct Roll {
     normalize: Normalize,
     prefixes: BTreeMap<String, String>,
-    prefix_keys: Vec<String>,
+    heads: Heads,
     seen: Sieve,
     repeated: Sieve,
-    pub sites: Sites,
-    pub members: Vec<Member>,
+    /// Rows whose name may come twice.
+    pub kept: Store,
     /// Keys that begin as a new name would.
-    pub taken: Taken,
+    pub taken: Store,
 }
 
 impl Roll {
     /// For about `rows` rows, with sieves of at most `max_bytes`.
     pub fn new(normalize: Normalize, prefixes: BTreeMap<String, String>, rows: usize, max_bytes: usize) -> Self {
-        let prefix_keys = prefixes.values().map(|prefix| normalize.key_of(prefix).into_owned()).collect();
         let sieve = || Sieve::new(rows, max_bytes / 2);
         Roll {
             normalize,
+            heads: Heads::of(normalize, prefixes.values()),
             prefixes,
-            prefix_keys,
             seen: sieve(),
             repeated: sieve(),
-            sites: Sites::default(),
-            members: Vec::new(),
-            taken: Taken::default(),
+            kept: Store::by_byte(&KEPT),
+            taken: Store::by_byte(&names::TAKEN),
         }
     }
 
@@ -49,8 +67,8 @@ impl Roll {
         if self.seen.add(hash) {
             self.repeated.add(hash);
         }
-        if self.prefix_keys.iter().any(|prefix| key.starts_with(prefix.as_str())) {
-            self.taken.insert(hash);
+        if self.heads.begin(&key) {
+            names::take(&mut self.taken, &key);
         }
     }
 
@@ -59,21 +77,35 @@ impl Roll {
         self.repeated.may_hold(hash(&self.normalize.key_of(login)))
     }
 
-    fn keep(
-        &mut self,
-        place: (u32, (u32, u16)),
-        site: Option<&str>,
-        row_id: Option<&str>,
-        login: &str,
-        flag: Option<&str>,
-    ) {
-        let key = self.normalize.key_of(login);
-        let site = self.sites.place(site, &self.prefixes);
-        let mut member = Member::new(site, RowId::parse(row_id), login, &key, hash(&key));
-        (member.table, member.place) = place;
-        member.flag = flag.map(Box::from);
-        self.members.push(member);
+    fn keep(&mut self, row: &Shown) {
+        let key = self.normalize.key_of(row.login);
+        let prefix = row.site.and_then(|site| self.prefixes.get(site)).map(String::as_str);
+        self.kept.add(|| {
+            [
+                (hash(&key) as i64).into_datum(),
+                (key != row.login).then_some(&*key).into_datum(),
+                prefix.is_none().into_datum(),
+                prefix.into_datum(),
+                order::place(row.site, row.row_id).into_datum(),
+                row.table.into_datum(),
+                row.place.into_datum(),
+                row.site.into_datum(),
+                row.row_id.into_datum(),
+                row.login.into_datum(),
+                row.flag.into_datum(),
+            ]
+        });
     }
+}
+
+/// A row as the table shows it.
+struct Shown<'a> {
+    table: pg_sys::Oid,
+    place: pg_sys::ItemPointerData,
+    site: Option<&'a str>,
+    row_id: Option<&'a str>,
+    login: &'a str,
+    flag: Option<&'a str>,
 }
 
 thread_local! {
@@ -134,7 +166,7 @@ fn dedup_keep(
         ensure(text)?;
     }
     let (Some(table), Some(place), Some(login)) = (table, place, login) else { return Ok(false) };
-    let place = (table.to_u32(), pgrx::itemptr::item_pointer_get_both(place));
-    ROLL.with_borrow_mut(|roll| roll.iter_mut().for_each(|roll| roll.keep(place, site, row_id, login, flag)));
+    let row = Shown { table, place, site, row_id, login, flag };
+    ROLL.with_borrow_mut(|roll| roll.iter_mut().for_each(|roll| roll.keep(&row)));
     Ok(false)
 }

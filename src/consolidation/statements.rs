@@ -1,9 +1,11 @@
-//! The SQL of a consolidation. What reads or writes the user's table runs under his search path, with every name qualified;
-//! the rest runs with `search_path = pg_catalog, pg_temp`.
+//! The SQL of a consolidation. What reads or writes the user's table runs as the caller, under the caller's search path, with every name
+//! qualified; the rest runs with `search_path = pg_catalog, pg_temp`. Rows that the run keeps are seen under the names of their stores, which
+//! nothing else has; all of it is in types of the server's own.
 
 use crate::consolidation::plan::{Columns, Normalize};
 use crate::db::catalog::{Column, Table};
-use crate::db::sql::{Sql, comma, literal, relation, sql};
+use crate::db::sql::{Sql, comma, sql};
+use pgrx::pg_sys::{INT8OID, Oid, TEXTOID};
 
 /// The statements on the user's own table.
 pub struct Target<'a> {
@@ -71,169 +73,273 @@ impl Target<'_> {
         )
     }
 
-    /// Which of some keys, `$1`, the table has.
-    pub fn find_keys(&self) -> Sql {
-        sql!(
-            "SELECT COALESCE(pg_catalog.jsonb_agg(k.key), '[]') FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k
-             WHERE k.key OPERATOR(pg_catalog.=) ANY ($1)",
-            key = self.key(),
-            from = self.table.in_from(),
-        )
-    }
-
-    /// One of some keys, `$1`, that several rows have.
+    /// One of the keys in `changed` that several rows have.
     pub fn find_shared_key(&self) -> Sql {
         sql!(
-            "SELECT k.key FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k WHERE k.key OPERATOR(pg_catalog.=) ANY ($1)
+            "SELECT k.key FROM (SELECT {key} AS key FROM {from} AS t OFFSET 0) AS k JOIN changed AS c ON c.key OPERATOR(pg_catalog.=) k.key
              GROUP BY k.key HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 LIMIT 1",
             key = self.key(),
             from = self.table.in_from(),
         )
     }
 
-    /// Gives the rows at `$1` and `$2` the names `$3`. It says how many rows there were, and of which the table made something else.
+    /// Gives the rows of `given` their new names. Returns the names that they have then.
     pub fn rename(&self) -> Sql {
         let flag = match self.flag {
             Some(flag) if is_boolean(flag) => sql!(", {flag} = true", flag = flag.sql()),
             Some(flag) => sql!(", {flag} = 1", flag = flag.sql()),
             None => sql!(""),
         };
-        sql!(
-            "WITH given AS (
-               UPDATE {from} AS t SET {column} = CAST(p.login AS {kind}){flag}
-               FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) WITH ORDINALITY AS p (oid, tid, login, n)
-               WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid::pg_catalog.tid
-               RETURNING p.n, {login} AS login, p.login AS wanted)
-             SELECT pg_catalog.array_agg(g.n), pg_catalog.array_agg(g.n) FILTER (WHERE (g.login OPERATOR(pg_catalog.=) g.wanted) IS NOT TRUE),
-               pg_catalog.array_agg(g.login) FILTER (WHERE (g.login OPERATOR(pg_catalog.=) g.wanted) IS NOT TRUE)
-             FROM given AS g",
-            from = self.table.in_from(),
-            column = self.columns.login.sql(),
-            kind = self.columns.login.base_sql,
-            flag,
-            login = self.login(),
-        )
+        self.write(&sql!("given"), &flag)
     }
 
-    /// Gives old names back to the rows from `first` to `last`, and their flags. done: those that were given, as the table has them.
-    pub fn restore(&self, first: i64, last: i64) -> Sql {
+    /// Gives the rows of `chunk` their old names back, and their flags. Returns the names that they have then.
+    pub fn restore(&self) -> Sql {
         let flag = match self.flag {
-            Some(flag) => sql!(", {flag} = CAST(p.old_flag AS {kind})", flag = flag.sql(), kind = flag.base_sql),
+            Some(flag) => sql!(", {flag} = CAST(p.flag AS {kind})", flag = flag.sql(), kind = flag.base_sql),
             None => sql!(""),
         };
+        self.write(&sql!("chunk"), &flag)
+    }
+
+    fn write(&self, rows: &Sql, flag: &Sql) -> Sql {
         sql!(
-            "WITH given AS (
-               UPDATE {from} AS t SET {column} = CAST(p.old_login AS {kind}){flag} FROM pg_temp.pg_identity_pending AS p
-               WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-                 AND p.status OPERATOR(pg_catalog.=) 'restored'
-                 AND p.n OPERATOR(pg_catalog.>=) {first} AND p.n OPERATOR(pg_catalog.<=) {last}
-               RETURNING p.n, {login} AS login)
-             INSERT INTO pg_temp.pg_identity_done (n, login) SELECT g.n, g.login FROM given AS g",
+            "UPDATE {from} AS t SET {column} = CAST(p.login AS {kind}){flag} FROM {rows} AS p
+             WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
+             RETURNING p.n, {login} AS login",
             from = self.table.in_from(),
             column = self.columns.login.sql(),
             kind = self.columns.login.base_sql,
             flag,
-            first,
-            last,
-            login = self.login(),
+            rows,
+            login = by_byte(&self.login()),
         )
     }
 
-    /// member, for an undo: the rows of the run as they are now, and all others with a name that is to be given back.
+    /// Where the rows of `undo` are now, and what their names are.
     pub fn find_present(&self) -> Sql {
         sql!(
-            "CREATE TEMPORARY TABLE pg_temp.pg_identity_member ON COMMIT DROP AS
-             SELECT m.* FROM (SELECT t.tableoid AS oid, t.ctid AS tid, t.{row_id}::pg_catalog.text AS row_id, {login} AS login, {key} AS key
-                   FROM {from} AS t OFFSET 0) AS m
-             WHERE m.row_id OPERATOR(pg_catalog.=) ANY (SELECT u.row_id FROM pg_temp.pg_identity_undo AS u)
-               OR m.key OPERATOR(pg_catalog.=) ANY (SELECT u.login_key FROM pg_temp.pg_identity_undo AS u WHERE u.todo)",
-            row_id = self.columns.row_id.sql(),
-            login = self.login(),
-            key = self.key(),
+            "SELECT u.n, m.oid, m.tid, m.login FROM (
+               SELECT t.tableoid AS oid, t.ctid AS tid, {site} AS site, {row_id} AS row_id, {login} AS login FROM {from} AS t OFFSET 0) AS m
+             JOIN undo AS u ON u.site OPERATOR(pg_catalog.=) m.site AND u.row_id OPERATOR(pg_catalog.=) m.row_id
+             WHERE u.todo",
+            site = text(&self.columns.site),
+            row_id = text(&self.columns.row_id),
+            login = by_byte(&self.login()),
             from = self.table.in_from(),
         )
     }
+
+    /// Who has the names that `undo` is to give back.
+    pub fn find_holders(&self) -> Sql {
+        sql!(
+            "SELECT m.key, m.site, m.row_id FROM (
+               SELECT {key} AS key, {site} AS site, {row_id} AS row_id FROM {from} AS t OFFSET 0) AS m
+             JOIN (SELECT DISTINCT u.login_key FROM undo AS u WHERE u.todo) AS u ON u.login_key OPERATOR(pg_catalog.=) m.key",
+            key = self.key(),
+            site = text(&self.columns.site),
+            row_id = text(&self.columns.row_id),
+            from = self.table.in_from(),
+        )
+    }
+}
+
+/// A column's value as text.
+fn text(column: &Column) -> Sql {
+    by_byte(&sql!("t.{column}::pg_catalog.text", column = column.sql()))
+}
+
+fn by_byte(text: &Sql) -> Sql {
+    sql!("({text} COLLATE pg_catalog.\"C\")", text)
 }
 
 pub fn is_boolean(column: &Column) -> bool {
     pgrx::pg_sys::Oid::from(column.base_oid) == pgrx::pg_sys::BOOLOID
 }
 
-/// Former names of rows of this table stay theirs.
-pub fn former(target: &str) -> Sql {
+// The rest sees rows of the run and the records alone, with `search_path = pg_catalog, pg_temp`.
+
+/// A row among `kept` whose name another row has, and that nothing tells from another row.
+pub const FIND_UNNAMED: &str = "
+SELECT count(*), k.site, k.row_id FROM (
+  SELECT k.place, k.site, k.row_id, count(*) OVER (PARTITION BY k.hash, COALESCE(k.key, k.login)) AS members FROM kept AS k) AS k
+WHERE k.members > 1 GROUP BY k.place, k.site, k.row_id HAVING count(*) > 1 OR k.row_id IS NULL ORDER BY k.place LIMIT 1";
+
+/// The names that several rows have; in each group the rows of the main site come first.
+pub const FIND_DUPLICATES: &str = "
+SELECT d.key, d.members, d.sites, d.rows, d.rows -> 0 FROM (
+  SELECT g.key, count(*)::int AS members, array_agg(g.site) FILTER (WHERE g.of_next_site) AS sites,
+    jsonb_agg(jsonb_build_object('site', g.site, 'row_id', g.row_id, 'login', g.login)) AS rows
+  FROM (
+    SELECT COALESCE(k.key, k.login) AS key, k.site, k.row_id, k.login,
+      row_number() OVER w = 1 OR k.site IS DISTINCT FROM lag(k.site) OVER w AS of_next_site
+    FROM kept AS k
+    WINDOW w AS (PARTITION BY COALESCE(k.key, k.login) ORDER BY NOT k.main, k.place)) AS g
+  GROUP BY g.key HAVING count(*) > 1) AS d
+ORDER BY d.key";
+
+/// Every row whose name another row has, with the first of its group, in the order of sites and rows. todo: what becomes of it; `$1`: a row
+/// that comes first is renamed like the others, unless it is of the main site.
+pub const GROUP: &str = "
+SELECT row_number() OVER (ORDER BY g.place) AS n, g.oid, g.tid, g.prefix, g.site, g.row_id, g.key, g.login, g.flag,
+  g.keeper_site, g.keeper, g.keeper_login, g.rank = 1 AS first,
+  CASE WHEN g.rank = 1 AND (g.main OR NOT $1) THEN 'first' WHEN g.main THEN 'stays' ELSE 'renamed' END AS todo
+FROM (
+  SELECT k.oid, k.tid, k.prefix, k.site, k.row_id, COALESCE(k.key, k.login) AS key, k.login, k.flag, k.main, k.place,
+    row_number() OVER w AS rank, count(*) OVER w AS members,
+    first_value(k.site) OVER w AS keeper_site, first_value(k.row_id) OVER w AS keeper, first_value(k.login) OVER w AS keeper_login
+  FROM kept AS k
+  WINDOW w AS (PARTITION BY k.hash, COALESCE(k.key, k.login) ORDER BY NOT k.main, k.place
+    ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS g
+WHERE g.members > 1
+ORDER BY g.place";
+
+pub const WISHES: &str = "SELECT g.n, g.prefix, g.login FROM grouped AS g WHERE g.todo = 'renamed' ORDER BY g.n";
+
+pub const GIVEN: &str = "SELECT g.n, g.oid, g.tid, g.login AS old_login, a.login FROM grouped AS g JOIN allotted AS a ON a.n = g.n ORDER BY g.n";
+
+/// A name that a row has after it was written.
+pub const DONE: [(&str, Oid); 2] = [("n", INT8OID), ("login", TEXTOID)];
+
+/// Rows that were to get another name, and what became of them. now: NULL where the row was left as it was; `$1`: in a dry run every row has
+/// the name that was found for it.
+pub const TELL: &str = "
+SELECT g.n, g.site, g.row_id, g.key, g.login, g.flag, g.keeper_site, g.keeper, g.keeper_login, g.first, a.login AS given, a.counter, a.cut,
+  CASE WHEN $1 THEN a.login WHEN d.n IS NOT NULL AND d.login IS DISTINCT FROM g.login THEN COALESCE(d.login, '') END AS now
+FROM grouped AS g LEFT JOIN allotted AS a ON a.n = g.n LEFT JOIN done AS d ON d.n = g.n
+WHERE g.todo <> 'first' ORDER BY g.n";
+
+/// The keys of names that the table made of others.
+pub fn changed(normalize: Normalize) -> Sql {
     sql!(
-        "SELECT r.old_login FROM identity.dedup_rows AS r JOIN identity.dedup_runs AS u ON u.run_id = r.run_id
-         WHERE u.target = {target} AND r.new_login IS NOT NULL AND NOT r.restored",
-        target = literal(target),
+        "SELECT DISTINCT {key} AS key FROM done AS d JOIN given AS g ON g.n = d.n WHERE d.login <> g.login AND d.login <> g.old_login",
+        key = normalize.key(&sql!("d.login"))
     )
 }
 
+pub const COUNT_RENAMED: &str = "SELECT count(*) FROM told AS t WHERE t.now IS NOT NULL";
+
+pub const REPORT: &str = "
+SELECT $1::uuid, t.site, t.row_id, t.login, COALESCE(t.now, t.login),
+  CASE WHEN NOT t.first THEN jsonb_build_object('site', t.keeper_site, 'row_id', t.keeper, 'login', t.keeper_login) END,
+  CASE WHEN t.given IS NULL THEN 'the main site''s rows are not renamed'
+       WHEN t.now IS NULL THEN 'a trigger or a policy left the row as it was'
+       WHEN t.now <> t.given THEN 'a trigger changed the new name'
+       ELSE concat('the site''s prefix', CASE WHEN t.counter > 1 THEN ', and a counter: the name was taken' END,
+         CASE WHEN t.cut THEN '; cut to the limit' END) END
+FROM told AS t ORDER BY t.n";
+
+/// Former names of rows of a table stay theirs. The table: where it is (`$1`), its oid there (`$2`), and its name elsewhere (`$3`).
+pub const FORMER: &str = "
+SELECT r.old_login FROM identity.dedup_rows AS r JOIN identity.dedup_runs AS u ON u.run_id = r.run_id
+WHERE CASE WHEN u.origin = $1 THEN u.target_oid = $2 ELSE u.target = $3 END AND r.new_login IS NOT NULL AND NOT r.restored";
+
 pub const RECORD_RUN: &str = "
-INSERT INTO identity.dedup_runs (run_id, target, login, site, row_id, flag, normalize, prefixes, keep, run_by, renamed)
-VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10, $11)";
+INSERT INTO identity.dedup_runs (run_id, target, target_oid, origin, login, site, row_id, flag, normalize, prefixes, keep, run_by, renamed)
+VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13)";
 
 pub const RECORD_ROWS: &str = "
-INSERT INTO identity.dedup_rows (run_id, row_id, site, login_key, keeper, old_login, new_login, old_flag)
-SELECT $1::uuid, r.* FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8)) AS r";
+INSERT INTO identity.dedup_rows (run_id, row_number, site, row_id, login_key, keeper_site, keeper, old_login, new_login, old_flag)
+SELECT $1::uuid, t.n, t.site, t.row_id, t.key, t.keeper_site, t.keeper, t.login, t.now, t.flag FROM told AS t";
 
-/// The rows of a run as its record has them: of each a JSON array, as text.
+/// The rows of a run. todo: those that have their new name from the run.
 pub const READ_UNDO: &str = "
-SELECT jsonb_build_array(r.row_id, r.site, r.login_key, r.keeper, r.old_login, r.new_login, r.old_flag, r.new_login IS NOT NULL AND NOT r.restored)::text
-FROM identity.dedup_rows AS r WHERE r.run_id = $1::uuid";
+SELECT r.row_number AS n, r.site, r.row_id, r.login_key, r.keeper_site, r.keeper, r.old_login, r.new_login, r.old_flag,
+  r.new_login IS NOT NULL AND NOT r.restored AS todo
+FROM identity.dedup_rows AS r WHERE r.run_id = $1::uuid ORDER BY r.row_number";
 
-/// undo: these rows, in a table of the caller's own; todo: those that have their new name from the run.
-pub const CREATE_UNDO: &str = r#"
-CREATE TEMPORARY TABLE pg_temp.pg_identity_undo (
-  row_id text COLLATE "C", site text, login_key text COLLATE "C", keeper text COLLATE "C", old_login text, new_login text,
-  old_flag text, todo bool) ON COMMIT DROP"#;
-
-pub const ADD_UNDO: &str = "
-INSERT INTO pg_temp.pg_identity_undo (row_id, site, login_key, keeper, old_login, new_login, old_flag, todo)
-SELECT r.v ->> 0, r.v ->> 1, r.v ->> 2, r.v ->> 3, r.v ->> 4, r.v ->> 5, r.v ->> 6, (r.v ->> 7)::bool
-FROM unnest($1) AS t (text) CROSS JOIN LATERAL CAST(t.text AS jsonb) AS r (v)";
-
+/// What is to become of each row of `undo`. other: a row that has the name and was no member of the group.
 pub const DECIDE_UNDO: &str = "
-CREATE TEMPORARY TABLE pg_temp.pg_identity_done (n int8, login text) ON COMMIT DROP;
-CREATE TEMPORARY TABLE pg_temp.pg_identity_pending ON COMMIT DROP AS
-SELECT row_number() OVER (ORDER BY u.site COLLATE \"C\", length(u.row_id), u.row_id COLLATE \"C\") AS n, m.oid, m.tid, u.row_id, u.site, u.old_login, u.new_login, u.old_flag,
-  m.login AS login, o.row_id AS other,
-  CASE WHEN m.row_id IS NULL THEN 'missing' WHEN m.login IS DISTINCT FROM u.new_login THEN 'changed'
-       WHEN o.row_id IS NOT NULL THEN 'taken' ELSE 'restored' END AS status,
-  NULL::text AS reason
-FROM pg_temp.pg_identity_undo AS u
-LEFT JOIN pg_temp.pg_identity_member AS m ON m.row_id = u.row_id
+SELECT u.n, p.oid, p.tid, u.site, u.row_id, u.old_login, u.new_login, u.old_flag, p.login, o.site AS other_site, o.row_id AS other,
+  CASE WHEN p.n IS NULL THEN 'missing' WHEN p.login IS DISTINCT FROM u.new_login THEN 'changed'
+       WHEN o.key IS NOT NULL THEN 'taken' ELSE 'restored' END AS status
+FROM undo AS u
 LEFT JOIN (
-  SELECT x.key, min(x.row_id) AS row_id FROM pg_temp.pg_identity_member AS x
-  WHERE NOT EXISTS (SELECT FROM pg_temp.pg_identity_undo AS k WHERE k.login_key = x.key AND (k.row_id = x.row_id OR k.keeper = x.row_id)) GROUP BY x.key) AS o
-  ON o.key = u.login_key
-WHERE u.todo";
+  SELECT DISTINCT ON (f.n) f.n, f.oid, f.tid, f.login FROM present AS f JOIN undo AS x ON x.n = f.n
+  ORDER BY f.n, (f.login = x.new_login) IS TRUE DESC, f.oid, f.tid) AS p ON p.n = u.n
+LEFT JOIN (
+  SELECT DISTINCT ON (h.key) h.key, h.site, h.row_id FROM holders AS h
+  WHERE NOT EXISTS (SELECT FROM undo AS x
+      WHERE x.login_key = h.key AND x.row_id = h.row_id AND COALESCE('=' || x.site, '') = COALESCE('=' || h.site, ''))
+    AND NOT EXISTS (SELECT FROM undo AS x
+      WHERE x.login_key = h.key AND x.keeper = h.row_id AND COALESCE('=' || x.keeper_site, '') = COALESCE('=' || h.site, ''))
+  ORDER BY h.key, h.site, h.row_id) AS o ON o.key = u.login_key
+WHERE u.todo ORDER BY u.n";
 
-pub const REFUSE_UNDO: &str =
-    "UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = $2 WHERE p.n = $1";
+/// The rows of `pending` that are to be written.
+pub const CHUNK: &str = "
+SELECT p.n, p.oid, p.tid, p.old_login AS login, p.old_flag AS flag FROM pending AS p WHERE p.status = 'restored' ORDER BY p.n";
 
-pub const REPORT_UNDO: &str = "
-SELECT p.site, p.row_id, CASE p.status WHEN 'restored' THEN p.new_login ELSE p.login END,
-  CASE p.status WHEN 'restored' THEN p.old_login END, p.status,
-  CASE p.status WHEN 'missing' THEN 'there is no such row'
-                WHEN 'changed' THEN 'the row has another name by now'
-                WHEN 'taken' THEN concat('row ', p.other, ' has the name now') ELSE p.reason END
-FROM pg_temp.pg_identity_pending AS p ORDER BY p.n";
+/// A row that the table refused, and why.
+pub const REFUSED: [(&str, Oid); 2] = [("n", INT8OID), ("reason", TEXTOID)];
 
-pub const RESTORED: &str = "SELECT p.row_id FROM pg_temp.pg_identity_pending AS p WHERE p.status = 'restored'";
+/// What became of the rows of `pending`.
+pub const TELL_UNDO: &str = "
+SELECT f.n, f.site, f.row_id,
+  CASE f.fate WHEN 'restored' THEN f.new_login WHEN 'made' THEN f.done ELSE f.login END AS login,
+  CASE f.fate WHEN 'restored' THEN f.old_login END AS restored,
+  CASE WHEN f.fate IN ('left', 'made') THEN 'refused' ELSE f.fate END AS status,
+  CASE f.fate WHEN 'missing' THEN 'there is no such row'
+              WHEN 'changed' THEN 'the row has another name by now'
+              WHEN 'taken' THEN concat('row ', f.other, ' of site ' || f.other_site, ' has the name now')
+              WHEN 'left' THEN 'a trigger or a policy left the row as it was'
+              WHEN 'made' THEN concat('the table made \"', f.done, '\" of it') ELSE f.reason END AS reason
+FROM (
+  SELECT p.*, r.reason, d.login AS done,
+    CASE WHEN p.status <> 'restored' THEN p.status WHEN r.n IS NOT NULL THEN 'refused' WHEN d.n IS NULL THEN 'left'
+         WHEN d.login IS DISTINCT FROM p.old_login THEN 'made' ELSE 'restored' END AS fate
+  FROM pending AS p LEFT JOIN refused AS r ON r.n = p.n LEFT JOIN done AS d ON d.n = p.n) AS f
+ORDER BY f.n";
+
+pub const REPORT_UNDO: &str =
+    "SELECT t.site, t.row_id, t.login, t.restored, t.status, t.reason FROM told AS t ORDER BY t.n";
 
 pub const RECORD_UNDO: &str = "
-UPDATE identity.dedup_rows AS r SET restored = true WHERE r.run_id = $1::uuid AND r.row_id = ANY ($2)";
+UPDATE identity.dedup_rows AS r SET restored = true FROM told AS t
+WHERE r.run_id = $1::uuid AND r.row_number = t.n AND t.status = 'restored'";
 
-pub const COUNT_PENDING: &str = "SELECT count(*) FROM pg_temp.pg_identity_pending";
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::golden::Golden;
+    use pgrx::pg_sys::{BOOLOID, INT4OID};
 
-pub fn drop(tables: &[&str]) -> Sql {
-    let tables = tables.iter().map(|name| relation("pg_temp", &format!("pg_identity_{name}")));
-    sql!("DROP TABLE {tables}", tables = comma(tables))
+    fn column(name: &str, base: Oid, base_sql: &str) -> Column {
+        Column {
+            name: name.to_string(),
+            base_oid: base.to_u32(),
+            base_sql: Sql::verbatim(base_sql),
+            ..Column::default()
+        }
+    }
+
+    #[test]
+    fn golden_names_are_quoted_whatever_they_are() {
+        let table = Table {
+            schema: "s\"a".to_string(),
+            relname: "last, first".to_string(),
+            kind: "r".to_string(),
+            ..Table::default()
+        };
+        let columns = Columns {
+            login: column("lo'g\"in", TEXTOID, "pg_catalog.text"),
+            site: column("{from}", INT8OID, "pg_catalog.int8"),
+            row_id: column("$1", INT8OID, "pg_catalog.int8"),
+        };
+        let mut golden = Golden::default();
+        for flag in
+            [None, Some(column("fl;ag", BOOLOID, "pg_catalog.bool")), Some(column("n", INT4OID, "pg_catalog.int4"))]
+        {
+            let flag = flag.as_ref();
+            for normalize in [Normalize::Exact, Normalize::Username] {
+                let target = Target { table: &table, columns: &columns, flag, normalize };
+                golden.add("check_rights", [target.check_rights()]);
+                golden.add("readings", [target.note_names(), target.keep_rows()]);
+                golden.add("writings", [target.rename(), target.restore()]);
+                golden.add("lookups", [target.find_shared_key(), target.find_present(), target.find_holders()]);
+            }
+        }
+        golden.add("changed", [changed(Normalize::Exact), changed(Normalize::Email)]);
+        golden.check("src/consolidation/statements.golden.sql");
+    }
 }
-
-/// Rows that a trigger or a policy kept as they were.
-pub const REFUSE_KEPT: &str = "
-UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = 'a trigger or a policy left the row as it was'
-WHERE p.status = 'restored' AND NOT EXISTS (SELECT FROM pg_temp.pg_identity_done AS d WHERE d.n = p.n);
-UPDATE pg_temp.pg_identity_pending AS p SET status = 'refused', reason = concat('the table made \"', d.login, '\" of it'), login = d.login
-FROM pg_temp.pg_identity_done AS d WHERE p.status = 'restored' AND d.n = p.n AND d.login IS DISTINCT FROM p.old_login";

@@ -14,9 +14,7 @@ use crate::error::{Error, Result};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::ffi::{c_char, c_int};
-use std::hash::{BuildHasher, Hash};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -184,16 +182,6 @@ pub fn reserve<T>(vec: &mut Vec<T>, more: usize) -> Result<()> {
 pub fn push<T>(vec: &mut Vec<T>, element: T) -> Result<()> {
     reserve(vec, 1)?;
     vec.push(element);
-    Ok(())
-}
-
-/// Adds an element to a set.
-pub fn insert<T: Eq + Hash, S: BuildHasher>(set: &mut HashSet<T, S>, element: T) -> Result<()> {
-    if set.len() == set.capacity() {
-        let bytes = set.len().max(1).saturating_mul(2 * size_of::<T>());
-        trying(|| set.try_reserve(1)).map_err(|_| out_of_memory(bytes))?;
-    }
-    set.insert(element);
     Ok(())
 }
 

@@ -8,6 +8,7 @@
 //! For an ordinary table without row triggers of the user's own, without deferrable keys and exclusion constraints: until the
 //! indexes are filled nothing must look into them.
 
+use crate::db::progress::{self, Phase};
 use crate::db::query;
 use crate::db::store::Store;
 use crate::db::trigger;
@@ -257,17 +258,21 @@ unsafe fn fill_indexes(table: pg_sys::Relation, runs: &[Run]) -> Result<()> {
         };
         (*entry.econtext).ecxt_scantuple = entry.slot;
         let fillings = fillings(target, estate)?;
+        progress::publish_phase(Phase::Indexing);
         for run in runs {
             check_for_interrupts!();
             if !entry.take(run, &fillings) {
                 return Err(unexpected());
             }
         }
+        let mut entries = 0;
         for filling in &fillings {
             if let Some(sort) = &filling.sort {
                 pg_sys::tuplesort_performsort(sort.state);
                 while entry.insert_sorted(filling, sort) {
                     check_for_interrupts!();
+                    entries += BATCH;
+                    progress::publish_rows_done((entries / fillings.len()) as i64);
                 }
                 sort.end();
             }

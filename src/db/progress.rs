@@ -27,6 +27,7 @@ pub enum Phase {
     Checking = 2,
     Writing = 3,
     Reporting = 4,
+    Indexing = 5,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +43,11 @@ pub struct Progress {
 impl Progress {
     pub fn new(target: pg_sys::Oid, run: Uuid) -> Self {
         Progress { target, run, phase: Phase::Reading, rows_total: 0, rows_done: 0, problems: 0 }
+    }
+
+    pub fn enter(&mut self, phase: Phase) {
+        self.phase = phase;
+        self.publish();
     }
 
     /// Publishes all numbers anew: a statement in between may have taken the slot for itself.
@@ -75,6 +81,13 @@ pub fn publish_rows_done(rows: i64) {
         pg_sys::pgstat_progress_update_param(ROWS_DONE, rows);
         pg_sys::pgstat_progress_update_param(COPY_TUPLES_PROCESSED, rows);
     }
+}
+
+/// Publishes a phase that a statement has come to by itself.
+pub fn publish_phase(phase: Phase) {
+    // SAFETY: as above.
+    unsafe { pg_sys::pgstat_progress_update_param(PHASE, phase as i64) }
+    publish_rows_done(0);
 }
 
 /// Ends the report. An error ends it too: Postgres does so when a transaction aborts.

@@ -75,14 +75,7 @@ impl ResultSet {
         }
     }
 
-    /// Adds rows, of the types that the function declares. What the values of a row take is freed with it.
-    pub fn put<T>(&mut self, rows: impl Iterator<Item = T>, values: impl Fn(T) -> Vec<Option<pg_sys::Datum>>) {
-        for row in rows {
-            self.add(|| values(row));
-        }
-    }
-
-    /// Adds one row, in the same way.
+    /// Adds one row, of the types that the function declares. What its values take is freed with it.
     pub fn add<V: AsRef<[Option<pg_sys::Datum>]>>(&mut self, values: impl FnOnce() -> V) {
         assert!(!self.store.is_null(), "the result is open");
         pgrx::check_for_interrupts!();
@@ -97,11 +90,6 @@ impl ResultSet {
     }
 
     /// Adds the rows of `query`, whose columns are the function's.
-    pub fn append(&mut self, query: &str) -> Result<()> {
-        self.append_with(query, &[])
-    }
-
-    /// As `append`, for a query with parameters.
     pub fn append_with(&mut self, query: &str, arguments: &[DatumWithOid]) -> Result<()> {
         query::send(query, arguments, self.receiver())
     }

@@ -207,6 +207,18 @@ pub fn read_only() -> bool {
     unsafe { pg_sys::XactReadOnly || pg_sys::RecoveryInProgress() }
 }
 
+/// True on a standby.
+pub fn in_recovery() -> bool {
+    // SAFETY: a plain read of the server's state.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// The cluster and the database, in which an oid means what it meant before. A database that was restored from a dump is another one.
+pub fn origin() -> String {
+    // SAFETY: plain reads of the server's state.
+    unsafe { format!("{}/{}", pg_sys::GetSystemIdentifier(), pg_sys::MyDatabaseId.to_u32()) }
+}
+
 /// True where all statements of the transaction see the snapshot of the first.
 pub fn keeps_snapshot() -> bool {
     // SAFETY: a plain read of the server's state.

@@ -74,7 +74,7 @@ fn relation_query(name: &str) -> Result<String> {
 /// The columns of a source's query and their types.
 pub fn columns(query: &str) -> Result<Vec<(String, pg_sys::Oid)>> {
     Spi::connect_mut(|client| {
-        let rows = client.update(&format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
+        let rows = spi::run(client, &format!("SELECT s.* FROM (\n{query}\n) AS s LIMIT 0"), None, &[])?;
         (1..=rows.columns()?).map(|i| Ok((rows.column_name(i)?, rows.column_type_oid(i)?.value()))).collect()
     })
 }

@@ -2,9 +2,11 @@
 
 use crate::db::allocate;
 use crate::db::json::Printed;
+use crate::db::session;
 use crate::error::{Error, Result};
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
+use pgrx::spi::{SpiClient, SpiTupleTable};
 use pgrx::{FromDatum, IntoDatum};
 use serde::de::DeserializeOwned;
 
@@ -14,32 +16,23 @@ pub fn execute(sql: &str) -> Result<u64> {
 }
 
 pub fn execute_with(sql: &str, args: &[DatumWithOid]) -> Result<u64> {
-    Spi::connect_mut(|client| Ok(client.update(sql, None, args)?.len() as u64))
+    Spi::connect_mut(|client| Ok(run(client, sql, None, args)?.len() as u64))
 }
 
-/// As `execute_with`, for arguments that take much memory: they are made inside the SPI connection, and freed with it.
-pub fn execute_built<'a>(sql: &str, args: impl FnOnce() -> Vec<DatumWithOid<'a>>) -> Result<u64> {
-    Spi::connect_mut(|client| Ok(client.update(sql, None, &args())?.len() as u64))
-}
-
-/// As `execute_built`, for a statement that returns rows; of few rows.
-pub fn read_built<'a>(
+/// `update` would take a transaction id, which there is none of on a standby.
+pub fn run<'c>(
+    client: &'c mut SpiClient,
     sql: &str,
-    args: impl FnOnce() -> Vec<DatumWithOid<'a>>,
-    mut each: impl FnMut(&Row) -> Result<()>,
-) -> Result<()> {
-    Spi::connect_mut(|client| {
-        for tuple in client.update(sql, None, &args())? {
-            each(&Row(tuple))?;
-        }
-        Ok(())
-    })
+    most: Option<i64>,
+    args: &[DatumWithOid],
+) -> Result<SpiTupleTable<'c>> {
+    Ok(if session::in_recovery() { client.select(sql, most, args)? } else { client.update(sql, most, args)? })
 }
 
 /// The one value of a query that returns one row with one column.
 pub fn value<T: FromDatum + IntoDatum>(sql: &str, args: &[DatumWithOid]) -> Result<Option<T>> {
     Spi::connect_mut(|client| {
-        let rows = client.update(sql, Some(1), args)?;
+        let rows = run(client, sql, Some(1), args)?;
         if rows.is_empty() {
             return Ok(None);
         }
@@ -66,7 +59,7 @@ pub fn stream(sql: &str, each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
 /// As `stream`, for a query with parameters.
 pub fn stream_with(sql: &str, args: &[DatumWithOid], mut each: impl FnMut(&Row) -> Result<()>) -> Result<()> {
     const BATCH: i64 = 10_000;
-    let mut cursor = Cursor::open_with(sql, args)?;
+    let mut cursor = Cursor::open(sql, args)?;
     while cursor.fetch(BATCH, &mut each)? {}
     Ok(())
 }
@@ -92,13 +85,12 @@ pub fn list(name: &str, sql: &str, most: usize) -> Result<Vec<String>> {
 pub struct Cursor(String);
 
 impl Cursor {
-    pub fn open(sql: &str) -> Result<Self> {
-        Self::open_with(sql, &[])
-    }
-
-    fn open_with(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
+    fn open(sql: &str, args: &[DatumWithOid]) -> Result<Self> {
         Ok(Cursor(Spi::connect_mut(|client| {
-            Ok::<_, Error>(client.try_open_cursor_mut(sql, args)?.detach_into_name())
+            let read_only = session::in_recovery();
+            let cursor =
+                if read_only { client.try_open_cursor(sql, args)? } else { client.try_open_cursor_mut(sql, args)? };
+            Ok::<_, Error>(cursor.detach_into_name())
         })?))
     }
 

@@ -227,6 +227,27 @@ impl Store {
         Ok(())
     }
 
+    /// The bigint of its one row.
+    pub fn first_number(&mut self) -> i64 {
+        self.rewind();
+        if self.advance() { StoredRow(self.slot).number(1) } else { 0 }
+    }
+
+    /// Its first half and its second half.
+    pub fn halves(&mut self) -> [Store; 2] {
+        let (first, half) = (self.rows / 2, self.like());
+        let mut halves = [half, self.like()];
+        for (second, half) in halves.iter_mut().enumerate() {
+            let mut row = 0;
+            self.rewind();
+            self.copy_to(i64::MAX, half, |_| {
+                row += 1;
+                (row > first) == (second == 1)
+            });
+        }
+        halves
+    }
+
     /// Copies the rows that come next and whose number is at most `last` into another store, so far as `wanted` says so. Numbers
     /// rise. To be begun with `rewind`, or where the last call ended.
     pub fn copy_to(&mut self, last: i64, to: &mut Store, mut wanted: impl FnMut(i64) -> bool) {
@@ -283,13 +304,16 @@ impl Store {
 
     /// Adds a row of values that are made for it, and freed with it.
     pub fn add<V: AsRef<[Option<Datum>]>>(&mut self, values: impl FnOnce() -> V) {
-        let mut scratch = self.scratch.take().unwrap_or_else(|| PgMemoryContexts::new("pg_identity row"));
+        let memory = self.memory.as_mut().expect("the store is open");
+        // It lives as long as the store, whatever context the first row comes in.
         // SAFETY: the store copies the row before the context is emptied.
         unsafe {
+            let new = || memory.switch_to(|_| PgMemoryContexts::new("pg_identity row"));
+            let mut scratch = self.scratch.take().unwrap_or_else(new);
             scratch.switch_to(|_| self.put(values().as_ref()));
             scratch.reset();
+            self.scratch = Some(scratch);
         }
-        self.scratch = Some(scratch);
     }
 
     /// Adds the row in a slot of its own description.
@@ -305,7 +329,8 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let memory = (self.memory.take(), self.scratch.take());
+        // The one for rows lies in the store's own, and goes first.
+        let memory = (self.scratch.take(), self.memory.take());
         // After an error Postgres frees all of it with the transaction.
         if std::thread::panicking() {
             std::mem::forget(memory);

@@ -13,6 +13,7 @@ wait_for() {
     for _ in $(seq 600); do
         seen=$(progress)
         case $seen in
+            indexing*) [ "$1" = indexing ] && [ "$(cut -d'|' -f3 <<<"$seen")" -gt 0 ] && return ;;
             writing*) [ "$1" = writing ] && [ "$(cut -d'|' -f3 <<<"$seen")" -gt 0 ] && return ;;
             "$1"*) return ;;
         esac
@@ -22,7 +23,7 @@ wait_for() {
     exit 1
 }
 
-for phase in reading checking writing; do
+for phase in reading checking writing indexing; do
     out=$(mktemp)
     run >"$out" &
     importer=$!
@@ -38,6 +39,26 @@ for phase in reading checking writing; do
     expect "rows after a cancel while $phase" 20000 "$(ask -c 'SELECT count(*) FROM people')"
     expect "progress after a cancel while $phase" "" "$(progress)"
 done
+
+# Staging a site and telling its names apart are seen in their phases, too.
+ask -c "SELECT identity.add_realm('acme'), identity.add_site('acme', 1, 'main'), identity.add_site('acme', 2, 'forum', 'fo_')" >/dev/null
+seen_in() { # what is called, its target, its rows
+    out=$(mktemp)
+    psql -XqAt -c "SET client_min_messages = error" -c "SELECT count(*) FROM $1" >"$out" 2>&1 &
+    local runner=$! phases="" last=""
+    while kill -0 $runner 2>/dev/null; do
+        seen=$(ask -c "SELECT phase, target, rows_total, run_id IS NULL FROM identity.import_progress")
+        [ -n "$seen" ] && [ "${seen%%|*}" != "$last" ] && phases+=" ${seen%%|*}" && last=${seen%%|*}
+        [ "$last" = writing ] && [ -n "$seen" ] && while_writing=$seen
+    done
+    wait $runner
+    expect "phases of ${1%%(*}" " reading checking writing" "$(grep -o ' reading checking writing' <<<"$phases")"
+    expect "what was seen of ${1%%(*} while writing" "$2" "$while_writing"
+    expect "progress after ${1%%(*}" "" "$(progress)"
+}
+users="SELECT n AS id, ''n'' || n % 100000 AS login FROM generate_series(1, 200000) n"
+seen_in "identity.stage_site('acme', 'forum', '$users', '{\"original_id\": \"id\", \"username\": \"login\"}', report => 'none')" "writing|identity.staged_identities|200000|t"
+seen_in "identity.dedup_site_logins('acme')" "writing|identity.staged_identifiers|200000|f"
 
 # statement_timeout ends it too, and the session goes on.
 out=$(psql -XqAt 2>&1 <<SQL || true

@@ -7,6 +7,9 @@ INSERT INTO identity.identities (realm, id) VALUES ('acme', '00000000-0000-0000-
 SELECT identity.add_organization('acme', 'north', '{"mfa_required": true}'), identity.add_organization('acme', 'south');
 SELECT identity.add_membership('acme', '00000000-0000-0000-0000-000000000001', 'north'), identity.add_membership('acme', '00000000-0000-0000-0000-000000000001', 'south');
 SQL
+ask -c "CREATE TABLE logins (site int, id int, login text, PRIMARY KEY (site, id))" \
+    -c "INSERT INTO logins SELECT site, n, 'user' || n FROM generate_series(1, 2) site, generate_series(1, 3) n" -c "CREATE ROLE looker; GRANT SELECT ON logins TO looker" \
+    -c "SELECT identity.grant_access('looker', 'importer')" >/dev/null
 standby_start
 login="decision, organization, reason FROM identity"
 arguments="('acme', '00000000-0000-0000-0000-000000000001', 'north')"
@@ -23,6 +26,12 @@ expect "the audit on the standby" t "$(on_standby -c "SELECT bool_and(intact) FR
 expect "its checkpoint" t "$(on_standby -c "SELECT jsonb_array_length(identity.audit_checkpoint('acme') -> 'heads') > 0")"
 refused=$(on_standby -c "SELECT * FROM identity.resolve_login $arguments" 2>&1 || true)
 expect "a login on the standby is refused" "ERROR:  cannot execute resolve_login() in a read-only transaction" "$(head -n 1 <<<"$refused")"
+# Duplicates are found on a standby, and a dry run shows what would be renamed, to those who might.
+dedup="SELECT string_agg(new_login, ',' ORDER BY new_login) FROM identity.dedup_logins('logins', 'login', 'site', 'id', '{\"2\": \"fz_\"}', dry_run => true)"
+expect "duplicates on the standby" 3 "$(on_standby -c "SELECT count(*) FROM identity.find_duplicates('logins', 'login', 'site', 'id')")"
+expect "a dry run on the standby" "fz_user1,fz_user2,fz_user3" "$(on_standby -c "SET client_min_messages = error" -c "$dedup")"
+expect "a dry run without the right" "ERROR:  permission denied for table logins" "$(on_standby -c "SET ROLE looker" -c "$dedup" 2>&1 | head -n 1)"
+expect "a renaming on the standby" "ERROR:  cannot execute dedup_logins() in a read-only transaction" "$(on_standby -c "${dedup/dry_run => true/dry_run => false}" 2>&1 | head -n 1)"
 
 # Whatever is called here answers, or is refused as the server refuses it: with NULLs, with simple arguments, and with no more of them than it needs.
 calls="SELECT p.oid::regprocedure::text AS function, a.what, format('SELECT * FROM %s(%s)', p.oid::regproc, COALESCE(string_agg(

@@ -1,18 +1,19 @@
 //! Duplicate login names across the main tables and the SSO layer.
 
 use crate::audit::{self, Event};
-use crate::consolidation::allot::{Allotment, Taken, Wish, hash};
-use crate::consolidation::plan::{Normalize, Room};
+use crate::consolidation::allot::Form;
+use crate::consolidation::names;
+use crate::consolidation::plan::{Heads, Normalize, Room};
 use crate::consolidation::sites::lock_staged;
 use crate::consolidation::sites::statements;
+use crate::db::progress::{self, Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
-use crate::db::{attempt, session, spi};
+use crate::db::{attempt, scan, session, spi};
 use crate::error::Result;
 use crate::import::identities::{lock_realm, lookups};
 use crate::import::job::{self, with_memory};
-use pgrx::IntoDatum;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
 use serde_json::json;
@@ -26,15 +27,22 @@ pub fn dedup(realm: &str, dry_run: bool, mut result: ResultSet) -> Result<()> {
     let owner = session::extension_owner()?;
     session::as_owner(owner, || spi::execute_with("SELECT identity_internal.check_realm($1)", &[realm.into()]))?;
     result.open();
-    let run_id = Uuid::now_v7().to_string();
+    let run_id = Uuid::now_v7();
+    let mut progress = Progress::new(scan::own_relation(scan::schema(), c"staged_identifiers")?, run_id);
+    let run_id = run_id.to_string();
+    progress.publish();
     // A dry run does all of it, and rolls back: then its locks are gone, too.
     attempt::provisional(|| {
         let _owner = store::own_stores();
         lock_realm(realm)?;
         lock_staged(realm, true);
-        session::as_owner(owner, || with_memory(|| Run::new(realm, &run_id).dedup(&caller, dry_run, &mut result)))?;
+        session::as_owner(owner, || {
+            with_memory(|| Run::new(realm, &run_id).dedup(&caller, dry_run, &mut progress, &mut result))
+        })?;
         Ok(((), !dry_run))
-    })
+    })?;
+    progress::end();
+    Ok(())
 }
 
 /// One run: what it has found, and how it runs its statements.
@@ -60,15 +68,20 @@ impl<'a> Run<'a> {
             repeated: Store::new(),
             grouped: Store::new(),
             pending: Store::new(),
-            allotted: Store::by_byte(&statements::ALLOTTED),
+            allotted: Store::by_byte(&names::ALLOTTED),
             renamed: Store::new(),
         }
     }
 
-    fn dedup(&mut self, caller: &str, dry_run: bool, result: &mut ResultSet) -> Result<()> {
+    fn dedup(&mut self, caller: &str, dry_run: bool, progress: &mut Progress, result: &mut ResultSet) -> Result<()> {
         self.find()?;
+        progress.rows_total = self.login.rows();
+        progress.problems = self.pending.rows();
+        progress.enter(Phase::Checking);
         self.allot()?;
+        progress.enter(Phase::Writing);
         let [changed, renamed, proposed] = self.apply(caller)?;
+        progress.enter(Phase::Reporting);
         self.with(statements::REPORT_DEDUP, &self.of_run(), job::IN_BULK, |query| query.send(result.receiver()))?;
         let withdrawn = changed - renamed;
         let detail = json!({"run_id": self.run_id, "renamed": renamed, "withdrawn": withdrawn, "proposed": proposed});
@@ -92,26 +105,19 @@ impl<'a> Run<'a> {
 
     /// Finds the new names of the pending users.
     fn allot(&mut self) -> Result<()> {
-        let realm: [DatumWithOid; 1] = [self.realm.into()];
-        let (mut pending, mut taken) = (Vec::new(), Taken::default());
+        let (mut wishes, mut taken) = (Store::by_byte(&names::WISH), Store::by_byte(&names::TAKEN));
         self.pending.each(|row| {
-            pending.push((row.text(4)?.unwrap_or_default(), row.text(5)?.unwrap_or_default()));
+            let (prefix, login) = (row.text(4)?.unwrap_or_default(), row.text(5)?.unwrap_or_default());
+            names::wish(&mut wishes, row.number(1), &prefix, &login);
             Ok(())
         })?;
-        spi::stream_with(statements::TAKEN, &realm, |row| {
-            taken.insert(hash(&row.get::<String>(1)?.unwrap_or_default()));
+        let prefixes: Vec<String> = spi::value(statements::PREFIXES, &[self.realm.into()])?.unwrap_or_default();
+        let heads = Heads::of(Normalize::Username, &prefixes).0;
+        spi::stream_with(statements::TAKEN, &[self.realm.into(), heads.into()], |row| {
+            names::take(&mut taken, &row.get::<String>(1)?.unwrap_or_default());
             Ok(())
         })?;
-        let wishes = pending.iter().map(|(prefix, login)| Wish { prefix, login }).collect();
-        let mut allotment = Allotment::new(Normalize::Username, ROOM, wishes);
-        allotment.settle(&mut taken, |keys| spi::document(statements::HELD, &[self.realm.into(), keys.into()]))?;
-        for (i, name) in allotment.names.iter().flatten().enumerate() {
-            self.allotted.add(|| {
-                let number = i as i64 + 1;
-                let (login, key) = (name.login.as_str().into_datum(), name.key.as_str().into_datum());
-                [number.into_datum(), login, key, (name.counter as i32).into_datum()]
-            });
-        }
+        self.allotted = names::allot(Form { normalize: Normalize::Username, room: ROOM }, wishes, taken)?;
         self.renamed = self.fetch(statements::FIND_RENAMED, job::IN_BULK)?;
         Ok(())
     }

@@ -9,7 +9,7 @@ mod stage;
 mod statements;
 
 use crate::access::{self, Level};
-use crate::consolidation::run::{check_isolation, check_session};
+use crate::consolidation::run::{check_isolation, check_writable};
 use crate::db::returns::ResultSet;
 use crate::db::{argument, json, lock};
 use crate::error::required;
@@ -51,7 +51,8 @@ fn stage_site(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
-    check_session("stage_site")?;
+    let dry_run = required("dry_run", dry_run)?;
+    check_writable("stage_site", dry_run)?;
     let realm = argument::name("realm", realm)?;
     access::require(Level::Importer, Some(&realm))?;
     let request = stage::Request {
@@ -60,7 +61,7 @@ fn stage_site(
         source: argument::source("source", source)?,
         mapping: Mapping::of_site(&json::document("mapping", required("mapping", mapping)?)?)?,
         rules: Rules::parse(&json::document("rules", required("rules", rules)?)?)?,
-        dry_run: required("dry_run", dry_run)?,
+        dry_run,
         report: Report::parse_without_counts(&argument::name("report", report)?)?,
     };
     Ok(stage::stage(request, result)?)
@@ -75,10 +76,10 @@ fn dedup_site_logins(
 ) -> std::result::Result<(), ErrorReport> {
     // SAFETY: this is the call that is being served.
     let result = unsafe { ResultSet::of(fcinfo)? };
-    check_session("dedup_site_logins")?;
+    let dry_run = required("dry_run", dry_run)?;
+    check_writable("dedup_site_logins", dry_run)?;
     let realm = argument::name("realm", realm)?;
     access::require(Level::Importer, Some(&realm))?;
-    let dry_run = required("dry_run", dry_run)?;
     if !dry_run {
         check_isolation("dedup_site_logins")?;
     }

@@ -5,10 +5,11 @@ use crate::import::convert::{Fault, Person, read_row, timestamp};
 use crate::import::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, Found};
+use crate::db::progress::{self, Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
-use crate::db::{attempt, json, session, source, spi};
+use crate::db::{attempt, json, scan, session, source, spi};
 use crate::error::Result;
 use crate::import::identities::lock_realm;
 use crate::import::job::{self, with_memory};
@@ -18,6 +19,7 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, JsonB};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 pub struct Request {
     pub realm: String,
@@ -47,6 +49,9 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
         )?);
     }
     result.open();
+    // A staging has no record, and so no number.
+    let progress = Progress::new(scan::own_relation(scan::schema(), c"staged_identities")?, Uuid::nil());
+    progress.publish();
     // A dry run gives its locks back.
     attempt::provisional(|| {
         let _owner = store::own_stores();
@@ -54,10 +59,12 @@ pub fn stage(mut request: Request, mut result: ResultSet) -> Result<()> {
             let source = source::read_rows(&query, &request.mapping.columns())?;
             // From here on nothing of the caller's runs; others wait for what follows.
             lock_realm(&request.realm)?;
-            session::as_owner(owner, || Run::new(&request, site).stage(source, &mut result))
+            session::as_owner(owner, || Run::new(&request, site, progress).stage(source, &mut result))
         })?;
         Ok(((), !request.dry_run))
-    })
+    })?;
+    progress::end();
+    Ok(())
 }
 
 fn site_id(request: &Request) -> Result<i32> {
@@ -73,6 +80,7 @@ struct Run<'a> {
     request: &'a Request,
     site: i32,
     total: i64,
+    progress: Progress,
     found: Found,
     /// Users of the source as they were read, and then with what is to be done with each.
     given: Store,
@@ -84,11 +92,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn new(request: &'a Request, site: i32) -> Self {
+    fn new(request: &'a Request, site: i32, progress: Progress) -> Self {
         Run {
             request,
             site,
             total: 0,
+            progress,
             found: Found::InBulk,
             given: Store::by_byte(&statements::GIVEN),
             item: Store::by_byte(&statements::ITEM),
@@ -98,15 +107,20 @@ impl<'a> Run<'a> {
     }
 
     fn stage(&mut self, source: Store, result: &mut ResultSet) -> Result<()> {
+        self.progress.rows_total = source.rows();
+        self.progress.enter(Phase::Checking);
         self.load(source)?;
+        self.progress.problems = self.fault.rows();
         if job::lookups(self.total, query::kept_number(statements::STORED, &[])?) == job::BY_INDEX {
             self.found = Found::ByIndex;
         }
         self.decide()?;
+        self.progress.enter(Phase::Writing);
         job::plan_anew(self.total);
         for statement in statements::write(self.found) {
             self.look_up(&statement, |query| query.run())?;
         }
+        self.progress.enter(Phase::Reporting);
         if self.request.report != Report::None {
             let report = statements::report(self.request.report == Report::All);
             self.join(&report, |query| query.send(result.receiver()))?;

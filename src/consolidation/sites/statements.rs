@@ -278,27 +278,19 @@ ORDER BY 1";
 pub const FIND_RENAMED: &str = "
 SELECT p.n, p.site_id, p.original_id, a.login AS new_login, a.key AS new_key, a.counter FROM pending AS p JOIN allotted AS a ON a.n = p.n";
 
-/// A new name, for the pending user of this number.
-pub const ALLOTTED: [(&str, Oid); 4] = [("n", INT8OID), ("login", TEXTOID), ("key", TEXTOID), ("counter", INT4OID)];
+/// The prefixes of sites.
+pub const PREFIXES: &str =
+    "SELECT array_agg(DISTINCT t.prefix) FROM identity.sites AS t WHERE t.realm = $1 AND t.prefix IS NOT NULL";
 
-/// Keys that somebody has or had, as far as they begin as a new name would.
+/// Keys that somebody has or had, as far as they begin as a new name would: with one of `$2`.
 pub const TAKEN: &str = r#"
-SELECT k.key::text FROM (
-  SELECT DISTINCT identity.normalize_identifier('username', t.prefix) COLLATE "C" AS prefix
-  FROM identity.sites AS t WHERE t.realm = $1 AND t.prefix IS NOT NULL) AS p
+SELECT k.key::text FROM (SELECT h.head COLLATE "C" AS prefix FROM unnest($2) AS h (head)) AS p
 CROSS JOIN LATERAL (
   SELECT i.key FROM identity.identifiers AS i WHERE i.realm = $1 AND starts_with(i.key, p.prefix)
   UNION ALL
   SELECT n.key FROM identity.staged_identifiers AS n WHERE n.realm = $1 AND starts_with(n.key, p.prefix)
   UNION ALL
   SELECT f.old_key FROM identity.former_logins AS f WHERE f.realm = $1 AND starts_with(f.old_key, p.prefix)) AS k"#;
-
-/// Which of some keys, `$2`, somebody has or had.
-pub const HELD: &str = "
-SELECT COALESCE(jsonb_agg(k.key), '[]') FROM unnest($2) AS k (key) WHERE
-  EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = k.key)
-  OR EXISTS (SELECT FROM identity.staged_identifiers AS n WHERE n.realm = $1 AND n.key = k.key)
-  OR EXISTS (SELECT FROM identity.former_logins AS f WHERE f.realm = $1 AND f.old_key = k.key)";
 
 pub const RECORD_RUN: &str = "
 INSERT INTO identity.site_dedup_runs (realm, run_id, run_by, renamed, withdrawn, proposed) VALUES ($1, $2::uuid, $3, 0, 0, 0)";

@@ -21,7 +21,39 @@ SELECT row_number, status, identifier, winner_row FROM identity.import_identitie
 SELECT status, count(*) FROM identity.import_identities_from('acme', 'SELECT jsonb_build_object(''traits'', jsonb_build_object(''username'', ''n'' || n % 24990)) AS doc FROM generate_series(1, 25000) n', report => 'all') GROUP BY 1 ORDER BY 1;
 SELECT jsonb_path_query_array(identity.patch_identities('acme', '{"identities": [{"create": {"traits": {"username": "cid"}}}, {"create": {"traits": {"username": "bob"}}}]}'), '$.identities.action');
 SELECT written() - :before AS written;
+-- Nor do searches for duplicates, renamings and their undoing.
+CREATE TABLE logins (site int, id int, login text, PRIMARY KEY (site, id));
+INSERT INTO logins SELECT site, n, 'user' || n FROM generate_series(1, 2) site, generate_series(1, 20000) n;
+SELECT identity.add_site('acme', 2, 'forum', 'fo_') \gset
+SELECT written() AS before \gset
+SELECT count(*) FROM identity.find_duplicates('logins', 'login', 'site', 'id');
+SELECT count(*) FROM identity.dedup_logins('logins', 'login', 'site', 'id', '{"2": "fz_"}', reserved => 'SELECT ''fz_user1''', dry_run => true);
+SELECT run_id AS run FROM identity.dedup_logins('logins', 'login', 'site', 'id', '{"2": "fz_"}') LIMIT 1 \gset
+SELECT status, count(*) FROM identity.undo_dedup(:'run', dry_run => true) GROUP BY 1;
+SELECT status, count(*) FROM identity.undo_dedup(:'run') GROUP BY 1;
+SELECT count(*) FROM identity.stage_site('acme', 'forum', 'SELECT id, ''n'' || id AS login, md5(''p'') AS p FROM logins WHERE site = 2', '{"original_id": "id", "username": "login", "password_hash": "p"}', '{"no_identifier": false}', report => 'none');
+SELECT count(*) FROM identity.dedup_site_logins('acme', dry_run => true);
+SELECT run_id AS run FROM identity.dedup_site_logins('acme') LIMIT 1 \gset
+SELECT status, count(*) FROM identity.undo_dedup(:'run') GROUP BY 1;
+SELECT written() - :before AS written;
 ROLLBACK;
+-- They can be prepared, too.
+CREATE TABLE logins (site int, id int, login text, PRIMARY KEY (site, id));
+INSERT INTO logins SELECT site, n, 'user' || n FROM generate_series(1, 2) site, generate_series(1, 3) n;
+BEGIN;
+SELECT count(*) FROM identity.find_duplicates('logins', 'login', 'site', 'id');
+PREPARE TRANSACTION 'found';
+COMMIT PREPARED 'found';
+BEGIN;
+SELECT count(*) FROM identity.dedup_logins('logins', 'login', 'site', 'id', '{"2": "fz_"}');
+PREPARE TRANSACTION 'renamed';
+COMMIT PREPARED 'renamed';
+SELECT run_id AS run FROM identity.dedup_runs \gset
+BEGIN;
+SELECT count(*) FROM identity.undo_dedup(:'run');
+PREPARE TRANSACTION 'undone';
+COMMIT PREPARED 'undone';
+SELECT * FROM logins ORDER BY 1, 2;
 -- Many imports in one transaction, as of a script that goes through its files.
 BEGIN;
 DO $$ BEGIN FOR i IN 1 .. 3 LOOP PERFORM identity.import_rows('people', format('SELECT ''u%s'' AS name', i)); END LOOP; END $$;
@@ -51,10 +83,17 @@ SELECT has_database_privilege(current_database(), 'TEMPORARY');
 SELECT row_number, status, constraint_name FROM identity.import_rows('people', 'SELECT * FROM (VALUES (''u1'', 1), (''dan'', 1), (''eve'', 9)) v (name, parent)', report => 'all');
 SELECT row_number, status, identifier FROM identity.import_identities('acme', '[{"traits": {"username": "u1"}}, {"traits": {"username": "dan"}}]');
 RESET ROLE;
+GRANT SELECT, UPDATE ON logins TO loader;
+SET ROLE loader;
+SELECT count(*) FROM identity.find_duplicates('logins', 'login', 'site', 'id');
+SELECT run_id AS run FROM identity.dedup_logins('logins', 'login', 'site', 'id', '{"2": "fz_"}') LIMIT 1 \gset
+SELECT row_id, restored, status FROM identity.undo_dedup(:'run');
+RESET ROLE;
 DELETE FROM identity.identities WHERE realm = 'acme';
 DELETE FROM identity.realms WHERE name = 'acme';
 DO $$ BEGIN EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO PUBLIC', current_database()); END $$;
-DROP TABLE people, parent;
+DROP TABLE people, parent, logins;
+DELETE FROM identity.dedup_runs; DELETE FROM identity.dedup_rows;
 DROP FUNCTION written;
 SELECT identity.revoke_access('loader');
 DROP ROLE loader;
