@@ -350,6 +350,11 @@ BEGIN
         WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
           AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,c}'::pg_catalog."char"[])
         UNION ALL
+        SELECT pg_catalog.format('TYPE %I.%I', n.nspname, t.typname)
+        FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+        WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+          AND t.typtype OPERATOR(pg_catalog.=) 'e'
+        UNION ALL
         SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure)
         FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace
         WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])

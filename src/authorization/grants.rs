@@ -1,7 +1,7 @@
 //! Reads the permissions on resources and on types, by the way that costs least: everybody's where they are few, and the
 //! asker's where his subjects and scopes are.
 
-use crate::authorization::memory::{self, Entry, Tag};
+use crate::authorization::memory::{self, Entry, Tag, Whose};
 use crate::authorization::plan::Effect;
 use crate::authorization::store::{AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, Closure, Store, any, column};
 use crate::db::scan::{Index, Key, Row};
@@ -65,7 +65,7 @@ impl Store {
             return Ok(Some(found));
         }
         let crowded = found.last().and_then(|row| row.resource.as_deref()).unwrap_or_default();
-        memory::remember(Tag::Crowded, &[realm, resource_type, crowded], Entry::Answer(true), 0);
+        memory::remember(Tag::Crowded, &[realm, resource_type, crowded], Whose::Nobody, Entry::Answer(true), 0);
         Ok(None)
     }
 
@@ -189,7 +189,7 @@ impl Store {
         })?;
         let bytes = found.iter().map(Permission::bytes).sum();
         let rows: Option<Rc<[Permission]>> = (found.len() <= KEPT).then(|| found.into());
-        memory::remember(Tag::TypeRows, &texts, Entry::OnType(rows.clone()), bytes);
+        memory::remember(Tag::TypeRows, &texts, Whose::Anybody, Entry::OnType(rows.clone()), bytes);
         Ok(rows)
     }
 }
