@@ -153,7 +153,7 @@ pub fn resources(
         tell(None, asks && judge::check_once(store, &other, context)?);
         told += 1;
     }
-    if !asks {
+    if !asks || told >= most {
         return Ok(());
     }
     let model = store.model(question.realm)?;
