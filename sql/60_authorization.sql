@@ -257,7 +257,7 @@ RETURNS TABLE (entries bigint, bytes bigint, max_bytes bigint, hits bigint, miss
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'permission_cache_status_wrapper';
 COMMENT ON FUNCTION identity.permission_cache_status() IS
-'What this session remembers of permissions: entries and their bytes, the bytes that it may use (identity.permission_cache_size), questions to memory that were answered and that were not, and how often a change emptied it.';
+'What this session remembers of permissions: entries and their bytes, the bytes that it may use (identity.permission_cache_size), questions to memory that were answered and that were not, and how often all of it was forgotten at once.';
 
 -- The model.
 

@@ -10,6 +10,7 @@ use crate::error::Result;
 use column::containment::{CONTAINER, CONTAINER_TYPE, RESOURCE};
 use column::permission::{RESOURCE as ON_RESOURCE, SCOPE, SUBJECT};
 use foldhash::fast::RandomState;
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -135,7 +136,7 @@ impl<'a> Alike<'a> {
     /// The answers, in the same order. `resources`: at most `AT_ONCE`, and whether a permission of the asker stands on each.
     pub fn answer(&mut self, store: &mut Store, context: &Context, resources: &[(String, bool)]) -> Result<Vec<bool>> {
         if self.parents.len() + self.answers.len() > MOST_KEPT {
-            (self.parents.clear(), self.named.clear(), self.above.clear(), self.answers.clear());
+            self.forget();
         }
         let plain: Vec<&str> = resources.iter().filter(|(_, is_named)| !is_named).map(|(name, _)| &**name).collect();
         let mut stands_in = self.containers_of(store, &self.question.resource_type.into(), &plain)?;
@@ -159,6 +160,13 @@ impl<'a> Alike<'a> {
             answers.push(answer);
         }
         Ok(answers)
+    }
+
+    fn forget(&mut self) {
+        self.parents.clear();
+        self.named.clear();
+        self.above.clear();
+        self.answers.clear();
     }
 
     /// What resources of a type directly stand in. `resources`: in order.
@@ -185,10 +193,9 @@ impl<'a> Alike<'a> {
         while !frontier.is_empty() {
             let mut of_type: BTreeMap<Rc<str>, Vec<Rc<str>>> = BTreeMap::new();
             for (container_type, container) in frontier {
-                let key = (container_type.clone(), container.clone());
-                if !self.parents.contains_key(&key) {
+                if let Entry::Vacant(unknown) = self.parents.entry((container_type.clone(), container.clone())) {
                     store.spend_for_all(container.len() + ENTRY_BYTES)?;
-                    self.parents.insert(key, Vec::new());
+                    unknown.insert(Vec::new());
                     of_type.entry(container_type).or_default().push(container);
                 }
             }

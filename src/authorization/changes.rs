@@ -77,9 +77,12 @@ impl Changes {
         }
         let Some(of_realm) = self.realms.get_mut(realm) else { return };
         // What concerns a group or a role concerns whoever is in it.
-        let is_of_one = self.table.subject().is_some() && !subject::is_container(subject) && subject != subject::EVERYBODY;
+        let is_of_one =
+            self.table.subject().is_some() && !subject::is_container(subject) && subject != subject::EVERYBODY;
         match of_realm {
-            Some(subjects) if is_of_one && subjects.len() < MOST_SUBJECTS => _ = subjects.insert(of_subject(realm, subject)),
+            Some(subjects) if is_of_one && subjects.len() < MOST_SUBJECTS => {
+                _ = subjects.insert(of_subject(realm, subject))
+            }
             _ => *of_realm = None,
         }
     }

@@ -67,7 +67,8 @@ impl Store {
         }
         let drafts = self.drafts(realm, name)?;
         let policy = self.build(drafts)?;
-        memory::remember(Tag::Policy, &[realm, name], Whose::Nobody, Entry::Policy(policy.clone()), bytes_with_parts(&policy));
+        let entry = Entry::Policy(policy.clone());
+        memory::remember(Tag::Policy, &[realm, name], Whose::Nobody, entry, bytes_with_parts(&policy));
         Ok(policy)
     }
 

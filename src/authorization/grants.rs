@@ -78,6 +78,9 @@ impl Store {
         resources: &[&str],
     ) -> Result<Vec<Permission>> {
         let Wanted { subjects, scopes, .. } = *wanted;
+        if let Some(found) = self.few_of_asker(realm, wanted, resource_type, resources)? {
+            return Ok(found);
+        }
         let mut found = Vec::new();
         if subjects.len().saturating_mul(scopes.len()).saturating_mul(resources.len()) <= AT_ONCE {
             let keys = [Key::Is(realm), any(subjects), Key::Is(resource_type), any(scopes), any(resources)];
@@ -98,6 +101,43 @@ impl Store {
             }
         }
         Ok(found)
+    }
+
+    /// The same, where few permissions stand on the resources, whosever and on whichever scopes: then it is one descent in
+    /// the index for each resource. `None` where there may be many.
+    fn few_of_asker(
+        &mut self,
+        realm: &str,
+        wanted: &Wanted,
+        resource_type: &str,
+        resources: &[&str],
+    ) -> Result<Option<Vec<Permission>>> {
+        let is_crowded = |resource: &&str| memory::recall(Tag::Crowded, &[realm, resource_type, resource]).is_some();
+        if resources.len() > FEW || resources.iter().any(is_crowded) {
+            return Ok(None);
+        }
+        let known: HashSet<&str> = wanted.scopes.iter().copied().collect();
+        let (mut found, mut seen, mut last) = (Vec::new(), 0, String::new());
+        let keys = [Key::Is(realm), Key::Is(resource_type), any(resources)];
+        self.collect_while(&BY_RESOURCE, &keys, |row| {
+            seen += 1;
+            if seen > FEW * resources.len() {
+                last = row.name(column::permission::RESOURCE);
+                return (0, false);
+            }
+            let text = |column| row.get::<&str>(column).unwrap_or_default();
+            let (scope, subject) = (text(column::permission::SCOPE), text(column::permission::SUBJECT));
+            if !known.contains(scope) || !wanted.asker.has(subject) {
+                return (0, true);
+            }
+            found.push(permission(row));
+            (found.last().map_or(0, Permission::bytes), true)
+        })?;
+        if last.is_empty() {
+            return Ok(Some(found));
+        }
+        memory::remember(Tag::Crowded, &[realm, resource_type, &last], Whose::Nobody, Entry::Answer(true), 0);
+        Ok(None)
     }
 
     /// The asker's permissions on a whole type.

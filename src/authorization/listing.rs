@@ -7,9 +7,8 @@ use crate::authorization::judge::{self, Context, MOST_RESOURCE, Question};
 use crate::authorization::places::Places;
 use crate::authorization::plan::{Effect, Graph, Model};
 use crate::authorization::store::{
-    AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, EVERYBODYS_ALLOWS, MEMBERS, MEMBERS_OF,
-    NAMES_BY_SUBJECT, Store, any,
-    column,
+    AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, EVERYBODYS_ALLOWS, MEMBERS,
+    MEMBERS_OF, NAMES_BY_SUBJECT, Store, any, column,
 };
 use crate::authorization::subject;
 use crate::db::scan::{Index, Key};

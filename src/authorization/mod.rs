@@ -283,7 +283,8 @@ fn permissions_changed(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<
     let (mut realm, mut subject) = (Vec::new(), Vec::new());
     statement.rows(|old, new| {
         for row in old.into_iter().chain(new) {
-            (realm.clear(), subject.clear());
+            realm.clear();
+            subject.clear();
             realm_of.map_or(Ok(false), |column| row.read(column, &mut realm))?;
             subject_of.map_or(Ok(false), |column| row.read(column, &mut subject))?;
             changes.add(&String::from_utf8_lossy(&realm), &String::from_utf8_lossy(&subject));
