@@ -90,6 +90,32 @@ echo "instance-level, warm: $again us (goal at most 1)"
 echo "scan of 100000 permissions on single clients: $scan ms: $(awk -v a="$scan" -v b="$warm" 'BEGIN { printf "%d", a * 1000 / b }') times as long as the type-level answer (goal 10000)"
 echo "first check of a new connection: $first ms (goal at most 5)"
 
+# Warm checks of one session in quiet, while another changes permissions of another realm 50 times a second, and while it grants to others of the same realm.
+run -d $db -c "SELECT identity.add_realm('neighbour')" -c "SELECT identity.add_resource_type('neighbour', 'clients', '{create,view}')" \
+    -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'neighbour', 'user:' || n, 'clients', 'c' || n, 'view' FROM generate_series(1, 10000) n" >/dev/null
+asking="SELECT count(*) FILTER (WHERE identity.check_permission('acme', 'user:' || n % 100, 'create', 'clients')) FROM generate_series(1, 2000000) AS n"
+# Microseconds of the processor that each check takes, the second time on, while a statement is run 50 times a second: the least of three.
+used() {
+    local changes=
+    if [ -n "$1" ]; then
+        pgbench -n -M simple -c 1 -R 50 -T 600 -f <(printf '%s\n' '\set k random(1000, 9999)' "$1") $db >/dev/null 2>&1 &
+        changes=$!
+        sleep 1
+    fi
+    run -d $db -At -c 'SET client_min_messages = log' -c "$asking" -c 'SET log_statement_stats = on' -c "$asking" -c "$asking" -c "$asking" 2>&1 |
+        sed -n 's/^!.*\t\([0-9.]*\) s user, \([0-9.]*\) s system, .*elapsed$/\1 \2/p' | awk '{ print ($1 + $2) / 2 }' | sort -n | sed -n 1p
+    [ -z "$changes" ] || { kill "$changes"; wait "$changes" 2>/dev/null || true; }
+}
+beside() { # what the other session does, its statement, the goal
+    local quiet busy
+    quiet=$(used "")
+    busy=$(used "$2")
+    echo "warm checks while another session $1: $busy us, in quiet $quiet us: ratio $(ratio "$busy" "$quiet") (goal $3)"
+}
+beside "changes another realm 50 times a second" "SELECT identity.grant_permission('neighbour', 'role:' || :k, 'clients', '{view}', 'c' || :k), identity.revoke_permission('neighbour', 'role:' || :k, 'clients', '{view}', 'c' || :k);" 1.2
+beside "grants to other users of the realm 50 times a second" "SELECT identity.grant_permission('acme', 'user:' || :k, 'clients', '{view}', 'n' || :k), identity.revoke_permission('acme', 'user:' || :k, 'clients', '{view}', 'n' || :k);" 1.2
+beside "grants to groups of the realm 50 times a second" "SELECT identity.grant_permission('acme', 'group:x' || :k, 'clients', '{view}', 'n' || :k), identity.revoke_permission('acme', 'group:x' || :k, 'clients', '{view}', 'n' || :k);" none
+
 # Pages of a list of all resources.
 run -d $db -c "INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope) SELECT 'pages', 'user:1', 'clients', 'c' || lpad(n::text, 8, '0'), 'view' FROM generate_series(1, $rows) AS n" -c 'VACUUM identity.permissions' -c CHECKPOINT
 page() { milliseconds -c "SELECT count(*) FROM identity.permitted_resources('pages', 'user:1', 'view', 'clients', after => 'c' || lpad('$1', 8, '0'))"; }

@@ -68,10 +68,13 @@ peak() { # the most of its own memory that a session has had while the statement
     echo $((most / 1024))
 }
 import="SELECT count(*) FROM identity.import_keycloak('acme', 'kc', 'all')"
+dry_run="SELECT count(*) FROM identity.import_keycloak('acme', 'kc', 'all', dry_run => true)"
 milliseconds() { run -d $db -At -c "SELECT identity.check_permission('acme', 'user:x', 'view', 'users')" -c '\timing on' -c "$1" | sed -n 's/^Time: \([0-9.]*\) ms.*/\1/p' | tail -n 1; }
+echo "a dry run, with nothing imported yet: $(seconds $db -c "$dry_run") s"
 echo "import of $permissions permissions, $((permissions / 2)) policies: $(seconds $db -c "$import") s (goal 30)"
 run -d $db -c "VACUUM ANALYZE"
 echo "once more, nothing changed: $(seconds $db -c "$import") s (goal 15)"
+echo "a dry run, nothing changed: $(seconds $db -c "$dry_run") s"
 
 run -d $db -c "DELETE FROM identity.permissions" -c "DELETE FROM identity.policies" -c "DELETE FROM identity.members" -c "DELETE FROM identity.resource_containers"
 echo "the session's own memory in an import: $(peak "$import") MB (goal 300)"

@@ -4,16 +4,27 @@
 -- Security: identity.check_permission() and its kin read these tables as the server reads its catalogs, with no right
 -- of the caller's but to call them. The functions that write run as their caller, who needs the access level admin.
 --
--- Every change of these tables moves a signal on which all sessions forget what they remember: a statement trigger,
--- ENABLE ALWAYS; and a row trigger for logical replication, whose apply worker fires no statement triggers.
+-- Every change of these tables is told to all sessions, which forget what they remember of it: by statement triggers,
+-- ENABLE ALWAYS; and by a row trigger for logical replication, whose apply worker fires no statement triggers.
 
-CREATE TABLE identity_internal.permission_signal ();
-COMMENT ON TABLE identity_internal.permission_signal IS 'Always empty. Its invalidation tells sessions that permissions have changed';
+-- What is told: the invalidation of a label, which no column has. Realms share 256 buckets, and so do users and clients.
+DO $$
+BEGIN
+    EXECUTE pg_catalog.format('CREATE TYPE identity_internal.permission_topic AS ENUM (%s)', (
+        SELECT pg_catalog.string_agg(pg_catalog.quote_literal(t.label), ', ')
+        FROM (SELECT pg_catalog.unnest('{everything,access}'::pg_catalog.text[]) AS label
+              UNION ALL
+              SELECT k.kind OPERATOR(pg_catalog.||) ' ' OPERATOR(pg_catalog.||) b.bucket
+              FROM pg_catalog.unnest('{realm,subject,permissions}'::pg_catalog.text[]) AS k (kind)
+              CROSS JOIN pg_catalog.generate_series(0, 255) AS b (bucket)) AS t));
+END
+$$;
+COMMENT ON TYPE identity_internal.permission_topic IS 'Internal: what a change of permissions is about. No value of it is stored: the invalidation of a label tells sessions what they have to forget';
 
 CREATE FUNCTION identity_internal.permissions_changed() RETURNS trigger
 LANGUAGE c VOLATILE
 AS 'MODULE_PATHNAME', 'permissions_changed_wrapper';
-COMMENT ON FUNCTION identity_internal.permissions_changed() IS 'Internal: makes every session forget what it remembers of permissions, when the change commits';
+COMMENT ON FUNCTION identity_internal.permissions_changed() IS 'Internal: makes every session forget what it remembers of the permissions that have changed, when the change commits';
 
 CREATE FUNCTION identity_internal.is_subject(subject text) RETURNS boolean
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
@@ -148,6 +159,9 @@ CREATE UNIQUE INDEX permissions_subject_key ON identity.permissions
     (realm, subject, resource_type, scope, resource, effect, (COALESCE(policy, '')), (COALESCE(origin, ''))) WHERE resource IS NOT NULL;
 CREATE INDEX permissions_resource_idx ON identity.permissions (realm, resource_type, resource, scope, subject)
     INCLUDE (effect, policy, id, origin) WHERE resource IS NOT NULL;
+-- What everybody may: few rows among many that restrict everybody.
+CREATE INDEX permissions_everybodys_allows_idx ON identity.permissions (realm, resource_type, scope, resource)
+    WHERE resource IS NOT NULL AND subject OPERATOR(pg_catalog.=) '*' AND effect OPERATOR(pg_catalog.=) 'allow';
 CREATE UNIQUE INDEX permissions_type_key ON identity.permissions
     (realm, resource_type, scope, subject, effect, (COALESCE(policy, '')), (COALESCE(origin, ''))) WHERE resource IS NULL;
 CREATE INDEX permissions_type_subject_idx ON identity.permissions (realm, subject) WHERE resource IS NULL;
@@ -172,12 +186,18 @@ DECLARE
 BEGIN
     FOREACH written IN ARRAY '{resource_types,implied_scopes,members,resource_containers,policies,permissions}'::pg_catalog.text[] LOOP
         EXECUTE pg_catalog.format(
-            'CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.%1$I
+            'CREATE TRIGGER a_inserted AFTER INSERT ON identity.%1$I REFERENCING NEW TABLE AS new_rows
                  FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
-             ALTER TABLE identity.%1$I ENABLE ALWAYS TRIGGER a_changed;
+             CREATE TRIGGER a_updated AFTER UPDATE ON identity.%1$I REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
+             CREATE TRIGGER a_deleted AFTER DELETE ON identity.%1$I REFERENCING OLD TABLE AS old_rows
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
+             CREATE TRIGGER a_truncated AFTER TRUNCATE ON identity.%1$I
+                 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
              CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.%1$I
                  FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
-             ALTER TABLE identity.%1$I ENABLE REPLICA TRIGGER a_row_replicated', written);
+             ALTER TABLE identity.%1$I ENABLE ALWAYS TRIGGER a_inserted, ENABLE ALWAYS TRIGGER a_updated,
+                 ENABLE ALWAYS TRIGGER a_deleted, ENABLE ALWAYS TRIGGER a_truncated, ENABLE REPLICA TRIGGER a_row_replicated', written);
     END LOOP;
 END
 $$;
@@ -237,7 +257,7 @@ RETURNS TABLE (entries bigint, bytes bigint, max_bytes bigint, hits bigint, miss
 LANGUAGE c VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'permission_cache_status_wrapper';
 COMMENT ON FUNCTION identity.permission_cache_status() IS
-'What this session remembers of permissions: entries and their bytes, the bytes that it may use (identity.permission_cache_size), questions to memory that were answered and that were not, and how often a change emptied it.';
+'What this session remembers of permissions: entries and their bytes, the bytes that it may use (identity.permission_cache_size), questions to memory that were answered and that were not, and how often all of it was forgotten at once.';
 
 -- The model.
 

@@ -1,4 +1,4 @@
--- Keycloak's fine-grained admin permissions (version 2), read from the tables of its database.
+-- Keycloak's fine-grained admin permissions, read from the tables of its database.
 --
 -- A permission of Keycloak grants its scopes where its policies grant, and counts as a deny at its level where they do
 -- not. So each becomes rows of one origin: those that allow, to the subjects of its policies where these say whom they
@@ -38,6 +38,32 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_quirks(text, boolean) IS 'Internal: what Keycloak denies beyond what its documentation says, as implied scopes';
 
+-- Version 1 of the feature only permits, and what it permits permits more: the difference to version 2 is in these. The first of them is what
+-- tells that a realm has them.
+CREATE FUNCTION identity_internal.keycloak_version1(realm text, wanted boolean) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    implied CONSTANT text[] := '{clients view clients configure,clients configure clients manage,users view users manage,users map-roles users manage,
+        users manage-group-membership users manage,users reset-password users manage,groups view groups manage,groups manage-membership groups manage,
+        groups view-members groups manage-members,users view groups manage-members}';
+BEGIN
+    IF wanted THEN
+        PERFORM identity.add_resource_type(realm, 'clients', '{configure,token-exchange}');
+        PERFORM identity.add_resource_type(realm, 'identity-providers', '{token-exchange}', 'keycloak');
+        INSERT INTO identity.implied_scopes (realm, resource_type, scope, by_type, by_scope)
+        SELECT $1, w[1], w[2], w[3], w[4] FROM unnest(implied) AS i, LATERAL (SELECT regexp_split_to_array(btrim(i), ' +')) AS x (w)
+        ON CONFLICT DO NOTHING;
+    ELSIF EXISTS (SELECT FROM identity.implied_scopes AS i
+                  WHERE i.realm = $1 AND i.resource_type = 'clients' AND i.scope = 'view' AND i.by_type = 'clients' AND i.by_scope = 'configure') THEN
+        DELETE FROM identity.implied_scopes AS i
+        WHERE i.realm = $1 AND i.carries = 'both'
+          AND EXISTS (SELECT FROM unnest(implied) AS n WHERE regexp_split_to_array(btrim(n), ' +') = ARRAY[i.resource_type, i.scope, i.by_type, i.by_scope]::text[]);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION identity_internal.keycloak_version1(text, boolean) IS 'Internal: what permissions of version 1 imply beyond those of version 2';
+
 CREATE FUNCTION identity.add_keycloak_types(realm text, group_walk text, quirks boolean = true) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -45,15 +71,19 @@ DECLARE
     rule text;
 BEGIN
     PERFORM identity_internal.check_realm(realm);
-    IF group_walk IS NULL OR group_walk <> ALL ('{all,uncovered}'::text[]) THEN
+    IF group_walk IS NULL OR group_walk <> ALL ('{all,uncovered,version1}'::text[]) THEN
         RAISE EXCEPTION 'group_walk is "%"', identity_internal.shown(COALESCE(group_walk, 'NULL'))
             USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'Use all for Keycloak 26.2 to 26.7, where permissions on every group above a user''s count, or uncovered for 26.8, where those on the user''s own group cover them.';
+                  HINT = 'Use all for Keycloak 26.2 to 26.7, where permissions on every group above a user''s count, uncovered for 26.8, where those on the user''s own group cover them, or version1 for permissions of version 1 of the feature.';
     END IF;
     IF quirks IS NULL THEN
         RAISE EXCEPTION 'quirks is NULL' USING ERRCODE = 'invalid_parameter_value', HINT = 'Give true to deny all that Keycloak denies, or false.';
     END IF;
-    rule := CASE group_walk WHEN 'all' THEN 'keycloak' ELSE 'keycloak_uncovered' END;
+    rule := CASE group_walk WHEN 'uncovered' THEN 'keycloak_uncovered' ELSE 'keycloak' END;
+    IF group_walk <> 'version1' THEN
+        -- An earlier import may have been of that one.
+        PERFORM identity_internal.keycloak_version1(realm, false);
+    END IF;
     PERFORM identity.add_resource_type(realm, t.name, t.scopes, rule) FROM (VALUES
         ('clients', '{create,manage,view,map-roles,map-roles-client-scope,map-roles-composite}'::text[]),
         ('groups', '{create,manage,view,manage-membership,manage-membership-of-members,manage-members,view-members,impersonate-members,delegate,delegate-members}'),
@@ -67,7 +97,7 @@ BEGIN
         ('impersonate', 'impersonate-members'),
         ('delegate', 'delegate-members'),
         ('manage-group-membership', 'manage-membership-of-members')) AS s (scope, by_scope);
-    PERFORM identity.imply_scope(realm, 'users', 'reset-password', 'manage', fallback => true);
+    PERFORM identity.imply_scope(realm, 'users', 'reset-password', 'manage', fallback => group_walk <> 'version1');
     -- To create is to manage the type.
     PERFORM identity.imply_scope(realm, t, 'create', 'manage') FROM unnest('{clients,groups,users,organizations}'::text[]) AS t;
     -- Who may map all roles of a client may map each, whatever is said of the role.
@@ -75,16 +105,19 @@ BEGIN
         ('map-role', 'map-roles'),
         ('map-role-client-scope', 'map-roles-client-scope'),
         ('map-role-composite', 'map-roles-composite')) AS s (scope, by_scope);
-    PERFORM identity_internal.keycloak_quirks(realm, quirks);
+    PERFORM identity_internal.keycloak_quirks(realm, quirks AND group_walk <> 'version1');
+    IF group_walk = 'version1' THEN
+        PERFORM identity_internal.keycloak_version1(realm, true);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION identity.add_keycloak_types(text, text, boolean) IS
 'Adds the resource types of Keycloak''s fine-grained admin permissions (version 2) with all their scopes, and a scope create beside them, which manage implies: clients, groups, roles, users, organizations. They combine their levels as Keycloak does. A user stands in the groups into which identity.add_container() puts the user; what is permitted or denied on the members of a group is permitted or denied on the user. reset-password falls back to manage; who may map the roles of a client may map each of them.
-group_walk: all, as Keycloak 26.2 to 26.7: permissions on every group above a user''s count; uncovered, as 26.8: those on a farther group count only for scopes that no permission on the user''s own group names.
-quirks: what Keycloak denies beyond what its documentation says is denied here, too: a permission on all resources of a type that does not grant denies scopes that it does not name; one on a group denies view and manage of its members.
+group_walk: all, as Keycloak 26.2 to 26.7: permissions on every group above a user''s count; uncovered, as 26.8: those on a farther group count only for scopes that no permission on the user''s own group names; version1, for permissions of version 1 of the feature, which only permit: who manages views, maps roles and manages memberships, too.
+quirks (of version 2): what Keycloak denies beyond what its documentation says is denied here, too: a permission on all resources of a type that does not grant denies scopes that it does not name; one on a group denies view and manage of its members.
 Errors: 42704 no such realm, 22023 unknown group_walk, or quirks is NULL.';
 
-CREATE FUNCTION identity_internal.keycloak_source(schema text, keycloak_realm text, OUT server text, OUT realm_id text, OUT name text, OUT problem text)
+CREATE FUNCTION identity_internal.keycloak_source(schema text, keycloak_realm text, version1 boolean, OUT server text, OUT realm_id text, OUT name text, OUT problem text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -95,9 +128,10 @@ DECLARE
 BEGIN
     EXECUTE format(
         'SELECT array_agg(s.id::text ORDER BY r.name), array_agg(r.id::text ORDER BY r.name), array_agg(r.name::text ORDER BY r.name)
-         FROM %1$I.realm AS r LEFT JOIN (%1$I.client AS c JOIN %1$I.resource_server AS s ON s.id = c.id) ON c.realm_id = r.id AND c.client_id = ''admin-permissions''
+         FROM %1$I.realm AS r LEFT JOIN (%1$I.client AS c JOIN %1$I.resource_server AS s ON s.id = c.id)
+              ON c.realm_id = r.id AND c.client_id = CASE WHEN NOT $2 THEN ''admin-permissions'' WHEN r.name = ''master'' THEN ''master-realm'' ELSE ''realm-management'' END
          WHERE r.name = $1 OR ($1 IS NULL AND s.id IS NOT NULL)', schema)
-    INTO servers, ids, names USING keycloak_realm;
+    INTO servers, ids, names USING keycloak_realm, version1;
     IF cardinality(names) > 1 THEN
         RAISE EXCEPTION 'several realms of Keycloak have admin permissions'
             USING ERRCODE = 'invalid_parameter_value', DETAIL = format('They are %s.', identity_internal.shown(array_to_string(names, ', '))),
@@ -106,16 +140,19 @@ BEGIN
     IF names IS NULL THEN
         RAISE EXCEPTION 'no realm with admin permissions was found in schema "%"', schema
             USING ERRCODE = 'invalid_parameter_value',
-                  DETAIL = CASE WHEN keycloak_realm IS NULL THEN 'No realm has a client admin-permissions.'
+                  DETAIL = CASE WHEN keycloak_realm IS NULL AND version1 THEN 'No realm has permissions of version 1 of the feature.'
+                                WHEN keycloak_realm IS NULL THEN 'No realm has a client admin-permissions.'
                                 ELSE format('There is no realm "%s".', identity_internal.shown(keycloak_realm)) END,
-                  HINT = 'Enable admin permissions (version 2 of the feature) in the settings of the realm in Keycloak; permissions of version 1 are not read.';
+                  HINT = 'Enable admin permissions (version 2 of the feature) in the settings of the realm in Keycloak; permissions of version 1 are read with group_walk => version1.';
     END IF;
     server := servers[1];
     realm_id := ids[1];
     name := names[1];
-    IF server IS NULL THEN
+    IF server IS NULL AND version1 THEN
+        problem := 'it has no permissions of version 1 of the feature: nothing is permitted';
+    ELSIF server IS NULL THEN
         problem := 'it has no client admin-permissions: nothing is permitted';
-    ELSIF to_regclass(format('%I.realm_attribute', schema)) IS NOT NULL THEN
+    ELSIF NOT version1 AND to_regclass(format('%I.realm_attribute', schema)) IS NOT NULL THEN
         EXECUTE format('SELECT min(a.value) FROM %I.realm_attribute AS a WHERE a.realm_id = $1 AND a.name = ''adminPermissionsEnabled''', schema)
         INTO enabled USING realm_id;
         IF lower(enabled) <> 'true' THEN
@@ -126,7 +163,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.keycloak_source(text, text) IS 'Internal: which realm of Keycloak is read, and the resource server that has its admin permissions; NULL where they are not in force';
+COMMENT ON FUNCTION identity_internal.keycloak_source(text, text, boolean) IS 'Internal: which realm of Keycloak is read, and the resource server that has its admin permissions; NULL where they are not in force';
 
 CREATE FUNCTION identity_internal.keycloak_policies_read(schema text, server text) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
@@ -198,8 +235,50 @@ END
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_members_read(text, text) IS 'Internal: who is in which group and role of a realm of Keycloak';
 
+-- In version 1 a permission is on one resource, which is named after what it stands for, and is found by its own name.
+CREATE FUNCTION identity_internal.keycloak_of_version1(policies jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
+AS $$
+    WITH policy AS MATERIALIZED (
+        SELECT p.policy, p.policy ->> 'id' AS id, p.policy ->> 'type' IN ('scope', 'resource') AS is_permission, jsonb_array_length(p.policy -> 'parts') AS n
+        FROM jsonb_array_elements(policies) AS p (policy)
+    ), stands_on AS MATERIALIZED (
+        -- A permission on resources is on all their scopes, and one without resources is on all resources.
+        SELECT p.id, p.policy ->> 'name' AS name, p.n, r.resource, s.scope, r.resource IS NOT NULL AND s.scope IS NOT NULL AND p.policy ->> 'type' = 'scope' AS is_plain
+        FROM policy AS p
+        LEFT JOIN LATERAL jsonb_array_elements_text(p.policy -> 'resources') AS r (resource) ON true
+        LEFT JOIN LATERAL jsonb_array_elements_text(p.policy -> 'scopes') AS s (scope) ON p.policy ->> 'type' = 'scope'
+        WHERE p.is_permission AND p.n > 0
+    ), meant AS MATERIALIZED (
+        SELECT o.*, k.kind, substr(o.resource, strpos(o.resource, '.resource.') + 10) AS what
+        FROM stands_on AS o
+        LEFT JOIN LATERAL (SELECT CASE WHEN o.resource = 'Users' THEN 'Users' WHEN o.resource LIKE 'group.resource.%' THEN 'Groups' WHEN o.resource LIKE 'client.resource.%' THEN 'Clients'
+                                       WHEN o.resource LIKE 'role.resource.%' THEN 'Roles' WHEN o.resource LIKE 'idp.resource.%' THEN 'Identity-Providers' END AS kind) AS k ON true
+    ), judged AS MATERIALIZED (
+        SELECT m.id, min(m.kind) AS kind, bool_and(m.kind IS NOT NULL) AS known, array_agg(DISTINCT CASE m.kind WHEN 'Users' THEN 'Users' ELSE m.what END) AS resources,
+               min(CASE WHEN NOT m.is_plain THEN 'it is on more than scopes of resources'
+                        WHEN m.kind IS NULL THEN format('"%s" is no resource of admin permissions', m.resource)
+                        WHEN EXISTS (SELECT FROM stands_on AS o WHERE o.id <> m.id AND COALESCE(o.resource, m.resource) = m.resource AND COALESCE(o.scope, m.scope) = m.scope)
+                        THEN 'other permissions are on the same scope of the same resource'
+                        WHEN m.kind <> 'Users' AND m.name IS DISTINCT FROM CASE m.kind
+                             WHEN 'Groups' THEN replace(m.scope, '-', '.') || '.permission.group.' || m.what
+                             WHEN 'Clients' THEN m.scope || '.permission.client.' || m.what
+                             WHEN 'Identity-Providers' THEN m.scope || '.permission.idp.' || m.what
+                             WHEN 'Roles' THEN m.scope || '.permission.' || m.what END
+                        THEN 'Keycloak does not find it by this name'
+                        WHEN m.scope = 'user-impersonated' THEN 'who may be impersonated has no counterpart'
+                        WHEN m.scope = 'impersonate' AND EXISTS (SELECT FROM stands_on AS o WHERE o.scope = 'user-impersonated')
+                        THEN 'who may be impersonated has no counterpart' END) AS problem
+        FROM meant AS m GROUP BY m.id)
+    SELECT COALESCE(jsonb_agg(CASE WHEN NOT p.is_permission THEN p.policy
+        ELSE p.policy || jsonb_build_object('type', 'scope', 'problem', j.problem, 'resources', COALESCE(to_jsonb(j.resources), '[]'), 'config',
+            (p.policy -> 'config') || jsonb_build_object('defaultResourceType', COALESCE(j.kind, 'Users'))) END), '[]')
+    FROM policy AS p LEFT JOIN judged AS j ON j.id = p.id
+$$;
+COMMENT ON FUNCTION identity_internal.keycloak_of_version1(jsonb) IS 'Internal: permissions of version 1 as identity_internal.keycloak_permissions() takes those of version 2';
+
 -- All that is read is read here, in one snapshot: that of the query that calls it.
-CREATE FUNCTION identity_internal.keycloak_read(schema text, keycloak_realm text,
+CREATE FUNCTION identity_internal.keycloak_read(schema text, keycloak_realm text, version1 boolean,
     OUT name text, OUT problem text, OUT policies jsonb, OUT clients jsonb, OUT client_scopes jsonb, OUT roles jsonb,
     OUT what text[], OUT member text[], OUT container text[], OUT client_role text[], OUT role_client text[], OUT admin_role text[])
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -221,10 +300,13 @@ BEGIN
             USING ERRCODE = 'undefined_table', DETAIL = format('There is no table "%s".', missing),
                   HINT = 'Give the schema that has Keycloak''s tables: restored from a dump, or as foreign tables.';
     END IF;
-    SELECT * INTO source FROM identity_internal.keycloak_source(schema, keycloak_realm);
+    SELECT * INTO source FROM identity_internal.keycloak_source(schema, keycloak_realm, version1);
     name := source.name;
     problem := source.problem;
     policies := identity_internal.keycloak_policies_read(schema, source.server);
+    IF version1 THEN
+        policies := identity_internal.keycloak_of_version1(policies);
+    END IF;
     EXECUTE format('SELECT COALESCE(jsonb_object_agg(c.id, c.client_id), ''{}'') FROM %I.client AS c WHERE c.realm_id = $1', schema) INTO clients USING source.realm_id;
     IF to_regclass(format('%I.client_scope', schema)) IS NOT NULL THEN
         EXECUTE format('SELECT COALESCE(jsonb_object_agg(c.id, c.name), ''{}'') FROM %I.client_scope AS c WHERE c.realm_id = $1', schema)
@@ -243,7 +325,7 @@ BEGIN
     SELECT m.what, m.member, m.container INTO what, member, container FROM identity_internal.keycloak_members_read(schema, source.realm_id) AS m;
 END
 $$;
-COMMENT ON FUNCTION identity_internal.keycloak_read(text, text) IS 'Internal: what the admin permissions of a realm of Keycloak consist of, in the snapshot of the calling query';
+COMMENT ON FUNCTION identity_internal.keycloak_read(text, text, boolean) IS 'Internal: what the admin permissions of a realm of Keycloak consist of, in the snapshot of the calling query';
 
 -- "from" alone is the one number; with "fromEnd", all from one to the other, which are none where they stand the wrong
 -- way round.
@@ -428,7 +510,7 @@ CREATE FUNCTION identity_internal.keycloak_permissions(policies jsonb, converted
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $$
     WITH permission AS MATERIALIZED (
-        SELECT p.* FROM jsonb_to_recordset(policies) AS p (id text, name text, type text, strategy text, negative boolean, config jsonb, parts text[], scopes text[], resources text[])
+        SELECT p.* FROM jsonb_to_recordset(policies) AS p (id text, name text, type text, strategy text, negative boolean, config jsonb, parts text[], scopes text[], resources text[], problem text)
         WHERE p.type = 'scope'
     ), policy AS MATERIALIZED (
         SELECT c.id, c.name, c.subjects, c.exact, c.imported, names ->> c.id AS named, COALESCE(cardinality(c.subjects) <= 100, false) AS narrow
@@ -445,8 +527,9 @@ AS $$
         SELECT a.id, array_agg(DISTINCT s) AS subjects FROM part AS a CROSS JOIN LATERAL unnest(a.subjects) AS s GROUP BY a.id
     ), judged AS (
         SELECT p.id, p.name, p.scopes, p.resources, p.strategy, lower(p.config ->> 'defaultResourceType') AS resource_type, p.config ->> 'defaultResourceType' AS whole,
-               COALESCE(a.n, 0) AS n, COALESCE(a.known, false) AND names ? p.id AND NOT p.negative AS known,
-               CASE WHEN p.negative THEN 'a permission with negative logic has no counterpart'
+               COALESCE(a.n, 0) AS n, COALESCE(a.known, false) AND names ? p.id AND NOT p.negative AND p.problem IS NULL AS known,
+               CASE WHEN p.problem IS NOT NULL THEN p.problem
+                    WHEN p.negative THEN 'a permission with negative logic has no counterpart'
                     WHEN NOT a.known THEN format('policy "%s" is not imported', identity_internal.shown(a.unknown))
                     WHEN NOT names ? p.id THEN 'policies of your own have its name' END AS problem,
                (a.n = 1 OR p.strategy = 'affirmative') AND a.all_exact AS exact,
@@ -497,11 +580,17 @@ AS $$
         CROSS JOIN LATERAL unnest(p.resources) AS r CROSS JOIN LATERAL unnest(p.scopes) AS s
         WHERE s = ANY (t.scopes) AND identity_internal.is_name(r, 512)
     ), wanted (subject, resource_type, resource, scope, effect, policy, origin) AS (
-        SELECT '*', p.resource_type, p.resource, p.scope, 'restrict', NULL, p.origin FROM permission AS p WHERE p.n > 0
+        SELECT '*', p.resource_type, p.resource, p.scope, 'restrict', NULL, p.origin FROM permission AS p WHERE p.n > 0 AND group_walk <> 'version1'
         UNION
         SELECT COALESCE(s, '*'), p.resource_type, p.resource, p.scope, 'allow', CASE WHEN NOT p.exact THEN p.holds END, p.origin
         FROM permission AS p LEFT JOIN LATERAL unnest(p.subjects) AS s ON true
         WHERE p.known AND (p.subjects IS NULL OR identity_internal.is_subject(s))
+        UNION
+        -- In version 1, who may view or manage all users may view or manage the members of each group.
+        SELECT COALESCE(s, '*'), 'groups', NULL, x.of_groups, 'allow', CASE WHEN NOT p.exact THEN p.holds END, p.origin
+        FROM permission AS p JOIN (VALUES ('view', 'view-members'), ('manage', 'manage-members')) AS x (scope, of_groups) ON x.scope = p.scope
+        LEFT JOIN LATERAL unnest(p.subjects) AS s ON true
+        WHERE group_walk = 'version1' AND p.resource_type = 'users' AND p.known AND (p.subjects IS NULL OR identity_internal.is_subject(s))
         UNION
         -- One without a policy says nothing, but on a user's own group it covers those farther up.
         SELECT '*', p.resource_type, p.resource, p.scope, 'allow', p.origin, p.origin
@@ -660,7 +749,7 @@ BEGIN
         WHERE p.resource_type = ANY ('{clients,groups,roles,users,organizations}') AND identity_internal.is_name(s) AND s <> ALL (t.scopes)
         GROUP BY p.resource_type) AS u;
     IF FOUND THEN
-        PERFORM identity_internal.keycloak_quirks(realm, quirks);
+        PERFORM identity_internal.keycloak_quirks(realm, quirks AND group_walk <> 'version1');
     END IF;
 END
 $$;
@@ -690,7 +779,7 @@ BEGIN
         RAISE EXCEPTION 'unknown time zone: "%"', COALESCE(identity_internal.shown(time_zone), 'NULL')
             USING ERRCODE = 'invalid_parameter_value', HINT = 'Give the name of the time zone of Keycloak''s server; pg_timezone_names has them.';
     END IF;
-    SELECT * INTO source FROM identity_internal.keycloak_read(schema, keycloak_realm);
+    SELECT * INTO source FROM identity_internal.keycloak_read(schema, keycloak_realm, group_walk IS NOT DISTINCT FROM 'version1');
     names := identity_internal.keycloak_names(realm, source.policies);
     converted := identity_internal.keycloak_converted(source.policies, names, source.clients, source.client_scopes, source.roles, time_zone);
     permissions := identity_internal.keycloak_permissions(source.policies, converted, names);
@@ -759,6 +848,7 @@ AS $$
     ORDER BY 2, 4
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_permission_report(text, jsonb, jsonb, text[], text[], text[], text[]) IS 'Internal: what became of each permission of Keycloak';
+
 -- A dry run imports, and takes it back. Whoever stands in the same named groups, roles and names of permissions and policies has
 -- the same answers: so one of each such class is asked everything, before and after.
 
@@ -786,18 +876,26 @@ CREATE FUNCTION identity_internal.keycloak_answers(realm text, asker text, resou
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    most CONSTANT int := 100000;
     page text[];
     last text;
+    wrong_way bigint;
+    n bigint;
 BEGIN
     on_type := identity.check_permission(realm, asker, scope, resource_type);
-    on_others := (SELECT r.permitted FROM identity.permitted_resources(realm, asker, scope, resource_type, max_rows => 1) AS r WHERE r.resource IS NULL);
-    but := '{}';
-    LOOP
-        SELECT array_agg(r.resource ORDER BY r.resource COLLATE "C") FILTER (WHERE r.permitted <> on_others), max(r.resource COLLATE "C")
-        INTO page, last
-        FROM identity.permitted_resources(realm, asker, scope, resource_type, last, 100000, only_permitted => NOT on_others) AS r WHERE r.resource IS NOT NULL;
-        EXIT WHEN last IS NULL;
-        but := but || page;
+    -- Few may do something on all but some: their lists are read again, with what they may not.
+    FOREACH on_others IN ARRAY '{false,true}'::boolean[] LOOP
+        but := '{}';
+        last := NULL;
+        LOOP
+            SELECT array_agg(r.resource ORDER BY r.resource COLLATE "C") FILTER (WHERE r.resource IS NOT NULL AND r.permitted <> on_others), max(r.resource COLLATE "C"),
+                   count(*) FILTER (WHERE r.resource IS NULL AND r.permitted <> on_others), count(*)
+            INTO page, last, wrong_way, n
+            FROM identity.permitted_resources(realm, asker, scope, resource_type, last, most, only_permitted => NOT on_others) AS r;
+            but := but || page;
+            EXIT WHEN wrong_way > 0 OR n < most;
+        END LOOP;
+        EXIT WHEN wrong_way = 0;
     END LOOP;
 END
 $$;
@@ -810,14 +908,15 @@ AS $$
     WITH RECURSIVE permitted (resource_type, scope) AS (
         SELECT DISTINCT p.resource_type, p.scope FROM identity.permissions AS p WHERE p.realm = $1 AND p.effect = 'allow'
         UNION
-        SELECT i.resource_type, i.scope FROM permitted AS p JOIN identity.implied_scopes AS i ON i.realm = $1 AND i.by_type = p.resource_type AND i.by_scope = p.scope)
-    SELECT COALESCE(jsonb_agg(jsonb_build_object('stands', a.stands, 'asker', a.asker, 'resource_type', t.resource_type, 'scope', t.scope, 'digest', md5(ROW (x.on_type, x.on_others, x.but)::text))), '[]')
+        SELECT i.resource_type, i.scope FROM permitted AS p JOIN identity.implied_scopes AS i ON i.realm = $1 AND i.by_type = p.resource_type AND i.by_scope = p.scope AND i.carries IN ('both', 'permits'))
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('stands', a.stands, 'asker', a.asker, 'resource_type', t.resource_type, 'scope', t.scope, 'digest', md5(ROW (x.on_type, x.on_others, x.but)::text),
+        'answer', CASE WHEN cardinality(x.but) <= 50 THEN jsonb_build_object('on_type', x.on_type, 'on_others', x.on_others, 'but', x.but) END)), '[]')
     FROM (SELECT k.stands, min(k.asker) AS asker FROM jsonb_to_recordset(askers) AS k (asker text, stands text) GROUP BY k.stands
           UNION ALL SELECT '', 'user:' || gen_random_uuid()) AS a
     CROSS JOIN permitted AS t CROSS JOIN LATERAL identity_internal.keycloak_answers($1, a.asker, t.resource_type, t.scope) AS x
     WHERE (x.on_type OR x.on_others OR x.but <> '{}')
 $$;
-COMMENT ON FUNCTION identity_internal.keycloak_digests(text, jsonb) IS 'Internal: for each class of askers and each scope, a digest of all answers, where any permits';
+COMMENT ON FUNCTION identity_internal.keycloak_digests(text, jsonb) IS 'Internal: for each class of askers and each scope, a digest of all answers, where any permits; and the answers, where they are few';
 
 -- What differs: of which class before and after, about which scope.
 CREATE FUNCTION identity_internal.keycloak_differing(askers_then jsonb, askers_now jsonb, digests_then jsonb, digests_now jsonb) RETURNS jsonb
@@ -839,15 +938,40 @@ AS $$
 $$;
 COMMENT ON FUNCTION identity_internal.keycloak_differing(jsonb, jsonb, jsonb, jsonb) IS 'Internal: classes of askers and scopes about which an answer differs';
 
-CREATE FUNCTION identity_internal.keycloak_asked(realm text, differing jsonb, which text) RETURNS jsonb
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION identity_internal.keycloak_asked(realm text, differing jsonb, digests jsonb, which text) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
 AS $$
-    SELECT COALESCE(jsonb_agg(jsonb_build_object('asker', q.asker, 'resource_type', q.resource_type, 'scope', q.scope, 'on_type', x.on_type, 'on_others', x.on_others, 'but', x.but)), '[]')
-    FROM (SELECT DISTINCT d.e ->> which AS asker, d.e ->> 'resource_type' AS resource_type, d.e ->> 'scope' AS scope
-          FROM jsonb_array_elements(differing) AS d (e) WHERE d.e ->> which IS NOT NULL) AS q
-    CROSS JOIN LATERAL identity_internal.keycloak_answers($1, q.asker, q.resource_type, q.scope) AS x
+    WITH asked AS MATERIALIZED (
+        SELECT DISTINCT d.e ->> which AS asker, d.e ->> 'resource_type' AS resource_type, d.e ->> 'scope' AS scope
+        FROM jsonb_array_elements(differing) AS d (e) WHERE d.e ->> which IS NOT NULL
+    ), known AS MATERIALIZED (
+        SELECT q.asker, q.resource_type, q.scope, k.answer
+        FROM asked AS q
+        LEFT JOIN jsonb_to_recordset(digests) AS k (asker text, resource_type text, scope text, answer jsonb)
+            ON k.asker = q.asker AND k.resource_type = q.resource_type AND k.scope = q.scope
+    ), answered AS (
+        SELECT k.asker, k.resource_type, k.scope, k.answer FROM known AS k WHERE jsonb_typeof(k.answer) = 'object'
+        UNION ALL
+        SELECT k.asker, k.resource_type, k.scope, jsonb_build_object('on_type', x.on_type, 'on_others', x.on_others, 'but', x.but)
+        FROM (SELECT * FROM known WHERE (jsonb_typeof(answer) = 'object') IS NOT TRUE OFFSET 0) AS k
+        CROSS JOIN LATERAL identity_internal.keycloak_answers($1, k.asker, k.resource_type, k.scope) AS x)
+    SELECT COALESCE(jsonb_agg(jsonb_build_object('asker', a.asker, 'resource_type', a.resource_type, 'scope', a.scope) || a.answer), '[]') FROM answered AS a
 $$;
-COMMENT ON FUNCTION identity_internal.keycloak_asked(text, jsonb, text) IS 'Internal: the answers that differ, as they are now';
+COMMENT ON FUNCTION identity_internal.keycloak_asked(text, jsonb, jsonb, text) IS 'Internal: the answers that differ, as they were found or as they are now';
+
+-- What decides about everybody: where it is the same, no answer differs.
+CREATE FUNCTION identity_internal.keycloak_state(realm text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET enable_nestloop = off SET jit = off
+AS $$
+    SELECT md5(concat(
+        (SELECT md5(string_agg(md5(ROW (t.name, t.scopes, t.combining)::text), '' ORDER BY t.name)) FROM identity.resource_types AS t WHERE t.realm = $1), '/',
+        (SELECT md5(string_agg(md5(i::text), '' ORDER BY md5(i::text))) FROM identity.implied_scopes AS i WHERE i.realm = $1), '/',
+        (SELECT md5(string_agg(md5(ROW (m.member, m.container)::text), '' ORDER BY md5(ROW (m.member, m.container)::text))) FROM identity.members AS m WHERE m.realm = $1), '/',
+        (SELECT md5(string_agg(x.d, '' ORDER BY x.d)) FROM (SELECT md5(ROW (c.resource_type, c.resource, c.container_type, c.container)::text) AS d FROM identity.resource_containers AS c WHERE c.realm = $1) AS x), '/',
+        (SELECT md5(string_agg(x.d, '' ORDER BY x.d)) FROM (SELECT md5(ROW (p.name, p.kind, p.config, p.negate)::text) AS d FROM identity.policies AS p WHERE p.realm = $1) AS x), '/',
+        (SELECT md5(string_agg(x.d, '' ORDER BY x.d)) FROM (SELECT md5(ROW (p.subject, p.resource_type, p.resource, p.scope, p.effect, p.policy, p.origin)::text) AS d FROM identity.permissions AS p WHERE p.realm = $1) AS x)))
+$$;
+COMMENT ON FUNCTION identity_internal.keycloak_state(text) IS 'Internal: a digest of all that the permissions of a realm consist of';
 
 -- The difference of two answers in words. A change of all but some is one of the type's other resources.
 CREATE FUNCTION identity_internal.keycloak_change(resource_type text, scope text, type_then boolean, others_then boolean, but_then text[], type_now boolean, others_now boolean, but_now text[])
@@ -881,10 +1005,13 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     report jsonb;
+    state text;
+    differs boolean := true;
     askers_then jsonb;
     askers_now jsonb;
-    digests jsonb;
-    differing jsonb;
+    digests_then jsonb;
+    digests_now jsonb;
+    differing jsonb := '[]';
     answers_then jsonb;
     answers_now jsonb;
 BEGIN
@@ -897,25 +1024,39 @@ BEGIN
         RETURN;
     END IF;
     PERFORM identity_internal.lock_realm(realm);
-    askers_then := (SELECT COALESCE(jsonb_agg(to_jsonb(a)), '[]') FROM identity_internal.keycloak_askers(realm) AS a);
-    digests := identity_internal.keycloak_digests(realm, askers_then);
-    BEGIN
-        report := (SELECT COALESCE(jsonb_agg(to_jsonb(i)), '[]') FROM identity_internal.keycloak_import(realm, schema, group_walk, keycloak_realm, time_zone, quirks) AS i);
-        askers_now := (SELECT COALESCE(jsonb_agg(to_jsonb(a)), '[]') FROM identity_internal.keycloak_askers(realm) AS a);
-        differing := identity_internal.keycloak_differing(askers_then, askers_now, digests, identity_internal.keycloak_digests(realm, askers_now));
-        answers_now := identity_internal.keycloak_asked(realm, differing, 'asked_now');
-        RAISE EXCEPTION 'a dry run takes back what it has done' USING ERRCODE = 'IDDRY';
-    EXCEPTION WHEN SQLSTATE 'IDDRY' THEN
-        NULL;
-    END;
-    answers_then := identity_internal.keycloak_asked(realm, differing, 'asked_then');
+    -- To ask everything takes longer than to import: where something is permitted, it is seen first whether anything would differ.
+    IF EXISTS (SELECT FROM identity.permissions AS p WHERE p.realm = import_keycloak.realm AND p.effect = 'allow') THEN
+        state := identity_internal.keycloak_state(realm);
+        BEGIN
+            report := (SELECT COALESCE(jsonb_agg(to_jsonb(i)), '[]') FROM identity_internal.keycloak_import(realm, schema, group_walk, keycloak_realm, time_zone, quirks) AS i);
+            differs := identity_internal.keycloak_state(realm) <> state;
+            RAISE EXCEPTION 'a dry run takes back what it has done' USING ERRCODE = 'IDDRY';
+        EXCEPTION WHEN SQLSTATE 'IDDRY' THEN
+            NULL;
+        END;
+    END IF;
+    IF differs THEN
+        askers_then := (SELECT COALESCE(jsonb_agg(to_jsonb(a)), '[]') FROM identity_internal.keycloak_askers(realm) AS a);
+        digests_then := identity_internal.keycloak_digests(realm, askers_then);
+        BEGIN
+            report := (SELECT COALESCE(jsonb_agg(to_jsonb(i)), '[]') FROM identity_internal.keycloak_import(realm, schema, group_walk, keycloak_realm, time_zone, quirks) AS i);
+            askers_now := (SELECT COALESCE(jsonb_agg(to_jsonb(a)), '[]') FROM identity_internal.keycloak_askers(realm) AS a);
+            digests_now := identity_internal.keycloak_digests(realm, askers_now);
+            differing := identity_internal.keycloak_differing(askers_then, askers_now, digests_then, digests_now);
+            answers_now := identity_internal.keycloak_asked(realm, differing, digests_now, 'asked_now');
+            RAISE EXCEPTION 'a dry run takes back what it has done' USING ERRCODE = 'IDDRY';
+        EXCEPTION WHEN SQLSTATE 'IDDRY' THEN
+            NULL;
+        END;
+        answers_then := identity_internal.keycloak_asked(realm, differing, digests_then, 'asked_then');
+    END IF;
     RETURN QUERY SELECT r.* FROM jsonb_to_recordset(report) AS r (kind text, name text, rows bigint, outcome text);
     RETURN QUERY SELECT g.* FROM identity_internal.keycloak_gains(askers_then, askers_now, differing, answers_then, answers_now) AS g;
 END
 $$;
 COMMENT ON FUNCTION identity.import_keycloak(text, text, text, text, text, boolean, boolean) IS
-'Reads the fine-grained admin permissions (version 2) of a realm of Keycloak from the tables of its database, with who is in which group and role, and replaces what an earlier import has written. What was written by hand stays. Subjects and resources are named by Keycloak''s ids: user:ID, group:ID, role:ID.
-schema: that of Keycloak''s tables. group_walk, quirks: as identity.add_keycloak_types(). keycloak_realm: the name of the realm, where several have admin permissions. time_zone: that of Keycloak''s server, for time policies.
+'Reads the fine-grained admin permissions of a realm of Keycloak from the tables of its database, with who is in which group and role, and replaces what an earlier import has written. What was written by hand stays. Subjects and resources are named by Keycloak''s ids: user:ID, group:ID, role:ID.
+schema: that of Keycloak''s tables. group_walk, quirks: as identity.add_keycloak_types(); with version1 the permissions of version 1 of the feature are read, which are on the client realm-management. keycloak_realm: the name of the realm, where several have admin permissions. time_zone: that of Keycloak''s server, for time policies.
 dry_run: nothing stays written; rows of kind gains and loses say which users and clients would be permitted more and less than now, asked without a context, and * for whoever is not named, nor in a group or role that is; rows is the number of resources, NULL for all.
 Returns a row for each policy, permission and kind of membership, with what became of it. What has no counterpart (JavaScript, look-around in a regular expression) never permits. A policy on clients asks for client_id in the context, one on client scopes for client_scopes, by their names.
 Errors: 42704 no such realm, 42P01 no such schema or table, 22023 no admin permissions, or several realms, or a bad argument.';

@@ -15,9 +15,15 @@ COMMENT ON COLUMN identity.access_grants.role IS 'The role. It is kept by its nu
 COMMENT ON COLUMN identity.access_grants.level IS 'application, registrar, notifier, auditor, importer or admin';
 COMMENT ON COLUMN identity.access_grants.realm IS 'The realm; NULL: all realms, those to come included';
 
-CREATE TRIGGER a_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON identity.access_grants
+CREATE TRIGGER a_inserted AFTER INSERT ON identity.access_grants REFERENCING NEW TABLE AS new_rows
 FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
-ALTER TABLE identity.access_grants ENABLE ALWAYS TRIGGER a_changed;
+CREATE TRIGGER a_updated AFTER UPDATE ON identity.access_grants REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
+CREATE TRIGGER a_deleted AFTER DELETE ON identity.access_grants REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
+CREATE TRIGGER a_truncated AFTER TRUNCATE ON identity.access_grants
+FOR EACH STATEMENT EXECUTE FUNCTION identity_internal.permissions_changed();
 CREATE TRIGGER a_row_replicated AFTER INSERT OR UPDATE OR DELETE ON identity.access_grants
 FOR EACH ROW EXECUTE FUNCTION identity_internal.permissions_changed();
-ALTER TABLE identity.access_grants ENABLE REPLICA TRIGGER a_row_replicated;
+ALTER TABLE identity.access_grants ENABLE ALWAYS TRIGGER a_inserted, ENABLE ALWAYS TRIGGER a_updated,
+    ENABLE ALWAYS TRIGGER a_deleted, ENABLE ALWAYS TRIGGER a_truncated, ENABLE REPLICA TRIGGER a_row_replicated;

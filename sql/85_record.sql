@@ -9,8 +9,7 @@ AS $$
            ('identity.login_failures', 'it has the counts of the last minutes, and each failed login is an event of its own'),
            ('identity_internal.login_secrets', 'it has a random secret of each realm, made with the realm'),
            ('identity_internal.login_decoys', 'it is a summary of other tables, made anew from time to time'),
-           ('identity_internal.merged_rows', 'it has copies of rows whose changes are on record, with their secrets'),
-           ('identity_internal.permission_signal', 'it is always empty')
+           ('identity_internal.merged_rows', 'it has copies of rows whose changes are on record, with their secrets')
 $$;
 COMMENT ON FUNCTION identity_internal.unrecorded_tables() IS 'Internal: the tables of the extension whose changes are not on record, and why';
 

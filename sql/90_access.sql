@@ -136,10 +136,10 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity.permission_problems(text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_quirks(text, boolean)'),
            ('admin', 'EXECUTE', 'FUNCTION identity.add_keycloak_types(text, text, boolean)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_source(text, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_source(text, text, boolean)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_policies_read(text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_members_read(text, text)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_read(text, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_read(text, text, boolean)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_span(jsonb, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_policy(jsonb, jsonb, jsonb, jsonb, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_order(text[], text[], text[])'),
@@ -161,7 +161,10 @@ AS $$
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_answers(text, text, text, text)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_digests(text, jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_differing(jsonb, jsonb, jsonb, jsonb)'),
-           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_asked(text, jsonb, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_asked(text, jsonb, jsonb, text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_state(text)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_version1(text, boolean)'),
+           ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_of_version1(jsonb)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_change(text, text, boolean, boolean, text[], boolean, boolean, text[])'),
            ('admin', 'EXECUTE', 'FUNCTION identity.import_keycloak(text, text, text, text, text, boolean, boolean)'),
            ('admin', 'EXECUTE', 'FUNCTION identity_internal.keycloak_gains(jsonb, jsonb, jsonb, jsonb, jsonb)'),
@@ -355,6 +358,11 @@ BEGIN
         FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
         WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
           AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,v,c}'::pg_catalog."char"[])
+        UNION ALL
+        SELECT pg_catalog.format('TYPE %I.%I', n.nspname, t.typname)
+        FROM pg_catalog.pg_type AS t JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.typnamespace
+        WHERE n.nspname OPERATOR(pg_catalog.=) ANY ('{identity,identity_internal}'::pg_catalog.name[])
+          AND t.typtype OPERATOR(pg_catalog.=) 'e'
         UNION ALL
         SELECT pg_catalog.format('FUNCTION %s', f.oid::pg_catalog.regprocedure)
         FROM pg_catalog.pg_proc AS f JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) f.pronamespace

@@ -49,7 +49,8 @@ type Question = (u32, Option<Level>);
 
 #[derive(Default)]
 struct Known {
-    generation: u64,
+    /// When the levels of access had changed last.
+    changed: u64,
     /// Few: one for each role and level that this session asks as.
     answers: Vec<(Question, Rc<Realms>)>,
 }
@@ -61,12 +62,13 @@ thread_local! {
 /// The realms for which the current role has a level that includes `level`, itself or through a role whose rights it has.
 pub fn of_current_role(level: Option<Level>) -> Result<Rc<Realms>> {
     let role = role::current();
-    let generation = invalidation::generation();
+    invalidation::now();
+    let changed = invalidation::access();
     let question = (role.to_u32(), level);
     let known = KNOWN.with_borrow_mut(|known| {
-        if known.generation != generation {
+        if known.changed != changed {
             known.answers.clear();
-            known.generation = generation;
+            known.changed = changed;
             invalidation::watch();
         }
         known.answers.iter().find(|(asked, _)| *asked == question).map(|(_, realms)| Rc::clone(realms))
@@ -76,7 +78,7 @@ pub fn of_current_role(level: Option<Level>) -> Result<Rc<Realms>> {
     }
     let realms = Rc::new(read(role, level)?);
     KNOWN.with_borrow_mut(|known| {
-        if known.generation == invalidation::generation_seen() {
+        if known.changed == invalidation::access() {
             known.answers.push((question, Rc::clone(&realms)));
         }
     });

@@ -43,6 +43,12 @@ impl<V> Half<V> {
             self.bytes -= replaced;
         }
     }
+
+    fn remove(&mut self, key: &[u8]) {
+        if let Some((_, bytes)) = self.entries.remove(key) {
+            self.bytes -= bytes;
+        }
+    }
 }
 
 impl<V> Default for Cache<V> {
@@ -52,17 +58,29 @@ impl<V> Default for Cache<V> {
 }
 
 impl<V: Clone> Cache<V> {
-    pub fn get(&mut self, key: &[u8], limit: usize) -> Option<V> {
-        if let Some((value, _)) = self.young.entries.get(key) {
-            self.hits += 1;
-            return Some(value.clone());
+    /// What is no longer `valid` goes, and is as if it had not been there.
+    pub fn get(&mut self, key: &[u8], limit: usize, valid: impl Fn(&V) -> bool) -> Option<V> {
+        let found = self.find(key, limit, valid);
+        match found {
+            Some(_) => self.hits += 1,
+            None => self.misses += 1,
         }
-        let Some((key, (value, bytes))) = self.old.entries.remove_entry(key) else {
-            self.misses += 1;
-            return None;
-        };
-        self.hits += 1;
+        found
+    }
+
+    fn find(&mut self, key: &[u8], limit: usize, valid: impl Fn(&V) -> bool) -> Option<V> {
+        if let Some((value, _)) = self.young.entries.get(key) {
+            if valid(value) {
+                return Some(value.clone());
+            }
+            self.young.remove(key);
+        }
+        // One of the same key may have been left here when the young half became the old one.
+        let (key, (value, bytes)) = self.old.entries.remove_entry(key)?;
         self.old.bytes -= bytes;
+        if !valid(&value) {
+            return None;
+        }
         self.insert_young(key, value.clone(), bytes, limit);
         Some(value)
     }
@@ -115,10 +133,10 @@ mod tests {
         cache.insert(b"used", 1, 0, LIMIT);
         for n in 0..1000_u64 {
             cache.insert(&n.to_be_bytes(), 2, 0, LIMIT);
-            assert_eq!(cache.get(b"used", LIMIT), Some(1));
+            assert_eq!(cache.get(b"used", LIMIT, |_| true), Some(1));
         }
-        assert_eq!(cache.get(&0_u64.to_be_bytes(), LIMIT), None);
-        assert_eq!(cache.get(&999_u64.to_be_bytes(), LIMIT), Some(2));
+        assert_eq!(cache.get(&0_u64.to_be_bytes(), LIMIT, |_| true), None);
+        assert_eq!(cache.get(&999_u64.to_be_bytes(), LIMIT, |_| true), Some(2));
     }
 
     #[test]
@@ -129,7 +147,23 @@ mod tests {
         }
         cache.insert(b"a", 1, 0, LIMIT);
         assert!(cache.bytes() <= LIMIT);
-        assert_eq!(cache.get(b"a", LIMIT), Some(1));
+        assert_eq!(cache.get(b"a", LIMIT, |_| true), Some(1));
+    }
+
+    #[test]
+    fn what_is_out_of_date_goes() {
+        let mut cache = Cache::default();
+        cache.insert(b"a", 1, 0, LIMIT);
+        assert_eq!(cache.get(b"a", LIMIT, |value| *value > 1), None);
+        assert_eq!((cache.entries(), cache.bytes(), cache.hits, cache.misses), (0, 0, 0, 1));
+        // In the old half, too.
+        cache.insert(b"a", 1, 0, LIMIT);
+        for n in 0..15_u64 {
+            cache.insert(&n.to_be_bytes(), 2, 0, LIMIT);
+        }
+        assert!(!cache.young.entries.contains_key(&b"a"[..]) && cache.old.entries.contains_key(&b"a"[..]));
+        assert_eq!(cache.get(b"a", LIMIT, |value| *value > 1), None);
+        assert_eq!(cache.entries(), 15);
     }
 
     #[test]
@@ -137,9 +171,9 @@ mod tests {
         let mut cache = Cache::default();
         cache.insert(b"a", 1, 0, LIMIT);
         cache.insert(b"b", 2, LIMIT, LIMIT);
-        assert_eq!((cache.get(b"a", LIMIT), cache.get(b"b", LIMIT)), (Some(1), None));
+        assert_eq!((cache.get(b"a", LIMIT, |_| true), cache.get(b"b", LIMIT, |_| true)), (Some(1), None));
         cache.clear();
-        assert_eq!((cache.get(b"a", LIMIT), cache.bytes(), cache.flushes), (None, 0, 1));
+        assert_eq!((cache.get(b"a", LIMIT, |_| true), cache.bytes(), cache.flushes), (None, 0, 1));
     }
 
     proptest! {
@@ -150,11 +184,11 @@ mod tests {
             for (key, write, payload) in steps {
                 if write {
                     // As after a load: what is missing is put.
-                    if cache.get(&[key], LIMIT).is_none() {
+                    if cache.get(&[key], LIMIT, |_| true).is_none() {
                         cache.insert(&[key], payload, payload, LIMIT);
                         put.insert(key, payload);
                     }
-                } else if let Some(value) = cache.get(&[key], LIMIT) {
+                } else if let Some(value) = cache.get(&[key], LIMIT, |_| true) {
                     prop_assert_eq!(Some(&value), put.get(&key));
                 }
                 let counted: usize = cache.young.entries.values().chain(cache.old.entries.values()).map(|(_, bytes)| bytes).sum();

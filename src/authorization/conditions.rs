@@ -1,7 +1,7 @@
 //! Reads policies with all that they are made of, each once.
 
 use crate::authorization::circle;
-use crate::authorization::memory::{self, Entry, Tag};
+use crate::authorization::memory::{self, Entry, Tag, Whose};
 use crate::authorization::policy::{Config, Policy};
 use crate::authorization::store::{POLICIES, Store, column};
 use crate::db::json;
@@ -67,7 +67,8 @@ impl Store {
         }
         let drafts = self.drafts(realm, name)?;
         let policy = self.build(drafts)?;
-        memory::remember(Tag::Policy, &[realm, name], Entry::Policy(policy.clone()), bytes_with_parts(&policy));
+        let entry = Entry::Policy(policy.clone());
+        memory::remember(Tag::Policy, &[realm, name], Whose::Nobody, entry, bytes_with_parts(&policy));
         Ok(policy)
     }
 

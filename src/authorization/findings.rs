@@ -135,6 +135,11 @@ impl Findings {
         self.rows.iter().any(|row| row.permission.policy.is_some())
     }
 
+    /// Whether permissions of others have a say: they cover farther containers.
+    pub fn depend_on_anybody(&self) -> bool {
+        self.graph.combining() == Combining::KeycloakUncovered
+    }
+
     pub fn permit(&self, store: &mut Store, question: &Question, context: &Context) -> Result<bool> {
         Ok(self
             .decide(question, &self.evaluate(store, question, context)?)

@@ -1,7 +1,7 @@
 //! From a question to its answer, through what is remembered.
 
 use crate::authorization::findings::{Findings, Search};
-use crate::authorization::memory::{self, Entry, Tag};
+use crate::authorization::memory::{self, Entry, Tag, Whose};
 use crate::authorization::policy::Host;
 use crate::authorization::store::Store;
 use crate::authorization::subject;
@@ -133,12 +133,14 @@ fn recall(question: &Question) -> Option<Entry> {
     }
 }
 
-fn remember(question: &Question, entry: Entry, payload: usize) {
+fn remember(question: &Question, whose: Whose, entry: Entry, payload: usize) {
     let Question { realm, subject, scope, resource_type, resource } = *question;
+    let on_type = [realm, subject, scope, resource_type];
     match resource {
-        None => memory::remember(Tag::OnType, &[realm, subject, scope, resource_type], entry, payload),
+        None => memory::remember(Tag::OnType, &on_type, whose, entry, payload),
         Some(resource) => {
-            memory::remember(Tag::OnResource, &[realm, subject, scope, resource_type, resource], entry, payload);
+            let on_resource = [realm, subject, scope, resource_type, resource];
+            memory::remember(Tag::OnResource, &on_resource, whose, entry, payload);
         }
     }
 }
@@ -152,15 +154,17 @@ fn check_from(store: &mut Store, recalled: Option<Entry>, question: &Question, c
         }
         _ => {}
     }
-    match answer(store, question)?.settled(store, question)? {
+    let answer = answer(store, question)?.settled(store, question)?;
+    let whose = answer.whose(question);
+    match answer {
         Answer::Findings(findings) if findings.depend_on_policies() => {
             let (bytes, findings) = (findings.bytes(), Rc::new(findings));
-            remember(question, Entry::Findings(findings.clone()), bytes);
+            remember(question, whose, Entry::Findings(findings.clone()), bytes);
             findings.permit(store, question, context)
         }
         answer => {
             let permitted = answer.permits(store, question, context)?;
-            remember(question, Entry::Answer(permitted), 0);
+            remember(question, whose, Entry::Answer(permitted), 0);
             Ok(permitted)
         }
     }
@@ -183,6 +187,13 @@ impl Answer {
                 Ok(Answer::Findings(findings.settled(store, question)?))
             }
             answer => Ok(answer),
+        }
+    }
+
+    fn whose<'a>(&self, question: &Question<'a>) -> Whose<'a> {
+        match self {
+            Answer::Findings(findings) if findings.depend_on_anybody() => Whose::SubjectAndAnybody(question.subject),
+            _ => Whose::Subject(question.subject),
         }
     }
 

@@ -2,18 +2,19 @@
 //! ordered pieces of indexes that are merged. What a page costs depends on its size and on the number of pieces, not on
 //! where it stands.
 
+use crate::authorization::alike::Alike;
 use crate::authorization::judge::{self, Context, MOST_RESOURCE, Question};
 use crate::authorization::places::Places;
-use crate::authorization::plan::{Graph, Model};
+use crate::authorization::plan::{Effect, Graph, Model};
 use crate::authorization::store::{
-    AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, MEMBERS, MEMBERS_OF, Store, any,
-    column,
+    AT_ONCE, BY_RESOURCE, BY_SUBJECT, BY_TYPE, BY_TYPE_SUBJECT, CONTAINERS, CONTENTS, EVERYBODYS_ALLOWS, MEMBERS,
+    MEMBERS_OF, NAMES_BY_SUBJECT, Store, any, column,
 };
 use crate::authorization::subject;
 use crate::db::scan::{Index, Key};
 use crate::error::Result;
 use column::containment::{CONTAINER, RESOURCE};
-use column::permission::{RESOURCE as ON_RESOURCE, SUBJECT};
+use column::permission::{EFFECT, RESOURCE as ON_RESOURCE, SUBJECT};
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
@@ -24,10 +25,29 @@ struct Stream {
     column: i16,
     /// Names come many times, next to each other: each is looked for after the one before.
     repeats: bool,
-    /// Only the rows that allow.
-    allows: bool,
-    ready: VecDeque<String>,
+    rows: Rows,
+    ready: VecDeque<(String, Said)>,
     more: bool,
+}
+
+/// What the rows of a stream are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Rows {
+    /// They say that a name is there.
+    Names,
+    /// Permissions of the asker on what they name.
+    Permissions,
+    /// The same, and all of them allow.
+    Allows,
+}
+
+/// What is known of a name by the streams that it comes from.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Said {
+    /// A permission of the asker stands on it.
+    own: bool,
+    /// Something may permit it.
+    allows: bool,
 }
 
 /// Rows of one stream that are read at once, and of all streams together.
@@ -40,30 +60,41 @@ const STREAM_BYTES: usize = 1000;
 impl Stream {
     fn new(index: &'static Index, prefix: &[&str], column: i16, repeats: bool) -> Self {
         let prefix = prefix.iter().map(ToString::to_string).collect();
-        Stream { index, prefix, column, repeats, allows: false, ready: VecDeque::new(), more: true }
+        Stream { index, prefix, column, repeats, rows: Rows::Names, ready: VecDeque::new(), more: true }
     }
 
-    fn allows(self, allows: bool) -> Self {
-        Stream { allows, ..self }
+    fn of(self, rows: Rows) -> Self {
+        Stream { rows, ..self }
     }
 
     /// `chunk`: so many rows are read at once.
-    fn next(&mut self, store: &mut Store, after: &str, chunk: usize) -> Result<Option<String>> {
+    fn next(&mut self, store: &mut Store, after: &str, chunk: usize) -> Result<Option<(String, Said)>> {
         if self.ready.is_empty() && self.more {
             let most = if self.repeats { 1 } else { chunk };
             let mut keys: Vec<Key> = self.prefix.iter().map(|text| Key::Is(text)).collect();
             keys.push(Key::After(after));
-            self.ready = store.column(self.index, &keys, self.column, self.allows, most)?.into();
+            self.ready = self.read(store, &keys, most)?;
             self.more = self.ready.len() == most;
         }
         Ok(self.ready.pop_front())
+    }
+
+    fn read(&self, store: &mut Store, keys: &[Key], most: usize) -> Result<VecDeque<(String, Said)>> {
+        let mut found = VecDeque::new();
+        store.reader().rows(self.index, keys, |row| {
+            let allows =
+                self.rows != Rows::Permissions || Effect::of(row.get(EFFECT).unwrap_or_default()) == Effect::Allow;
+            found.push_back((row.name(self.column), Said { own: self.rows != Rows::Names, allows }));
+            found.len() < most
+        })?;
+        Ok(found)
     }
 }
 
 /// The names of all streams in order, each once.
 struct Merge {
     streams: Vec<Stream>,
-    heads: BinaryHeap<Reverse<(String, usize)>>,
+    heads: BinaryHeap<Reverse<(String, usize, Said)>>,
     chunk: usize,
 }
 
@@ -72,24 +103,26 @@ impl Merge {
         let mut heads = BinaryHeap::new();
         let chunk = (ALL_CHUNKS / streams.len().max(1)).clamp(1, CHUNK);
         for (n, stream) in streams.iter_mut().enumerate() {
-            heads.extend(stream.next(store, after, chunk)?.map(|name| Reverse((name, n))));
+            heads.extend(stream.next(store, after, chunk)?.map(|(name, said)| Reverse((name, n, said))));
         }
         Ok(Merge { streams, heads, chunk })
     }
 
-    fn next(&mut self, store: &mut Store) -> Result<Option<String>> {
-        let Some(Reverse((name, n))) = self.heads.pop() else { return Ok(None) };
+    fn next(&mut self, store: &mut Store) -> Result<Option<(String, Said)>> {
+        let Some(Reverse((name, n, mut said))) = self.heads.pop() else { return Ok(None) };
         self.advance(store, n, &name)?;
-        while self.heads.peek().is_some_and(|Reverse((other, _))| *other == name) {
-            if let Some(Reverse((_, n))) = self.heads.pop() {
+        while self.heads.peek().is_some_and(|Reverse((other, ..))| *other == name) {
+            if let Some(Reverse((_, n, more))) = self.heads.pop() {
+                said = Said { own: said.own | more.own, allows: said.allows | more.allows };
                 self.advance(store, n, &name)?;
             }
         }
-        Ok(Some(name))
+        Ok(Some((name, said)))
     }
 
     fn advance(&mut self, store: &mut Store, n: usize, after: &str) -> Result<()> {
-        self.heads.extend(self.streams[n].next(store, after, self.chunk)?.map(|name| Reverse((name, n))));
+        let next = self.streams[n].next(store, after, self.chunk)?;
+        self.heads.extend(next.map(|(name, said)| Reverse((name, n, said))));
         Ok(())
     }
 }
@@ -119,7 +152,7 @@ pub fn resources(
         tell(None, asks && judge::check_once(store, &other, context)?);
         told += 1;
     }
-    if !asks {
+    if !asks || told >= most {
         return Ok(());
     }
     let model = store.model(question.realm)?;
@@ -127,16 +160,41 @@ pub fn resources(
     let Some(graph) = graph else { return Ok(()) };
     let streams = streams_of_resources(store, question, &model, &graph, only_permitted)?;
     let mut merge = Merge::new(store, streams, start(after))?;
+    let mut alike = Alike::new(store, question, &model, &graph)?;
+    let mut at_once = (most - told).clamp(FEWEST, AT_ONCE);
     while told < most {
-        pgrx::check_for_interrupts!();
-        let Some(resource) = merge.next(store)? else { break };
-        let permitted = judge::check_once(store, &Question { resource: Some(&resource), ..*question }, context)?;
-        if permitted || !only_permitted {
-            tell(Some(&resource), permitted);
+        let mut batch = batch(store, &mut merge, at_once, only_permitted)?;
+        if only_permitted {
+            alike.mark_everybodys(store, &mut batch)?;
+        }
+        let permitted = alike.answer(store, context, &batch)?;
+        let answers = batch.iter().zip(&permitted).filter(|(_, permitted)| **permitted || !only_permitted);
+        for ((resource, _), permitted) in answers.take(most - told) {
+            tell(Some(resource), *permitted);
             told += 1;
         }
+        if batch.len() < at_once {
+            break;
+        }
+        at_once = (2 * at_once).min(AT_ONCE);
     }
     Ok(())
+}
+
+/// So many resources are looked at together, or more.
+const FEWEST: usize = 16;
+
+/// The next resources, and whether a permission of the asker stands on each. `allows`: but for those that nothing permits.
+fn batch(store: &mut Store, merge: &mut Merge, most: usize, allows: bool) -> Result<Vec<(String, bool)>> {
+    let mut batch = Vec::new();
+    while batch.len() < most {
+        pgrx::check_for_interrupts!();
+        let Some((resource, said)) = merge.next(store)? else { break };
+        if said.allows || !allows {
+            batch.push((resource, said.own));
+        }
+    }
+    Ok(batch)
 }
 
 fn streams_of_resources(
@@ -154,8 +212,15 @@ fn streams_of_resources(
     store.spend_for_all(STREAM_BYTES.saturating_mul(subjects.len()).saturating_mul(scopes.len()))?;
     for subject in &subjects {
         for scope in &scopes {
-            let stream = Stream::new(&BY_SUBJECT, &[realm, subject, resource_type, scope], ON_RESOURCE, allows);
-            streams.push(stream.allows(allows));
+            // What denies, or restricts, everybody adds nothing to what is permitted: it is looked for where it matters.
+            streams.push(if allows && *subject == subject::EVERYBODY {
+                Stream::new(&EVERYBODYS_ALLOWS, &[realm, resource_type, scope], ON_RESOURCE, false).of(Rows::Allows)
+            } else {
+                // Of several rows about one resource those that allow come first, so that they are not missed where a
+                // stream goes on after a name.
+                let prefix = [realm, subject, resource_type, scope];
+                Stream::new(&NAMES_BY_SUBJECT, &prefix, ON_RESOURCE, false).of(Rows::Permissions)
+            });
         }
     }
     if !model.contained.contains(resource_type) || !graph.asks_containers() {
@@ -220,8 +285,15 @@ fn add_granted_containers(
         pgrx::check_for_interrupts!();
         let containers = [Key::Is(realm), Key::Is(of_type), Key::From(&at)];
         let Some(container) = store.next(&CONTENTS, &containers, CONTAINER)? else { break };
-        let permissions = [Key::Is(realm), Key::Is(subject), Key::Is(of_type), Key::Is(scope), Key::From(&container)];
-        let Some(resource) = store.next_that(&BY_SUBJECT, &permissions, ON_RESOURCE, allows)? else { break };
+        let resource = if allows && subject == subject::EVERYBODY {
+            let permissions = [Key::Is(realm), Key::Is(of_type), Key::Is(scope), Key::From(&container)];
+            store.next(&EVERYBODYS_ALLOWS, &permissions, ON_RESOURCE)?
+        } else {
+            let [realm, subject, of_type, scope] = named.map(Key::Is);
+            let permissions = [realm, subject, of_type, scope, Key::From(&container)];
+            store.next_that(&BY_SUBJECT, &permissions, ON_RESOURCE, allows)?
+        };
+        let Some(resource) = resource else { break };
         if resource == container {
             store.spend(container.len() + 200)?;
             found.insert((of_type.to_string(), container.clone()));
@@ -288,7 +360,7 @@ pub fn subjects(
     let mut merge = Merge::new(store, streams, start(after))?;
     while told < most {
         pgrx::check_for_interrupts!();
-        let Some(subject) = merge.next(store)? else { break };
+        let Some((subject, _)) = merge.next(store)? else { break };
         let of_subject = Question { subject: &subject, ..*question };
         if subject != subject::EVERYBODY && judge::check_once(store, &of_subject, context)? {
             tell(&subject);

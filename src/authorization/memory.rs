@@ -1,12 +1,13 @@
 //! What this session remembers of permissions, and until when.
 
 use crate::authorization::cache::Cache;
+use crate::authorization::changes;
 use crate::authorization::findings::Findings;
 use crate::authorization::grants::Permission;
 use crate::authorization::plan::{Graph, Model};
 use crate::authorization::policy::Policy;
 use crate::authorization::store::{Closure, Parents};
-use crate::db::invalidation;
+use crate::db::invalidation::{self, Slot, Topic};
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -75,10 +76,38 @@ pub enum Tag {
     Crowded,
 }
 
+/// Whose permissions an entry is about, besides those of groups, roles and everybody, which are the realm's.
+#[derive(Clone, Copy)]
+pub enum Whose<'a> {
+    Nobody,
+    Subject(&'a str),
+    /// Those of all users and clients.
+    Anybody,
+    /// How far the containers of a resource are covered depends on all permissions that stand on them.
+    SubjectAndAnybody(&'a str),
+}
+
+#[derive(Clone)]
+struct Kept {
+    entry: Entry,
+    /// It is out of date when one of these has changed since.
+    slots: [Slot; 3],
+    since: u64,
+}
+
+impl Kept {
+    fn is_valid(&self) -> bool {
+        !invalidation::has_moved(&self.slots, self.since)
+    }
+}
+
 #[derive(Default)]
 struct Memory {
-    generation: u64,
-    cache: Cache<Entry>,
+    /// When everything had changed last.
+    everything: u64,
+    /// When the question in hand began.
+    began: u64,
+    cache: Cache<Kept>,
     key: Vec<u8>,
 }
 
@@ -105,17 +134,21 @@ impl Memory {
     }
 }
 
-/// Forgets what is out of date. To be called at the start of each question.
+/// Takes note of what has changed. To be called at the start of each question.
 pub fn refresh() {
-    let generation = invalidation::generation();
-    if MEMORY.with_borrow(|memory| memory.generation) == generation {
-        return;
-    }
-    invalidation::watch();
-    MEMORY.with_borrow_mut(|memory| {
-        memory.cache.clear();
-        memory.generation = generation;
+    let (now, everything) = (invalidation::now(), invalidation::everything());
+    let is_new = MEMORY.with_borrow_mut(|memory| {
+        memory.began = now;
+        let is_new = memory.everything != everything;
+        if is_new {
+            memory.cache.clear();
+            memory.everything = everything;
+        }
+        is_new
     });
+    if is_new {
+        invalidation::watch();
+    }
 }
 
 /// Forgets everything: for what must not rest on memory.
@@ -128,24 +161,40 @@ pub fn recall(tag: Tag, texts: &[&str]) -> Option<Entry> {
     if !enabled() {
         return None;
     }
-    MEMORY.with_borrow_mut(
-        |memory| {
-            if memory.set_key(tag, texts) { memory.cache.get(&memory.key, limit()) } else { None }
-        },
-    )
+    MEMORY.with_borrow_mut(|memory| {
+        if !memory.set_key(tag, texts) {
+            return None;
+        }
+        memory.cache.get(&memory.key, limit(), Kept::is_valid).map(|kept| kept.entry)
+    })
 }
 
-/// Remembers what was found, unless something has changed since the question began. `payload`: the bytes that `entry`
-/// points to.
-pub fn remember(tag: Tag, texts: &[&str], entry: Entry, payload: usize) {
+/// Remembers what was found, until something changes that it is about, the first of the texts being the realm. `payload`:
+/// the bytes that `entry` points to.
+pub fn remember(tag: Tag, texts: &[&str], whose: Whose, entry: Entry, payload: usize) {
     if !enabled() {
         return;
     }
+    let slots = slots_of(texts[0], whose);
     MEMORY.with_borrow_mut(|memory| {
-        if memory.generation == invalidation::generation_seen() && memory.set_key(tag, texts) {
-            memory.cache.insert(&memory.key, entry, payload, limit());
+        // What has changed since the question began may not have been seen.
+        let kept = Kept { entry, slots, since: memory.began };
+        if kept.is_valid() && memory.set_key(tag, texts) {
+            memory.cache.insert(&memory.key, kept, payload, limit());
         }
     });
+}
+
+fn slots_of(realm: &str, whose: Whose) -> [Slot; 3] {
+    let of_realm = invalidation::slot(Topic::Realm(changes::of_realm(realm)));
+    let of_subject = |subject| invalidation::slot(Topic::Subject(changes::of_subject(realm, subject)));
+    let of_anybody = || invalidation::slot(Topic::Permissions(changes::of_realm(realm)));
+    match whose {
+        Whose::Nobody => [of_realm; 3],
+        Whose::Subject(subject) => [of_realm, of_subject(subject), of_realm],
+        Whose::Anybody => [of_realm, of_realm, of_anybody()],
+        Whose::SubjectAndAnybody(subject) => [of_realm, of_subject(subject), of_anybody()],
+    }
 }
 
 /// Entries, bytes, hits, misses, flushes.

@@ -2,10 +2,12 @@
 //!
 //! `plan` decides from the permissions found, `policy` evaluates conditions, `circle` finds circles, all without Postgres.
 //! `store`, with `grants`, `conditions` and `implied`, reads the tables, `memory` remembers what was read until something
-//! changes; `places` and `findings` collect what a question is about, `judge` answers it. `explain`, `listing` and
+//! changes, and `changes` says what has changed; `places` and `findings` collect what a question is about, `judge` answers it. `explain`, `listing` and
 //! `collapse` are made of these.
 
+mod alike;
 mod cache;
+mod changes;
 mod circle;
 mod collapse;
 mod conditions;
@@ -27,9 +29,12 @@ mod walk;
 
 use crate::access::{self, Level};
 use crate::db::call::Call;
+use crate::db::invalidation::Topic;
 use crate::db::returns::ResultSet;
+use crate::db::transition::Statement;
 use crate::db::{allocate, argument, invalidation, json};
 use crate::error::{Error, Result, readable, required};
+use changes::{Changes, Table};
 use judge::{Context, MOST_NAME, MOST_RESOURCE, Question};
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
@@ -262,11 +267,32 @@ fn permission_cache_status() -> TableIterator<
     TableIterator::once((entries, bytes, memory::limit() as i64, hits, misses, flushes))
 }
 
-/// A trigger on every table that answers come from: Postgres passes what it needs in the call, and nothing of it is
-/// needed.
+/// A trigger on every table that answers come from: after a statement with its transition tables, after TRUNCATE, or after
+/// a row that logical replication has brought.
 #[pg_extern(sql = false)]
-fn permissions_changed() {
-    invalidation::announce();
+fn permissions_changed(fcinfo: pg_sys::FunctionCallInfo) -> std::result::Result<(), ErrorReport> {
+    // SAFETY: this is the call that is being served.
+    let Some(statement) = (unsafe { Statement::that_changed_rows(fcinfo)? }) else {
+        invalidation::announce([Topic::Everything]);
+        return Ok(());
+    };
+    let table = Table::of(&statement.table);
+    let column = |name: &str| statement.columns.iter().find(|column| column.name == name);
+    let (realm_of, subject_of) = (column("realm"), table.subject().and_then(column));
+    let mut changes = Changes::of(table);
+    let (mut realm, mut subject) = (Vec::new(), Vec::new());
+    statement.rows(|old, new| {
+        for row in old.into_iter().chain(new) {
+            realm.clear();
+            subject.clear();
+            realm_of.map_or(Ok(false), |column| row.read(column, &mut realm))?;
+            subject_of.map_or(Ok(false), |column| row.read(column, &mut subject))?;
+            changes.add(&String::from_utf8_lossy(&realm), &String::from_utf8_lossy(&subject));
+        }
+        Ok(())
+    })?;
+    invalidation::announce(changes.topics());
+    Ok(())
 }
 
 #[pg_extern(sql = false)]

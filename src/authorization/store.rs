@@ -1,7 +1,7 @@
 //! Reads the tables of the permissions, through memory where it remembers. `grants` reads the permissions themselves,
 //! `conditions` the policies.
 
-use crate::authorization::memory::{self, Entry, Tag};
+use crate::authorization::memory::{self, Entry, Tag, Whose};
 use crate::authorization::plan::{Carries, Combining, Effect, Graph, Implication, Model};
 use crate::authorization::policy::{Asker, Policy};
 use crate::authorization::subject;
@@ -15,6 +15,12 @@ use std::rc::Rc;
 // Each with the columns by which it is ordered.
 /// realm, subject, resource_type, scope, resource
 pub const BY_SUBJECT: Index = Index::of(c"permissions", c"permissions_subject_key");
+/// The same, for what stands in the index itself; of two expressions nothing is read.
+pub const NAMES_BY_SUBJECT: Index =
+    Index::covering(c"permissions", c"permissions_subject_key", &[1, 3, 4, 6, 5, 7, 0, 0]);
+/// realm, resource_type, scope, resource
+pub const EVERYBODYS_ALLOWS: Index =
+    Index::covering(c"permissions", c"permissions_everybodys_allows_idx", &[1, 4, 6, 5]);
 /// realm, resource_type, resource, scope, subject
 pub const BY_RESOURCE: Index =
     Index::covering(c"permissions", c"permissions_resource_idx", &[1, 4, 5, 6, 3, 7, 8, 2, 9]);
@@ -224,7 +230,7 @@ impl Store {
         model.contained = self.distinct(&CONTAINERS, realm, column::containment::RESOURCE_TYPE)?;
         model.containers = self.distinct(&CONTENTS, realm, column::containment::CONTAINER_TYPE)?;
         let model = Rc::new(model);
-        memory::remember(Tag::Model, &[realm], Entry::Model(model.clone()), model.bytes());
+        memory::remember(Tag::Model, &[realm], Whose::Nobody, Entry::Model(model.clone()), model.bytes());
         Ok(model)
     }
 
@@ -294,7 +300,7 @@ impl Store {
                 let Some(graph) = Graph::new(model, resource_type, scope) else { return Ok(None) };
                 self.spend(graph.bytes())?;
                 let (bytes, graph) = (graph.bytes(), Rc::new(graph));
-                memory::remember(Tag::Graph, &texts, Entry::Graph(graph.clone()), bytes);
+                memory::remember(Tag::Graph, &texts, Whose::Nobody, Entry::Graph(graph.clone()), bytes);
                 graph
             }
         };
@@ -379,7 +385,8 @@ impl Store {
             frontier = next;
         }
         let closure = Rc::new(closure);
-        memory::remember(Tag::Closure, &[realm, asker], Entry::Closure(closure.clone()), closure.bytes());
+        let entry = Entry::Closure(closure.clone());
+        memory::remember(Tag::Closure, &[realm, asker], Whose::Subject(asker), entry, closure.bytes());
         Ok(closure)
     }
 
@@ -440,6 +447,6 @@ impl Store {
 fn remember_parents(tag: Tag, texts: &[&str], parents: Vec<Pair>) -> Parents {
     let bytes = parents.iter().map(|(a, b)| a.len() + b.len() + 96).sum();
     let parents: Parents = parents.into();
-    memory::remember(tag, texts, Entry::Parents(parents.clone()), bytes);
+    memory::remember(tag, texts, Whose::Nobody, Entry::Parents(parents.clone()), bytes);
     parents
 }

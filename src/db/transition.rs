@@ -1,4 +1,4 @@
-//! The rows of a statement, as an AFTER trigger finds them in its transition tables.
+//! The rows of a statement, as an AFTER trigger finds them in its transition tables; or the one row of a row trigger.
 
 use crate::db::allocate;
 use crate::db::table::attributes;
@@ -7,6 +7,7 @@ use pgrx::PgMemoryContexts;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::{self, Datum};
 use pgrx::prelude::*;
+use std::cell::Cell;
 use std::ffi::CStr;
 
 mod c {
@@ -84,15 +85,50 @@ impl Statement {
             if data.is_null() || (*data).type_ != pg_sys::NodeTag::T_TriggerData {
                 return Err(misused());
             }
-            let operation = match (*data).tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
-                pg_sys::TRIGGER_EVENT_INSERT => Operation::Insert,
-                pg_sys::TRIGGER_EVENT_UPDATE => Operation::Update,
-                pg_sys::TRIGGER_EVENT_DELETE => Operation::Delete,
-                _ => return Err(misused()),
-            };
+            let Some(operation) = operation(data) else { return Err(misused()) };
             let relation = (*data).tg_relation;
             let old = Rows::of((*data).tg_oldtable, relation);
             let new = Rows::of((*data).tg_newtable, relation);
+            Self::with(data, operation, old, new)
+        }
+    }
+
+    /// The same, of a row trigger, too; `None` for TRUNCATE, which has no rows to show.
+    ///
+    /// # Safety
+    /// `fcinfo` is the call that is being served.
+    pub unsafe fn that_changed_rows(fcinfo: pg_sys::FunctionCallInfo) -> Result<Option<Self>> {
+        // SAFETY: as in `of`; the slots of a row trigger have the rows as long as the call is served.
+        unsafe {
+            let data = (*fcinfo).context.cast::<pg_sys::TriggerData>();
+            if data.is_null() || (*data).type_ != pg_sys::NodeTag::T_TriggerData {
+                return Err(misused());
+            }
+            let Some(operation) = operation(data) else { return Ok(None) };
+            if (*data).tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
+                return Self::of(fcinfo).map(Some);
+            }
+            let row = Rows::one((*data).tg_trigslot, (*data).tg_relation);
+            let (old, new) = match operation {
+                Operation::Insert => (None, row),
+                Operation::Update => (row, Rows::one((*data).tg_newslot, (*data).tg_relation)),
+                Operation::Delete => (row, None),
+            };
+            Self::with(data, operation, old, new).map(Some)
+        }
+    }
+
+    /// # Safety
+    /// The data are those of the call that is being served.
+    unsafe fn with(
+        data: *mut pg_sys::TriggerData,
+        operation: Operation,
+        old: Option<Rows>,
+        new: Option<Rows>,
+    ) -> Result<Self> {
+        // SAFETY: as the caller promises; the relation is open.
+        unsafe {
+            let relation = (*data).tg_relation;
             let complete = match operation {
                 Operation::Insert => new.is_some(),
                 Operation::Update => old.is_some() && new.is_some(),
@@ -114,8 +150,7 @@ impl Statement {
 
     /// Whether it has changed no row.
     pub fn is_empty(&self) -> bool {
-        // SAFETY: the stores are open as long as the call is served.
-        self.old.iter().chain(&self.new).all(|rows| unsafe { pg_sys::tuplestore_tuple_count(rows.store) } == 0)
+        self.old.iter().chain(&self.new).all(Rows::is_empty)
     }
 
     /// Hands over the rows: as each was, and as it is.
@@ -147,11 +182,29 @@ fn misused() -> Error {
         .detail("It is called after a statement, with its transition tables.")
 }
 
-/// A transition table, read from its begin.
+/// # Safety
+/// The data are those of a trigger's call.
+unsafe fn operation(data: *mut pg_sys::TriggerData) -> Option<Operation> {
+    // SAFETY: as the caller promises.
+    match unsafe { (*data).tg_event } & pg_sys::TRIGGER_EVENT_OPMASK {
+        pg_sys::TRIGGER_EVENT_INSERT => Some(Operation::Insert),
+        pg_sys::TRIGGER_EVENT_UPDATE => Some(Operation::Update),
+        pg_sys::TRIGGER_EVENT_DELETE => Some(Operation::Delete),
+        _ => None,
+    }
+}
+
+/// A transition table, read from its begin, or the one row of a row trigger.
 struct Rows {
-    store: *mut pg_sys::Tuplestorestate,
+    source: Source,
     slot: *mut pg_sys::TupleTableSlot,
     columns: i32,
+}
+
+enum Source {
+    Table(*mut pg_sys::Tuplestorestate),
+    /// The slot has the row; whether it has been read.
+    Slot(Cell<bool>),
 }
 
 impl Rows {
@@ -168,16 +221,35 @@ impl Rows {
             pg_sys::tuplestore_rescan(store);
             let columns = (*relation).rd_att;
             let slot = pg_sys::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsMinimalTuple);
-            Some(Rows { store, slot, columns: (*columns).natts })
+            Some(Rows { source: Source::Table(store), slot, columns: (*columns).natts })
+        }
+    }
+
+    /// # Safety
+    /// The slot is NULL, or has a row of the relation; both stay.
+    unsafe fn one(slot: *mut pg_sys::TupleTableSlot, relation: pg_sys::Relation) -> Option<Self> {
+        // SAFETY: as the caller promises.
+        let columns = unsafe { (*(*relation).rd_att).natts };
+        (!slot.is_null()).then(|| Rows { source: Source::Slot(Cell::new(false)), slot, columns })
+    }
+
+    fn is_empty(&self) -> bool {
+        match self.source {
+            // SAFETY: the store is open as long as the call is served.
+            Source::Table(store) => unsafe { pg_sys::tuplestore_tuple_count(store) == 0 },
+            Source::Slot(_) => false,
         }
     }
 
     /// Goes on to the next row; false where there is none.
     fn next(&self) -> bool {
-        // SAFETY: the slot is of the store's rows. Only C code runs within the guard.
+        // SAFETY: the slot is of the rows. Only C code runs within the guard.
         unsafe {
             pg_guard_ffi_boundary(|| {
-                let found = c::tuplestore_gettupleslot(self.store, true, false, self.slot);
+                let found = match &self.source {
+                    Source::Table(store) => c::tuplestore_gettupleslot(*store, true, false, self.slot),
+                    Source::Slot(read) => !read.replace(true),
+                };
                 if found {
                     c::slot_getsomeattrs_int(self.slot, self.columns);
                 }
@@ -190,7 +262,7 @@ impl Rows {
 impl Drop for Rows {
     fn drop(&mut self) {
         // After an error Postgres frees it with the transaction.
-        if !std::thread::panicking() {
+        if matches!(self.source, Source::Table(_)) && !std::thread::panicking() {
             // SAFETY: made by `of`, freed once.
             unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) };
         }

@@ -317,6 +317,100 @@ SELECT * FROM kc.proof WHERE NOT (differs AND announced) ORDER BY by_hand, n, wa
 SELECT count(*) AS dry_runs, count(*) FILTER (WHERE left_something) AS left_something FROM kc.dry_runs;
 SELECT count(*) AS without_a_meaning FROM kc.announced WHERE kind IN ('gains', 'loses') AND outcome !~ '^would (no longer )?be permitted \S+ on (all |the type |)(clients|groups|roles|users|organizations)( |$)';
 
+-- What was written by hand goes.
+DELETE FROM identity.permissions WHERE realm = 'acme' AND origin IS NULL;
+DELETE FROM identity.members WHERE realm = 'acme' AND origin IS NULL;
+-- Version 1 of the feature: a permission for each scope of what has been switched on, found by its name, on the resource server of realm-management.
+CREATE FUNCTION kc.permission1(n text, on_what text, scope text) RETURNS void LANGUAGE sql AS $$
+    INSERT INTO kc.resource_server_policy VALUES (md5(n), n, 'scope', CASE WHEN random() < 0.7 THEN 1 ELSE floor(random() * 3) END, 0, 'rm');
+    INSERT INTO kc.scope_policy VALUES ('t-' || scope, md5(n));
+    INSERT INTO kc.resource_policy VALUES ('t-' || on_what, md5(n));
+    INSERT INTO kc.associated_policy SELECT md5(n), 'p' || o FROM generate_series(1, 12) o WHERE n <> 'user-impersonated.permission.users' ORDER BY random() LIMIT CASE WHEN random() < 0.2 THEN 0 WHEN random() < 0.7 THEN 1 ELSE 2 END;
+$$;
+CREATE FUNCTION kc.fill1() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM kc.fill();
+    TRUNCATE kc.resource_server_resource, kc.resource_server_scope, kc.resource_policy, kc.scope_policy;
+    DELETE FROM kc.associated_policy a USING kc.resource_server_policy p WHERE p.id = a.policy_id AND p.type = 'scope';
+    DELETE FROM kc.policy_config WHERE name = 'defaultResourceType';
+    DELETE FROM kc.resource_server_policy WHERE type = 'scope';
+    UPDATE kc.resource_server SET id = 'rm';
+    UPDATE kc.resource_server_policy SET resource_server_id = 'rm';
+    INSERT INTO kc.resource_server_scope SELECT 't-' || s, s, 'rm' FROM unnest('{manage,view,map-roles,impersonate,user-impersonated,manage-group-membership,manage-members,view-members,manage-membership,configure,map-roles-client-scope,map-roles-composite,token-exchange,map-role,map-role-client-scope,map-role-composite}'::text[]) s;
+    INSERT INTO kc.resource_server_resource SELECT 't-' || n, n, NULL, 'rm', 'rm' FROM (SELECT 'Users' UNION ALL SELECT 'group.resource.g' || n FROM generate_series(1, 6) n
+        UNION ALL SELECT 'client.resource.c' || n FROM generate_series(1, 3) n UNION ALL SELECT 'role.resource.' || r FROM unnest('{r1,r2,cr1,cr2,ra}'::text[]) r UNION ALL SELECT 'idp.resource.i1') x (n);
+    PERFORM kc.permission1(s || '.permission.users', 'Users', s) FROM unnest('{manage,view,map-roles,manage-group-membership,user-impersonated}'::text[]) s WHERE random() < 0.8;
+    PERFORM kc.permission1('admin-impersonating.permission.users', 'Users', 'impersonate');
+    PERFORM kc.permission1(replace(s, '-', '.') || '.permission.group.g' || g, 'group.resource.g' || g, s) FROM generate_series(1, 6) g, unnest('{manage,view,manage-members,view-members,manage-membership}'::text[]) s WHERE random() < 0.8;
+    PERFORM kc.permission1(s || '.permission.client.c' || c, 'client.resource.c' || c, s)
+    FROM generate_series(1, 3) c, unnest('{manage,view,configure,map-roles,map-roles-client-scope,map-roles-composite,token-exchange}'::text[]) s WHERE random() < 0.8;
+    PERFORM kc.permission1(s || '.permission.' || r, 'role.resource.' || r, s) FROM unnest('{r1,r2,cr1,cr2,ra}'::text[]) r, unnest('{map-role,map-role-client-scope,map-role-composite}'::text[]) s WHERE random() < 0.8;
+    PERFORM kc.permission1('token-exchange.permission.idp.i1', 'idp.resource.i1', 'token-exchange');
+END $$;
+-- The evaluator of version 1: what grants, and what follows from it.
+CREATE TABLE kc.granted1 (name text, who text, x jsonb);
+CREATE FUNCTION kc.ok1(n text, w text, c jsonb) RETURNS boolean LANGUAGE sql STABLE AS 'SELECT EXISTS (SELECT FROM kc.granted1 g WHERE (g.name, g.who, g.x) = (n, w, c))';
+CREATE FUNCTION kc.members1(what text, g text, w text, c jsonb) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT kc.ok1('manage.permission.users', w, c) OR kc.ok1('manage.members.permission.group.' || g, w, c)
+        OR what = 'view' AND (kc.ok1('view.permission.users', w, c) OR kc.ok1('view.members.permission.group.' || g, w, c)) $$;
+CREATE FUNCTION kc.user1(what text, u text, w text, c jsonb) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT kc.ok1('manage.permission.users', w, c) OR what = 'view' AND kc.ok1('view.permission.users', w, c)
+        OR EXISTS (SELECT FROM kc.direct_groups d JOIN kc.above a ON a.g = d.g WHERE d.u = user1.u AND kc.members1(what, a.above, w, c)) $$;
+CREATE FUNCTION kc.permitted1(t text, r text, s text, w text, c jsonb) RETURNS boolean LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    CASE t
+    WHEN 'Users' THEN
+        RETURN CASE WHEN s IN ('view', 'manage') THEN kc.user1(s, r, w, c) WHEN s = 'reset-password' THEN kc.user1('manage', r, w, c)
+                    WHEN s = 'impersonate' THEN kc.ok1('admin-impersonating.permission.users', w, c)
+                    ELSE kc.user1('manage', r, w, c) OR kc.ok1(s || '.permission.users', w, c) END;
+    WHEN 'Groups' THEN
+        RETURN CASE s WHEN 'manage-members' THEN kc.members1('manage', r, w, c) WHEN 'view-members' THEN kc.members1('view', r, w, c)
+                      ELSE kc.ok1('manage.permission.group.' || r, w, c) OR kc.ok1(replace(s, '-', '.') || '.permission.group.' || r, w, c) END;
+    WHEN 'Clients' THEN
+        RETURN kc.ok1(s || '.permission.client.' || r, w, c) OR s IN ('view', 'configure') AND (kc.ok1('configure.permission.client.' || r, w, c) OR kc.ok1('manage.permission.client.' || r, w, c));
+    WHEN 'Roles' THEN
+        RETURN (kc.ok1(s || '.permission.' || r, w, c) AND NOT (r = 'ra' AND s <> 'map-role-client-scope'))
+            OR (SELECT kc.ok1(replace(s, 'map-role', 'map-roles') || '.permission.client.' || k.client, w, c) FROM kc.keycloak_role k WHERE k.id = r AND k.client_role AND r <> 'ra') IS TRUE;
+    ELSE
+        RETURN kc.ok1('token-exchange.permission.idp.' || r, w, c);
+    END CASE;
+END $$;
+CREATE TABLE kc.types1 (type text, scopes text[]);
+INSERT INTO kc.types1 VALUES ('Clients', '{manage,view,configure,map-roles,map-roles-client-scope,map-roles-composite,token-exchange}'), ('Groups', '{manage,view,manage-membership,manage-members,view-members}'),
+    ('Roles', '{map-role,map-role-client-scope,map-role-composite}'), ('Users', '{manage,view,impersonate,map-roles,manage-group-membership,reset-password}'), ('Identity-Providers', '{token-exchange}');
+CREATE TABLE kc.answers1 (n int, who text, x jsonb, type text, resource text, scope text, there boolean, here boolean);
+DO $$
+BEGIN
+    FOR n IN 1..4 LOOP
+        PERFORM kc.fill1(), kc.evaluate_policies();
+        TRUNCATE kc.granted1;
+        INSERT INTO kc.granted1 SELECT p.name, h.w, h.x FROM kc.resource_server_policy p JOIN kc.associated_policy a ON a.policy_id = p.id JOIN kc.held h ON h.id = a.associated_policy_id WHERE p.type = 'scope'
+            GROUP BY p.id, p.name, p.decision_strategy, h.w, h.x HAVING kc.counts(p.decision_strategy, count(*) FILTER (WHERE h.yes), count(*));
+        PERFORM count(*) FROM identity.import_keycloak('acme', 'kc', 'version1');
+        INSERT INTO kc.answers1
+        SELECT n, w, x.x, t.type, r.name, s, kc.permitted1(t.type, r.name, s, w, x.x), identity.check_permission('acme', 'user:' || w, s, lower(t.type), r.name, x.x)
+        FROM unnest('{a1,a2,a3,a4,a5,a6}'::text[]) w CROSS JOIN kc.contexts x CROSS JOIN kc.types1 t JOIN (TABLE kc.resources UNION ALL SELECT 'Identity-Providers', 'i1') r (type, name) ON r.type = t.type CROSS JOIN unnest(t.scopes) s;
+    END LOOP;
+END $$;
+SELECT count(DISTINCT n) AS realms, count(*) FILTER (WHERE there) > 1000 AS many_permitted, count(*) FILTER (WHERE NOT there) > 1000 AS many_not,
+    count(*) FILTER (WHERE here AND NOT there) AS permitted_here_alone, count(*) FILTER (WHERE there AND NOT here) AS permitted_there_alone FROM kc.answers1;
+SELECT * FROM kc.answers1 WHERE here <> there ORDER BY n, who, x::text, type, resource, scope LIMIT 20;
+SELECT (SELECT count(*) FROM identity.audit_events) AS events \gset before_
+SELECT count(*) FILTER (WHERE outcome ~ 'new|changed|removed') AS as_changed FROM identity.import_keycloak('acme', 'kc', 'version1');
+SELECT count(*) - :before_events AS new_events FROM identity.audit_events;
+-- What somebody has changed so that Keycloak would ask more than one permission, or not find it, permits nobody.
+SELECT kc.permission1('another view', 'Users', 'view'), kc.permission1('map-roles.permission.client.gone', 'client.resource.c3', 'map-roles');
+INSERT INTO kc.associated_policy SELECT md5(n), 'p1' FROM unnest('{another view,view.permission.users,map-roles.permission.client.gone,user-impersonated.permission.users,admin-impersonating.permission.users,manage.permission.client.c1}'::text[]) n ON CONFLICT DO NOTHING;
+INSERT INTO kc.resource_server_policy VALUES (md5('user-impersonated.permission.users'), 'user-impersonated.permission.users', 'scope', 1, 0, 'rm'), (md5('view.permission.users'), 'view.permission.users', 'scope', 1, 0, 'rm') ON CONFLICT DO NOTHING;
+INSERT INTO kc.scope_policy VALUES ('t-user-impersonated', md5('user-impersonated.permission.users')), ('t-view', md5('view.permission.users')) ON CONFLICT DO NOTHING;
+INSERT INTO kc.resource_policy VALUES ('t-Users', md5('user-impersonated.permission.users')), ('t-Users', md5('view.permission.users')) ON CONFLICT DO NOTHING;
+SELECT name, rows, outcome FROM identity.import_keycloak('acme', 'kc', 'version1') WHERE outcome LIKE 'permits nobody%' ORDER BY name COLLATE "C";
+SELECT count(*) AS left_over FROM identity.permissions p WHERE p.resource_type = 'users' AND p.scope IN ('view', 'impersonate') AND p.origin LIKE 'keycloak/%';
+-- Back to version 2, whose rules are as if there had never been another.
+SELECT kc.fill(), kc.evaluate_policies() \g /dev/null
+SELECT kc.compare(9, 'all', true);
+SELECT permitted > 100 AS many_permitted, more, less, lists FROM kc.results WHERE n = 9;
+
 DROP SCHEMA kc CASCADE;
 TRUNCATE identity.permissions, identity.members, identity.resource_containers, identity.policies, identity.implied_scopes, identity.resource_types;
 DELETE FROM identity.realms;

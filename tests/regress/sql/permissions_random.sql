@@ -307,13 +307,33 @@ SELECT count(*) FILTER (WHERE COALESCE(p.permitted, t.permitted) IS DISTINCT FRO
 FROM naive.answers a
 LEFT JOIN naive.resource_lists p ON (a.r, a.subject, a.type, a.scope) = (p.r, p.subject, p.type, p.scope) AND a.context IS NOT DISTINCT FROM p.context AND a.resource = p.resource
 LEFT JOIN naive.resource_lists t ON (a.r, a.subject, a.type, a.scope) = (t.r, t.subject, t.type, t.scope) AND a.context IS NOT DISTINCT FROM t.context AND t.resource IS NULL
-WHERE a.resource IS NOT NULL OR r NOT LIKE '% combined %';
+WHERE a.resource IS NOT NULL OR a.r NOT LIKE '% combined %';
+-- One page has what pages of three have.
+SELECT count(*) AS differ FROM naive.listed l
+WHERE ARRAY(SELECT p FROM identity.permitted_resources(r, subject, scope, type, context => context) p)
+    IS DISTINCT FROM ARRAY(SELECT ROW(p.resource, p.permitted) FROM naive.resource_lists p WHERE (l.r, l.subject, l.type, l.scope) = (p.r, p.subject, p.type, p.scope) AND l.context IS NOT DISTINCT FROM p.context ORDER BY n);
 -- Where what is not listed is not permitted, a list of what is permitted is whole.
 SELECT count(*) AS wrong FROM naive.listed l
 WHERE NOT (SELECT permitted FROM identity.permitted_resources(r, subject, scope, type, context => context, max_rows => 1))
   AND ARRAY(SELECT p FROM identity.permitted_resources(r, subject, scope, type, context => context, only_permitted => true) p)
     IS DISTINCT FROM ARRAY(SELECT p FROM identity.permitted_resources(r, subject, scope, type, context => context) p WHERE permitted OR resource IS NULL);
 SELECT count(*) AS out_of_order FROM (SELECT resource COLLATE "C" <= lag(resource COLLATE "C") OVER (PARTITION BY r, subject, type, scope, context ORDER BY n) AS bad FROM naive.resource_lists) x WHERE bad;
+
+-- Lists of many: three hundred users stand in groups and organizations, at all distances, and permissions stand here and there.
+SELECT count(naive.fill_combined('random many ' || n)) FROM generate_series(1, 12) n;
+INSERT INTO identity.resource_containers SELECT DISTINCT 'random many ' || n, 'users', 'v' || u, CASE WHEN w < 0.7 THEN 'groups' ELSE 'orgs' END, CASE WHEN w < 0.7 THEN 'g' || naive.one(9) ELSE 'o' || naive.one(3) END
+FROM (SELECT n, u, random() AS w FROM generate_series(1, 12) n, generate_series(1, 300) u, generate_series(1, 3) OFFSET 0) x;
+INSERT INTO identity.resource_containers SELECT 'random many ' || n, 'groups', 'g' || g, 'groups', 'g' || g + 1 FROM generate_series(1, 12) n, generate_series(5, 8) g;
+INSERT INTO identity.permissions (realm, subject, resource_type, resource, scope, effect)
+SELECT 'random many ' || n, naive.any('{user:1,user:2,group:1,role:1,*,client:9}'), 'users', 'v' || naive.one(300), naive.any('{view,manage,reset}'), naive.any('{allow,deny}') FROM generate_series(1, 12) n, generate_series(1, 60) ON CONFLICT DO NOTHING;
+CREATE TABLE naive.many AS
+SELECT r, s, c, p.* FROM (SELECT 'random many ' || n FROM generate_series(1, 12) n) x (r), unnest('{user:1,user:2,user:3,group:3,client:1}'::text[]) s, unnest('{view,manage,reset}'::text[]) c
+CROSS JOIN LATERAL identity.permitted_resources(r, s, c, 'users', max_rows => 2000) p;
+SELECT count(*) FILTER (WHERE identity.check_permission(r, s, c, 'users', resource) <> permitted) AS wrong, count(*) FILTER (WHERE permitted) > 2000 AS many_permitted, count(*) FILTER (WHERE NOT permitted) > 2000 AS many_not FROM naive.many WHERE resource IS NOT NULL;
+SELECT count(*) AS differ FROM (SELECT DISTINCT r, s, c FROM naive.many) m
+WHERE ARRAY(SELECT resource FROM identity.permitted_resources(r, s, c, 'users', max_rows => 2000, only_permitted => true))
+    IS DISTINCT FROM ARRAY(SELECT resource FROM naive.many p WHERE (p.r, p.s, p.c) = (m.r, m.s, m.c) AND (permitted OR resource IS NULL) ORDER BY resource COLLATE "C" NULLS FIRST)
+  AND NOT (SELECT permitted FROM naive.many p WHERE (p.r, p.s, p.c) = (m.r, m.s, m.c) AND resource IS NULL);
 
 -- Listings of subjects: all that may and are known, and * for the others.
 CREATE TABLE naive.subject_lists AS
