@@ -57,6 +57,7 @@ AS $$
            ('auditor', 'EXECUTE', 'FUNCTION identity.audit_changes(text, bigint)'),
            ('auditor', 'EXECUTE', 'FUNCTION identity.verify_audit(text, jsonb)'),
            ('importer', 'EXECUTE', 'FUNCTION identity.import_rows(regclass, text, text, text[], boolean, text, bigint, text)'),
+           ('importer', 'EXECUTE', 'FUNCTION identity.export_kratos(text, uuid, text)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, int)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_mark(bigint, tid)'),
            ('importer', 'EXECUTE', 'FUNCTION identity_internal.import_take(bigint)'),
