@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# 100,000 identities out of the tables of a Kratos database: export_kratos beside a plain query that builds the JSON of the same rows. Prints seconds
+# 100,000 identities out of the tables of a Kratos database and into those of another: export_kratos beside a plain query that builds the JSON of the
+# same rows, import_kratos beside plain INSERT … SELECT of finished rows. Prints seconds
 # and ratios.
 . "$(dirname "$0")/lib.sh"
 rows=${ROWS:-100000}
@@ -54,3 +55,25 @@ done
 query=$(printf '%s\n' "${queries[@]}" | least)
 out=$(printf '%s\n' "${exports[@]}" | least)
 echo "$rows identities out: plain query ${query} s, export_kratos ${out} s, ratio $(ratio "$out" "$query") (goal 1.2)"
+
+# Into the tables of an empty database: import_kratos beside INSERT … SELECT of the rows that it has made, into the same five tables.
+tables='identities identity_credentials identity_credential_identifiers identity_verifiable_addresses identity_recovery_addresses'
+run -d $db -c "CREATE TABLE documents AS SELECT document FROM identity.export_kratos('ory')" -c 'VACUUM ANALYZE documents'
+empty() { run -d $db -c 'TRUNCATE fresh.identities CASCADE' -c CHECKPOINT; }
+into() { seconds $db -c "SELECT count(*) FROM identity.import_kratos('fresh', 'documents')"; }
+into >/dev/null
+for table in $tables; do run -d $db -c "CREATE TABLE public.ready_$table AS SELECT * FROM fresh.$table ORDER BY id" -c "VACUUM ANALYZE public.ready_$table"; done
+imported=$(run -d $db -Atc 'SELECT count(*) FROM fresh.identities')
+[ "$imported" = "$rows" ] || { echo "only $imported of $rows identities were imported"; exit 1; }
+imports=() inserts=()
+for _ in 1 2 3; do
+    empty
+    inserts+=("$(for table in $tables; do printf "INSERT INTO fresh.%s SELECT * FROM public.ready_%s;\n" "$table" "$table"; done >/tmp/kratos_ready.$$ && seconds $db -f /tmp/kratos_ready.$$)")
+    empty
+    imports+=("$(into)")
+done
+rm -f /tmp/kratos_ready.$$
+insert=$(printf '%s\n' "${inserts[@]}" | least)
+import=$(printf '%s\n' "${imports[@]}" | least)
+echo "$rows identities in: INSERT … SELECT of finished rows ${insert} s, import_kratos ${import} s, ratio $(ratio "$import" "$insert") (goal 1.5)"
+echo "once more, all of them held: $(into) s"

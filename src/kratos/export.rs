@@ -122,7 +122,7 @@ LEFT JOIN (
   JOIN (SELECT t.id, t.name, t.name IN ('password', 'oidc', 'saml', 'totp', 'lookup_secret', 'webauthn', 'passkey', 'code', 'deviceauthn') AS known
         FROM ONLY {types} AS t) AS t ON t.id = c.identity_credential_type_id
   LEFT JOIN (
-    SELECT n.identity_credential_id, jsonb_agg(n.identifier) AS identifiers
+    SELECT n.identity_credential_id, jsonb_agg(n.identifier ORDER BY n.identifier COLLATE "C") AS identifiers
     FROM ONLY {identifiers} AS n WHERE n.nid = $1::uuid {of_identifiers}
     GROUP BY n.identity_credential_id) AS n ON n.identity_credential_id = c.id
   WHERE c.nid = $1::uuid {of_credentials}

@@ -5,6 +5,7 @@ use crate::db::query;
 use crate::db::spi;
 use crate::db::sql::{Sql, comma, relation, sql};
 use crate::error::{Error, Result};
+use pgrx::pg_sys;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -12,12 +13,18 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     Read,
+    /// Rows are added.
+    Write,
+    /// And changed.
+    Update,
 }
 
 /// A table that is used, with the columns that are, each with its type.
 struct Wanted {
     name: &'static str,
     columns: &'static [(&'static str, &'static str)],
+    /// The keys that tell one identity from another: the columns of each, by name. None: it is only read.
+    keys: Option<&'static [&'static str]>,
 }
 
 const UUID: &str = "uuid";
@@ -25,7 +32,7 @@ const TEXT: &str = "character varying";
 const TIME: &str = "timestamp without time zone";
 
 const TABLES: [Wanted; 7] = [
-    Wanted { name: "networks", columns: &[("id", UUID), ("created_at", TIME)] },
+    Wanted { name: "networks", columns: &[("id", UUID), ("created_at", TIME)], keys: None },
     Wanted {
         name: "identities",
         columns: &[
@@ -43,8 +50,9 @@ const TABLES: [Wanted; 7] = [
             ("organization_id", UUID),
             ("external_id", TEXT),
         ],
+        keys: Some(&["id", "external_id,nid"]),
     },
-    Wanted { name: "identity_credential_types", columns: &[("id", UUID), ("name", TEXT)] },
+    Wanted { name: "identity_credential_types", columns: &[("id", UUID), ("name", TEXT)], keys: None },
     Wanted {
         name: "identity_credentials",
         columns: &[
@@ -57,6 +65,7 @@ const TABLES: [Wanted; 7] = [
             ("created_at", TIME),
             ("updated_at", TIME),
         ],
+        keys: Some(&["id"]),
     },
     Wanted {
         name: "identity_credential_identifiers",
@@ -70,6 +79,7 @@ const TABLES: [Wanted; 7] = [
             ("created_at", TIME),
             ("updated_at", TIME),
         ],
+        keys: Some(&["identifier,identity_credential_type_id,nid"]),
     },
     Wanted {
         name: "identity_verifiable_addresses",
@@ -85,6 +95,7 @@ const TABLES: [Wanted; 7] = [
             ("created_at", TIME),
             ("updated_at", TIME),
         ],
+        keys: Some(&["nid,value,via"]),
     },
     Wanted {
         name: "identity_recovery_addresses",
@@ -98,6 +109,7 @@ const TABLES: [Wanted; 7] = [
             ("created_at", TIME),
             ("updated_at", TIME),
         ],
+        keys: Some(&["nid,value,via"]),
     },
 ];
 
@@ -109,8 +121,14 @@ struct Table {
     /// The owner is who calls, or a superuser.
     trusted: bool,
     columns: BTreeMap<String, String>,
-    /// What would run code of the owner's when the table is read.
+    oid: u32,
+    /// What would run code of the owner's when the table is read, and when it is written.
     read_code: Vec<String>,
+    write_code: Vec<String>,
+    /// Columns that need a value, and have none by themselves.
+    required: Vec<String>,
+    /// Unique keys: their columns, by name. That of external_id has a condition.
+    keys: Vec<String>,
 }
 
 /// The tables of the schema `$1`, by name. An expression is harmless if it has columns and constants, comparisons of the system's own, and no
@@ -140,7 +158,7 @@ code AS (
                 WHERE m.node[1] <> ALL ('{VAR,CONST,OPEXPR,BOOLEXPR,NULLTEST,RELABELTYPE,SQLVALUEFUNCTION,FUNCEXPR}'))
     OR EXISTS (SELECT FROM regexp_matches(e.tree, ':opno (\d+)', 'g') AS m (operator) WHERE m.operator[1]::int8 >= 16384)
     OR EXISTS (SELECT FROM regexp_matches(e.tree, ':funcid (\d+)', 'g') AS m (function)
-               WHERE m.function[1]::oid <> ALL ('{pg_catalog.now(),pg_catalog.gen_random_uuid(),pg_catalog.lower(text)}'::regprocedure[]))
+               WHERE m.function[1]::oid <> ALL ('{pg_catalog.now(),pg_catalog.gen_random_uuid(),pg_catalog.lower(text),"pg_catalog.varchar(character varying,integer,boolean)"}'::regprocedure[]))
   UNION ALL
   SELECT t.tgrelid, 'write', format('the trigger %I', t.tgname) FROM pg_trigger AS t
   WHERE t.tgrelid IN (SELECT t.oid FROM tables AS t) AND NOT t.tgisinternal
@@ -158,35 +176,64 @@ SELECT COALESCE(jsonb_object_agg(t.relname, jsonb_build_object(
   'trusted', o.rolsuper OR o.rolname = current_user,
   'columns', (SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, NULL)) FROM pg_attribute AS a
               WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
+  'oid', t.oid::int8,
+  'write_code', (SELECT COALESCE(jsonb_agg(c.place ORDER BY c.place), '[]') FROM code AS c WHERE c.oid = t.oid),
+  'required', (SELECT COALESCE(jsonb_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute AS a
+               WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''),
+  'keys', (SELECT COALESCE(jsonb_agg(k.columns), '[]') FROM (
+             SELECT (SELECT string_agg(a.attname::text, ',' ORDER BY a.attname) FROM pg_attribute AS a
+                     WHERE a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey::int2[])) AS columns
+             FROM pg_index AS i
+             WHERE i.indrelid = t.oid AND i.indisunique AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
+               AND (i.indpred IS NULL OR pg_get_expr(i.indpred, i.indrelid) = '(external_id IS NOT NULL)')) AS k),
   'read_code', (SELECT COALESCE(jsonb_agg(c.place ORDER BY c.place), '[]') FROM code AS c WHERE c.oid = t.oid AND c.use = 'read'))), '{}')
 FROM tables AS t JOIN pg_roles AS o ON o.oid = t.relowner"#;
 
 /// The tables of one schema, checked and locked: they stay what they are until the transaction ends.
 pub struct Tables {
     schema: String,
+    oids: BTreeMap<String, u32>,
 }
 
 impl Tables {
     /// To be called where names are the system's.
     pub fn open(schema: &str, to: Use) -> Result<Self> {
-        let tables = Tables { schema: schema.to_string() };
+        let mut tables = Tables { schema: schema.to_string(), oids: BTreeMap::new() };
         tables.check_names()?;
         // A table that is being changed, or turned into a view, is waited for.
-        let mode = match to {
-            Use::Read => sql!("ACCESS SHARE"),
-        };
-        spi::execute(&sql!("LOCK TABLE ONLY {all} IN {mode} MODE", all = tables.all(), mode))?;
+        let read = |table: &&Wanted| to == Use::Read || table.keys.is_none();
+        let (read, written): (Vec<&Wanted>, Vec<&Wanted>) = TABLES.iter().partition(read);
+        for (some, mode) in [(read, sql!("ACCESS SHARE")), (written, sql!("ROW EXCLUSIVE"))] {
+            if !some.is_empty() {
+                let all = comma(some.iter().map(|table| sql!("ONLY {name}", name = tables.table(table.name))));
+                spi::execute(&sql!("LOCK TABLE {all} IN {mode} MODE", all, mode))?;
+            }
+        }
         tables.check(to)?;
         Ok(tables)
+    }
+
+    #[cfg(test)]
+    pub fn of(schema: &str) -> Self {
+        Tables { schema: schema.to_string(), oids: BTreeMap::new() }
+    }
+
+    pub fn identities(&self) -> Result<pg_sys::Oid> {
+        self.oid("identities")
+    }
+
+    pub fn identifiers(&self) -> Result<pg_sys::Oid> {
+        self.oid("identity_credential_identifiers")
+    }
+
+    fn oid(&self, name: &str) -> Result<pg_sys::Oid> {
+        let oid = self.oids.get(name).copied();
+        oid.map(pg_sys::Oid::from).ok_or_else(|| Error::new("42P01", format!("table \"{name}\" does not exist")))
     }
 
     /// One of them, for a statement.
     pub fn table(&self, name: &str) -> Sql {
         relation(&self.schema, name)
-    }
-
-    fn all(&self) -> Sql {
-        comma(TABLES.iter().map(|table| self.table(table.name)))
     }
 
     fn describe(&self) -> Result<BTreeMap<String, Table>> {
@@ -211,13 +258,17 @@ impl Tables {
             .hint(MIGRATE))
     }
 
-    fn check(&self, to: Use) -> Result<()> {
+    fn check(&mut self, to: Use) -> Result<()> {
         let found = self.describe()?;
         for wanted in &TABLES {
             let Some(table) = found.get(wanted.name) else { continue };
             self.check_trust(wanted.name, table, to)?;
             self.check_columns(wanted, table)?;
+            if to != Use::Read && wanted.keys.is_some() {
+                self.check_writable(wanted, table)?;
+            }
         }
+        self.oids = found.into_iter().map(|(name, table)| (name, table.oid)).collect();
         Ok(())
     }
 
@@ -225,9 +276,7 @@ impl Tables {
         if table.trusted {
             return Ok(());
         }
-        let code = match to {
-            Use::Read => &table.read_code,
-        };
+        let code = if to == Use::Read { &table.read_code } else { &table.write_code };
         let what = match (table.kind.as_str(), code.first()) {
             ("r", None) => return Ok(()),
             ("r", Some(_)) => format!("It has {}.", code.join(", ")),
@@ -254,6 +303,27 @@ impl Tables {
                 .hint(MIGRATE));
         }
         Ok(())
+    }
+
+    fn check_writable(&self, wanted: &Wanted, table: &Table) -> Result<()> {
+        let name = self.table(wanted.name);
+        if table.kind != "r" {
+            return Err(Error::new("42809", format!("{name} is no ordinary table"))
+                .hint("Import into the tables that Kratos' migrations have made."));
+        }
+        let known = |column: &&String| wanted.columns.iter().any(|(name, _)| name == column);
+        let unknown: Vec<&str> = table.required.iter().filter(|column| !known(column)).map(String::as_str).collect();
+        if !unknown.is_empty() {
+            return Err(Error::new("42703", format!("table {name} needs values that this does not know"))
+                .detail(format!("Columns that cannot be NULL and have no default: {}.", names(unknown)))
+                .hint("Give them a default, or import with the release of this extension that knows this version of Kratos."));
+        }
+        match wanted.keys.unwrap_or_default().iter().find(|key| !table.keys.iter().any(|found| found == *key)) {
+            None => Ok(()),
+            Some(key) => Err(Error::new("42704", format!("table {name} is not that of a current Ory Kratos"))
+                .detail(format!("It has no unique key of {}.", key.replace(',', ", ")))
+                .hint(MIGRATE)),
+        }
     }
 
     /// The network whose identities are meant, in the database's own form. Kratos works with the oldest one.

@@ -164,3 +164,6 @@ DROP FUNCTION kind(text), id(int), credential(int, text, jsonb, text[], int, tim
 DROP TABLE chosen;
 DROP OWNED BY kratos_reader, kratos_owner;
 DROP ROLE kratos_reader, kratos_owner;
+DELETE FROM identity.identities WHERE realm = 'exported';
+DELETE FROM identity.realms WHERE name = 'exported';
+DELETE FROM identity.import_runs;
