@@ -23,6 +23,10 @@ NO_CHARACTER = ranges((0xFDD0, 0xFDEF)) | {plane * 0x10000 + low for plane in ra
 VALID = {0xDF, 0x3C2, 0x6FD, 0x6FE, 0xF0B, 0x3007}
 DISALLOWED = {0x640, 0x7FA, 0x302E, 0x302F, 0x3031, 0x3032, 0x3033, 0x3034, 0x3035, 0x303B}
 ARABIC, EXTENDED = ranges((0x660, 0x669)), ranges((0x6F0, 0x6F9))
+# Hiragana, Katakana and Han, by the names of their characters.
+JAPANESE = ('HIRAGANA ', 'HENTAIGANA ', 'KATAKANA LETTER', 'KATAKANA ITERATION', 'KATAKANA VOICED ITERATION', 'CJK UNIFIED', 'CJK COMPATIBILITY IDEOGRAPH',
+            'CJK RADICAL', 'KANGXI RADICAL', 'HANGZHOU NUMERAL', 'IDEOGRAPHIC ITERATION', 'IDEOGRAPHIC NUMBER ZERO', 'VIETNAMESE ALTERNATE',
+            'OLD CHINESE ITERATION')
 # White_Space. Python's own idea of it has more.
 SPACE = '\t\n\v\f\r \x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000' + ''.join(chr(c) for c in range(0x2000, 0x200B))
 CONTEXT = {0xB7, 0x375, 0x5F3, 0x5F4, 0x30FB} | ARABIC | EXTENDED
@@ -66,7 +70,7 @@ def fits(text, i):
     if c in (0x5F3, 0x5F4):
         return script(before or ' ', 'HEBREW')
     if c == 0x30FB:
-        return any(script(o, 'HIRAGANA LETTER', 'KATAKANA LETTER', 'CJK UNIFIED') for o in text)
+        return any(script(o, *JAPANESE) for o in text)
     if c in ARABIC:
         return not any(ord(o) in EXTENDED for o in text)
     if c in EXTENDED:

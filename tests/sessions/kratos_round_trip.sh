@@ -29,15 +29,15 @@ BEGIN
     INSERT INTO identity_verifiable_addresses VALUES (gen_random_uuid(), 'completed', 'email', true, who || '@x.org', '2015-06-01', i, '2015-01-01', '2016-01-01', nid);
     INSERT INTO identity_recovery_addresses VALUES (gen_random_uuid(), 'email', who || '@x.org', i, '2015-01-01', '2016-01-01', nid, NULL);
 END $$;
-SELECT person('plain', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["plain", "name@x.org", "straße"], "version": 1}}'),
-    person('inactive', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["inactive"], "version": 1}}', 'inactive'),
-    person('hooked', '{"password": {"config": {"hashed_password": "", "use_password_migration_hook": true}, "identifiers": ["hooked"]}}'),
-    person('empty', '{"password": {"config": {}, "identifiers": ["empty"]}}'),
-    person('nobody', '{}'),
-    person('social', '{"oidc": {"config": {"providers": [{"subject": "S:1", "provider": "google", "initial_id_token": "t", "initial_access_token": "", "initial_refresh_token": ""}]}, "identifiers": ["google:S:1"]}, "saml": {"config": {"providers": [{"subject": "s", "provider": "okta", "initial_id_token": "", "initial_access_token": "", "initial_refresh_token": ""}]}, "identifiers": ["okta:s"]}}'),
-    person('second', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["second"]}, "totp": {"config": {"totp_url": "otpauth://totp/x?secret=ABC"}, "identifiers": ["(id)"]}, "lookup_secret": {"config": {"recovery_codes": [{"code": "a"}, {"code": "b", "used_at": "2020-01-01T00:00:00Z"}]}, "identifiers": ["(id)"]}}'),
-    person('keys', '{"webauthn": {"config": {"credentials": [{"id": "QUJD", "public_key": "QUJD", "attestation_type": "none", "display_name": "", "added_at": "2020-01-01T00:00:00Z", "is_passwordless": true}], "user_handle": "QUJD"}, "identifiers": ["keys@x.org"], "version": 1}, "passkey": {"config": {"credentials": [{"id": "QUJE", "public_key": "QUJD", "attestation_type": "none", "display_name": "", "added_at": "2020-01-01T00:00:00Z", "is_passwordless": true}], "user_handle": "QUJE"}, "identifiers": ["ABD"], "version": 1}}'),
-    person('coded', '{"code": {"config": {"addresses": [{"channel": "email", "address": "coded@x.org"}, {"channel": "sms", "address": "+8613800138000"}]}, "identifiers": ["coded@x.org", "+8613800138000"], "version": 1}, "deviceauthn": {"config": {"keys": [1]}, "identifiers": ["(id)"]}}');
+SELECT public.person('plain', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["plain", "name@x.org", "straße"], "version": 1}}'),
+    public.person('inactive', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["inactive"], "version": 1}}', 'inactive'),
+    public.person('hooked', '{"password": {"config": {"hashed_password": "", "use_password_migration_hook": true}, "identifiers": ["hooked"]}}'),
+    public.person('empty', '{"password": {"config": {}, "identifiers": ["empty"]}}'),
+    public.person('nobody', '{}'),
+    public.person('social', '{"oidc": {"config": {"providers": [{"subject": "S:1", "provider": "google", "initial_id_token": "t", "initial_access_token": "", "initial_refresh_token": ""}]}, "identifiers": ["google:S:1"]}, "saml": {"config": {"providers": [{"subject": "s", "provider": "okta", "initial_id_token": "", "initial_access_token": "", "initial_refresh_token": ""}]}, "identifiers": ["okta:s"]}}'),
+    public.person('second', '{"password": {"config": {"hashed_password": "$2a$10$N9qo8uLOickgx2ZMRZoMyeIjZAgcfl7p92ldGxad68LJZdL17lhWy"}, "identifiers": ["second"]}, "totp": {"config": {"totp_url": "otpauth://totp/x?secret=ABC"}, "identifiers": ["(id)"]}, "lookup_secret": {"config": {"recovery_codes": [{"code": "a"}, {"code": "b", "used_at": "2020-01-01T00:00:00Z"}]}, "identifiers": ["(id)"]}}'),
+    public.person('keys', '{"webauthn": {"config": {"credentials": [{"id": "QUJD", "public_key": "QUJD", "attestation_type": "none", "display_name": "", "added_at": "2020-01-01T00:00:00Z", "is_passwordless": true}], "user_handle": "QUJD"}, "identifiers": ["keys@x.org"], "version": 1}, "passkey": {"config": {"credentials": [{"id": "QUJE", "public_key": "QUJD", "attestation_type": "none", "display_name": "", "added_at": "2020-01-01T00:00:00Z", "is_passwordless": true}], "user_handle": "QUJE"}, "identifiers": ["ABD"], "version": 1}}'),
+    public.person('coded', '{"code": {"config": {"addresses": [{"channel": "email", "address": "coded@x.org"}, {"channel": "sms", "address": "+8613800138000"}]}, "identifiers": ["coded@x.org", "+8613800138000"], "version": 1}, "deviceauthn": {"config": {"keys": [1]}, "identifiers": ["(id)"]}}');
 RESET search_path;
 -- Straight on, and by the store.
 CREATE TABLE straight AS SELECT * FROM identity.import_kratos('two', $$SELECT document FROM identity.export_kratos('one')$$, report => 'all');
@@ -64,9 +64,9 @@ LEFT JOIN LATERAL (
 WHERE i.realm = 'acme';
 CREATE TABLE returned AS SELECT * FROM identity.import_kratos('three', 'documents', report => 'all');
 SQL
-expect "users of the old application that did not go in" "invalid|pbkdf2-sha224
-invalid|pbkdf2-sha384
-invalid|phpass" "$(ask -c "SELECT DISTINCT r.status, h.scheme FROM reported r JOIN hashes h ON h.n = r.row_number WHERE r.status <> 'inserted' ORDER BY 2")"
+expect "users of the old application that did not go in" "invalid|phpass" "$(ask -c "SELECT DISTINCT r.status, h.scheme FROM reported r JOIN hashes h ON h.n = r.row_number WHERE r.status <> 'inserted' ORDER BY 2")"
+expect "those whose hash may mean something else to Kratos" "pbkdf2-sha224
+pbkdf2-sha384" "$(ask -c "SELECT DISTINCT h.scheme FROM reported r JOIN hashes h ON h.n = r.row_number WHERE r.warning LIKE 'Kratos reads %' ORDER BY 1")"
 for table in straight stored returned; do
     expect "$table: identities that did not go in" 0 "$(ask -c "SELECT count(*) FROM $table WHERE status <> 'inserted'")"
     expect "$table: identities" "$(ask -c 'SELECT count(*) FROM one.identities')" "$(ask -c "SELECT count(*) FROM $table")"
@@ -92,16 +92,20 @@ SELECT row_number() OVER () AS n, a.* FROM (
     UNION ALL
     SELECT typed, p FROM unnest('{plain,NAME@x.org,Straße,strasse,inactive,hooked,empty,nobody,second,keys@x.org,plain@x.org}'::text[]) AS typed, unnest('{password,wrong,U*U}'::text[]) AS p) AS a;
 SQL
-in() { # schema: who gets in by which attempt
+logins() { # schema: who gets in by which attempt
     ask -c "\\copy (SELECT json_build_array(f.config ->> 'hashed_password', a.password) FROM attempts a LEFT JOIN LATERAL found('$1', 'password', a.typed) f ON true ORDER BY a.n) TO STDOUT WITH (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')" |
         "$python" tests/kratos/logins.py >"$out/$1.verified"
     ask -c "SELECT f.identity_id FROM attempts a LEFT JOIN LATERAL found('$1', 'password', a.typed) f ON true ORDER BY a.n" | paste - "$out/$1.verified" | awk -F'\t' '{ print ($2 == "true" ? $1 : "nobody") }'
 }
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-for schema in one two three; do in $schema >"$out/$schema"; done
-able=$(ask -c "SELECT count(*) FROM reported WHERE status = 'inserted'")
-expect "logins of the old application's users, each in four ways" "$((able * 4))" "$(paste -d'|' <(ask -c 'SELECT a.n, a.typed FROM attempts a ORDER BY n') "$out/one" | grep -i 'hash' | grep -vc '|nobody$')"
+for schema in one two three; do logins $schema >"$out/$schema"; done
+# 72 bytes are as many as bcrypt reads: Kratos lets in nobody whose password is longer.
+able=$(ask -c "SELECT count(*) FROM reported r JOIN hashes h ON h.n = r.row_number WHERE r.status = 'inserted' AND r.warning IS NULL AND NOT (h.scheme = 'bcrypt' AND octet_length(h.password) > 72)")
+got_in=$(ask -c "SELECT a.n, COALESCE(h.scheme IN ('pbkdf2-sha224', 'pbkdf2-sha384'), false), a.typed ~* 'ash' AND a.password = h.password FROM attempts a LEFT JOIN hashes h ON h.n = substring(a.typed FROM '[0-9]+')::int ORDER BY a.n" | paste -d'|' - "$out/one" | grep '|f|t|' | grep -vc '|nobody$')
+expect "logins of the old application's users, each in four ways" "$((able * 4))" "$got_in"
+wrong=$(ask -c "SELECT a.n, a.typed ~* 'ash' AND a.password <> h.password FROM attempts a LEFT JOIN hashes h ON h.n = substring(a.typed FROM '[0-9]+')::int ORDER BY a.n" | paste -d'|' - "$out/one" | grep '|t|' | grep -vc '|nobody$' || true)
+expect "logins with a wrong password" 0 "$wrong"
 expect "logins before and after, straight" same "$(cmp -s "$out/one" "$out/two" && echo same || diff "$out/one" "$out/two" | head)"
 expect "logins before and after, by the store" same "$(cmp -s "$out/one" "$out/three" && echo same || diff "$out/one" "$out/three" | head)"
 
@@ -110,11 +114,12 @@ content() { # schema: each credential with its identifiers, addresses, dates
     ask <<SQL
 SELECT i.id, i.state, i.traits, i.metadata_public, i.created_at, i.updated_at, i.state_changed_at, t.name, CASE t.name WHEN 'oidc' THEN replace(c.config::text, '": "t"', '": ""') WHEN 'password' THEN replace(c.config::text, '"hashed_password": "", ', '') ELSE c.config::text END,
     (SELECT string_agg(n.identifier, ',' ORDER BY n.identifier COLLATE "C") FROM $1.identity_credential_identifiers n WHERE n.identity_credential_id = c.id)
-FROM $1.identities i LEFT JOIN $1.identity_credentials c ON c.identity_id = i.id LEFT JOIN $1.identity_credential_types t ON t.id = c.identity_credential_type_id $2 ORDER BY i.id, t.name;
+FROM $1.identities i LEFT JOIN $1.identity_credentials c ON c.identity_id = i.id LEFT JOIN $1.identity_credential_types t ON t.id = c.identity_credential_type_id ${2:-} ORDER BY i.id, t.name;
 SELECT identity_id, via, value, verified, status, verified_at FROM $1.identity_verifiable_addresses ORDER BY 1, 2, 3;
 SELECT identity_id, via, value FROM $1.identity_recovery_addresses ORDER BY 1, 2, 3;
 SQL
 }
+expect "rows to compare" t "$(content one | wc -l | awk '{ print ($1 > 300 ? "t" : "f") }')"
 expect "the tables before and after, straight" same "$(cmp -s <(content one) <(content two) && echo same || diff <(content one) <(content two) | head)"
 # The store has one list of names for all types of credentials.
 expect "the tables before and after, by the store" same "$(cmp -s <(content one "WHERE t.name <> 'password'") <(content three "WHERE t.name <> 'password'") && echo same || diff <(content one "WHERE t.name <> 'password'") <(content three "WHERE t.name <> 'password'") | head)"

@@ -307,7 +307,10 @@ fn write_configs(reader: &mut Reader, path: &str, hashes: Hashes, identity: &mut
     let Some(credentials) = &mut identity.credentials else { return };
     if let Some(hash) = credentials.configs.get("password").and_then(|config| config.get("hashed_password")?.as_str()) {
         let config = match (password::kratos::form(hash), hashes) {
-            (Ok(form), _) => json!({"hashed_password": form}),
+            (Ok(form), _) => {
+                warn_of_hash(reader, &form);
+                json!({"hashed_password": form})
+            }
             (Err(_), Hashes::Hook) => {
                 reader.warn("Kratos cannot read the password's hash: it asks its migration hook at the next login");
                 json!({"use_password_migration_hook": true})
@@ -336,6 +339,15 @@ fn write_configs(reader: &mut Reader, path: &str, hashes: Hashes, identity: &mut
         && let Some(codes) = codes.remove("codes")
     {
         credentials.configs.insert("lookup_secret".to_string(), json!({"recovery_codes": codes}));
+    }
+}
+
+/// What a hash does not say of itself.
+fn warn_of_hash(reader: &mut Reader, form: &str) {
+    for (name, read_as) in [("pbkdf2-sha224", "SHA3-224"), ("pbkdf2-sha384", "SHA3-384")] {
+        if form.strip_prefix('$').is_some_and(|rest| rest.starts_with(name)) {
+            reader.warn(format!("Kratos reads {name} as PBKDF2 with {read_as}: a hash that was made with SHA-2 lets nobody in"));
+        }
     }
 }
 
