@@ -346,7 +346,9 @@ fn write_configs(reader: &mut Reader, path: &str, hashes: Hashes, identity: &mut
 fn warn_of_hash(reader: &mut Reader, form: &str) {
     for (name, read_as) in [("pbkdf2-sha224", "SHA3-224"), ("pbkdf2-sha384", "SHA3-384")] {
         if form.strip_prefix('$').is_some_and(|rest| rest.starts_with(name)) {
-            reader.warn(format!("Kratos reads {name} as PBKDF2 with {read_as}: a hash that was made with SHA-2 lets nobody in"));
+            reader.warn(format!(
+                "Kratos reads {name} as PBKDF2 with {read_as}: a hash that was made with SHA-2 lets nobody in"
+            ));
         }
     }
 }

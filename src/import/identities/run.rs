@@ -3,9 +3,9 @@
 use crate::db::attempt::Failure;
 use crate::db::progress::{Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
-use crate::db::scan;
 use crate::db::sql::Sql;
 use crate::db::store::Store;
+use crate::db::{scan, session};
 use crate::error::Result;
 use crate::import::identities::kratos::Hashes;
 use crate::import::identities::schema::Schemas;
@@ -183,7 +183,12 @@ impl<'a> Run<'a> {
     pub fn attempt(&self, statements: &[Text], items: &Items) -> Result<std::result::Result<u64, Failure>> {
         let (key, stores) = ([self.key()], self.visible(items, None));
         let queries: Vec<Query> = statements.iter().map(|sql| self.query(sql, &key, &stores, self.lookups)).collect();
-        job::attempt_rows(|| query::attempt_all(&queries))
+        let work = || job::attempt_rows(|| query::attempt_all(&queries));
+        match self.place.rules {
+            Rules::Store => work(),
+            // A session keeps the plans by which foreign keys are checked: none is to be made for a table that looks empty, and is being filled.
+            Rules::Kratos { .. } => session::with_settings(&[("enable_seqscan", "off")], work),
+        }
     }
 
     fn with<T>(
