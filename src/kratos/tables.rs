@@ -122,6 +122,8 @@ struct Table {
     trusted: bool,
     columns: BTreeMap<String, String>,
     oid: u32,
+    /// The caller may take any lock on it.
+    may_lock: bool,
     /// What would run code of the owner's when the table is read, and when it is written.
     read_code: Vec<String>,
     write_code: Vec<String>,
@@ -177,6 +179,7 @@ SELECT COALESCE(jsonb_object_agg(t.relname, jsonb_build_object(
   'columns', (SELECT jsonb_object_agg(a.attname, format_type(a.atttypid, NULL)) FROM pg_attribute AS a
               WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped),
   'oid', t.oid::int8,
+  'may_lock', has_table_privilege(t.oid, 'UPDATE') OR has_table_privilege(t.oid, 'DELETE') OR has_table_privilege(t.oid, 'TRUNCATE'),
   'write_code', (SELECT COALESCE(jsonb_agg(c.place ORDER BY c.place), '[]') FROM code AS c WHERE c.oid = t.oid),
   'required', (SELECT COALESCE(jsonb_agg(a.attname ORDER BY a.attnum), '[]') FROM pg_attribute AS a
                WHERE a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attnotnull AND NOT a.atthasdef AND a.attidentity = ''),
@@ -199,15 +202,18 @@ impl Tables {
     /// To be called where names are the system's.
     pub fn open(schema: &str, to: Use) -> Result<Self> {
         let mut tables = Tables { schema: schema.to_string(), oids: BTreeMap::new() };
-        tables.check_names()?;
+        let found = tables.check_names()?;
         // A table that is being changed, or turned into a view, is waited for.
-        let read = |table: &&Wanted| to == Use::Read || table.keys.is_none();
-        let (read, written): (Vec<&Wanted>, Vec<&Wanted>) = TABLES.iter().partition(read);
-        for (some, mode) in [(read, sql!("ACCESS SHARE")), (written, sql!("ROW EXCLUSIVE"))] {
-            if !some.is_empty() {
-                let all = comma(some.iter().map(|table| sql!("ONLY {name}", name = tables.table(table.name))));
-                spi::execute(&sql!("LOCK TABLE {all} IN {mode} MODE", all, mode))?;
-            }
+        for wanted in &TABLES {
+            let may_lock = found.get(wanted.name).is_some_and(|table| table.may_lock);
+            let mode = match (to, wanted.keys) {
+                (Use::Read, _) | (_, None) => sql!("ACCESS SHARE"),
+                // Kept from autovacuum too: to it, a table that one transaction fills has no rows, and plans that are made by what it says of the
+                // table read whole indexes. Nor are statistics made meanwhile.
+                _ if may_lock => sql!("SHARE UPDATE EXCLUSIVE"),
+                _ => sql!("ROW EXCLUSIVE"),
+            };
+            spi::execute(&sql!("LOCK TABLE ONLY {name} IN {mode} MODE", name = tables.table(wanted.name), mode))?;
         }
         tables.check(to)?;
         Ok(tables)
@@ -241,7 +247,7 @@ impl Tables {
         query::kept_document(DESCRIBE, &[self.schema.as_str().into(), names.into()])
     }
 
-    fn check_names(&self) -> Result<()> {
+    fn check_names(&self) -> Result<BTreeMap<String, Table>> {
         let found = self.describe()?;
         if found.is_empty() {
             return Err(Error::new("3F000", format!("schema \"{}\" has no tables of Ory Kratos", self.schema))
@@ -251,7 +257,7 @@ impl Tables {
         let missing: Vec<&str> =
             TABLES.iter().map(|table| table.name).filter(|name| !found.contains_key(*name)).collect();
         if missing.is_empty() {
-            return Ok(());
+            return Ok(found);
         }
         Err(Error::new("42P01", format!("schema \"{}\" lacks tables of Ory Kratos", self.schema))
             .detail(format!("Missing: {}.", names(missing)))
