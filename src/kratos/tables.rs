@@ -3,7 +3,7 @@
 
 use crate::db::query;
 use crate::db::spi;
-use crate::db::sql::{Sql, comma, relation, sql};
+use crate::db::sql::{Sql, relation, sql};
 use crate::error::{Error, Result};
 use pgrx::pg_sys;
 use serde::Deserialize;
