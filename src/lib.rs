@@ -8,6 +8,7 @@ mod db;
 mod error;
 mod identifier;
 mod import;
+mod kratos;
 mod login;
 mod password;
 

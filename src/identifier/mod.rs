@@ -5,6 +5,7 @@ mod email;
 mod fold;
 mod key;
 mod kind;
+pub mod kratos;
 mod phone;
 mod skeleton;
 
@@ -44,6 +45,12 @@ fn normalize_identifier(kind: &str, value: &str) -> Result<String, ErrorReport> 
 fn identifier_skeleton(key: &str) -> Result<String, ErrorReport> {
     argument::check_length("the key", key, MOST_BYTES)?;
     Ok(skeleton::skeleton(key))
+}
+
+#[pg_extern(sql = false)]
+fn kratos_identifier(value: &str) -> Result<String, ErrorReport> {
+    argument::check_length("the identifier", value, MOST_BYTES)?;
+    Ok(kratos::key(value))
 }
 
 #[pg_extern(sql = false)]

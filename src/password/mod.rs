@@ -9,6 +9,7 @@ mod draft;
 mod encoding;
 mod hash;
 mod kdf;
+pub mod kratos;
 mod limits;
 mod outline;
 #[cfg(test)]

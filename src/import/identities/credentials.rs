@@ -13,7 +13,7 @@ pub struct Credentials {
     /// By type, as the store keeps them.
     pub configs: Map<String, Value>,
     /// When they were made, as far as the document says.
-    created_at: BTreeMap<&'static str, String>,
+    pub created_at: BTreeMap<&'static str, String>,
     /// The login names of the document, if it says them here, each with its path.
     pub names: Option<Vec<(String, String)>>,
     /// A password in plain text, to be hashed before it is kept.
@@ -38,7 +38,7 @@ impl Credentials {
     }
 }
 
-const TYPES: [&str; 9] =
+pub const TYPES: [&str; 9] =
     ["password", "oidc", "saml", "totp", "lookup_secret", "webauthn", "passkey", "code", "deviceauthn"];
 /// What a credential has beside its config in Kratos' tables and answers.
 const STORED: [&str; 5] = ["type", "identifiers", "version", "created_at", "updated_at"];

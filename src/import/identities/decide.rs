@@ -38,7 +38,7 @@ impl Run<'_> {
 
     fn find_targets(&mut self) -> Result<()> {
         let (mut target, mut updated) = (self.stores.found.target.like(), NumberSet::default());
-        self.look_up(statements::FIND_TARGETS, &self.read, &mut target, &mut |row| {
+        self.look_up(&self.place.find_targets, &self.read, &mut target, &mut |row| {
             updated.insert(row);
         })?;
         self.stores.found.target = target;
@@ -47,8 +47,9 @@ impl Run<'_> {
         self.join(statements::ITEMS_WITH_TARGETS, &self.read, &mut found.item, &mut |_| {})?;
         self.join(statements::CLAIMS_WITH_TARGETS, &self.read, &mut found.claim, &mut |_| {})?;
         let mut claim = found.claim.like();
-        self.look_up(statements::CLAIMS_AS_VERIFIED, &found, &mut claim, &mut |_| {})?;
+        self.look_up(&self.place.claims_as_verified, &found, &mut claim, &mut |_| {})?;
         found.claim = claim;
+        found.credential.append(&mut self.read.credential);
         self.targeted = Some(found);
         Ok(())
     }
@@ -60,7 +61,7 @@ impl Run<'_> {
         let note = &mut |row| {
             held.insert(row);
         };
-        self.look_up(&statements::find_conflicts(self.updates()), self.items(), &mut conflict, note)?;
+        self.look_up(&self.place.find_conflicts[usize::from(self.updates())], self.items(), &mut conflict, note)?;
         self.stores.found.conflict = conflict;
         Ok(held)
     }
@@ -87,7 +88,7 @@ impl Run<'_> {
 
     fn add_freed(&mut self) -> Result<()> {
         let mut freed = self.stores.found.contest.like();
-        self.join(statements::FIND_FREED, self.items(), &mut freed, &mut |_| {})?;
+        self.join(&self.place.find_freed, self.items(), &mut freed, &mut |_| {})?;
         self.stores.found.contest.append(&mut freed);
         Ok(())
     }

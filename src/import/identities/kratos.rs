@@ -5,6 +5,7 @@ use crate::db::json;
 use crate::identifier::{self, Kind};
 use crate::import::identities::credentials::{self, Credentials};
 use crate::import::identities::reader::{Fault, INVALID_VALUE, Reader, TOO_LONG, WRONG_TYPE, child};
+use crate::import::identities::rows::{self, Rows};
 use crate::import::identities::schema::{Schema, Schemas, Step, Via};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -94,6 +95,8 @@ pub struct Identity {
     pub created_at: Option<String>,
     pub updated_at: Option<String>,
     pub state_changed_at: Option<String>,
+    /// For a Kratos database.
+    pub rows: Option<Rows>,
 }
 
 impl Identity {
@@ -139,9 +142,20 @@ const FIELDS: [&str; 16] = [
 /// What is known of identity schemas before a document is read.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
+    /// Where the document goes to a Kratos database: what becomes of hashes that it cannot read.
+    pub kratos: Option<Hashes>,
     pub schemas: &'a Schemas,
     /// That of the identity which the document updates, if it does not name one.
     pub kept: Option<&'a str>,
+}
+
+/// What becomes of a password whose hash Kratos cannot read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hashes {
+    /// It is a fault.
+    Report,
+    /// Kratos asks its migration hook at the next login.
+    Hook,
 }
 
 /// The id and the external_id of a document that has one of them, and no schema_id.
@@ -218,7 +232,15 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
     read_addresses(reader, body, path, &mut identity);
     let schema = known.schemas.get(identity.schema_id.as_deref().or(known.kept));
     if schema.is_none() {
-        reader.fault(child(path, "schema_id"), INVALID_VALUE, "the realm has no identity schema of this name");
+        reader.fault(
+            child(path, "schema_id"),
+            INVALID_VALUE,
+            if known.kratos.is_some() {
+                "schemas has no identity schema of this name"
+            } else {
+                "the realm has no identity schema of this name"
+            },
+        );
     }
     let keys = names.as_deref().map(keys_of);
     read_traits(reader, body, path, schema, keys.as_ref(), &mut identity);
@@ -227,6 +249,13 @@ fn read_identity(reader: &mut Reader, body: &Map<String, Value>, path: &str, kno
         claim_identifier(reader, credentials::kind_of(&name), &name, &path, &mut identity.claims);
     }
     settle_claims(&mut identity.claims);
+    if let Some(hashes) = known.kratos {
+        // What the store would refuse as an identifier Kratos may take.
+        reader.faults.retain(|fault| fault.identifier.is_none());
+        let named = known.schemas.are_named();
+        identity.rows =
+            Some(rows::read(reader, body, path, schema.map(|schema| (schema, named)), hashes, &mut identity));
+    }
     identity
 }
 
@@ -289,7 +318,7 @@ fn read_traits(
 }
 
 /// An empty or absent trait is none, as in Kratos.
-fn trait_text<'v>(reader: &mut Reader, value: &'v Value, path: &str) -> Option<&'v str> {
+pub fn trait_text<'v>(reader: &mut Reader, value: &'v Value, path: &str) -> Option<&'v str> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.as_str()).filter(|text| !text.trim().is_empty()),
@@ -301,7 +330,7 @@ fn trait_text<'v>(reader: &mut Reader, value: &'v Value, path: &str) -> Option<&
 }
 
 /// The values at a path of steps, each with its own path.
-fn values<'v>(value: &'v Value, steps: &[Step], path: &str) -> Vec<(String, &'v Value)> {
+pub fn values<'v>(value: &'v Value, steps: &[Step], path: &str) -> Vec<(String, &'v Value)> {
     let Some((step, rest)) = steps.split_first() else { return vec![(path.to_string(), value)] };
     match step {
         Step::Property(name) => value.get(name).map_or(vec![], |member| values(member, rest, &child(path, name))),
@@ -345,7 +374,7 @@ fn claim(reader: &mut Reader, space: Space, kind: Kind, value: &str, path: &str,
 }
 
 /// Characters of a bad identifier that a report shows.
-const SHOWN: usize = 100;
+pub const SHOWN: usize = 100;
 
 fn read_addresses(reader: &mut Reader, body: &Map<String, Value>, path: &str, identity: &mut Identity) {
     if let Some(addresses) = reader.array(body, "verifiable_addresses", path) {

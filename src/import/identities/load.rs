@@ -6,12 +6,13 @@ use crate::db::query;
 use crate::db::source;
 use crate::db::store::Store;
 use crate::db::{allocate, json};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, readable};
 use crate::import::convert::{self, Person};
 use crate::import::identities::credentials::Credentials;
 use crate::import::identities::kratos::{self, Claim, Identity, Item, Known, Shape, Space};
 use crate::import::identities::reader::{Fault, INVALID_VALUE, MISSING_VALUE};
-use crate::import::identities::run::Run;
+use crate::import::identities::rows::{self, Key, Rows};
+use crate::import::identities::run::{Rules, Run};
 use crate::import::identities::schema::{Schema, Schemas};
 use crate::import::identities::statements;
 use crate::import::mapping::Mapping;
@@ -134,9 +135,15 @@ impl Run<'_> {
     }
 
     fn schemas(&self) -> Result<Schemas> {
-        let named: BTreeMap<String, Value> = query::kept_document(statements::SCHEMAS, &[self.realm()])?;
-        let parsed = named.into_iter().filter_map(|(name, schema)| Some((name, Schema::parse(&schema).ok()?)));
-        Ok(Schemas::new(parsed.collect()))
+        if let Rules::Kratos { schemas, .. } = &self.place.rules {
+            return Ok(schemas.clone());
+        }
+        let named: BTreeMap<String, Value> = query::kept_document(statements::SCHEMAS, &[self.key()])?;
+        let parse = |(name, schema): (String, Value)| match Schema::parse(&schema) {
+            Ok(schema) => Ok((name, schema)),
+            Err(problem) => Err(unusable(&self.place.key, &name, problem)),
+        };
+        Ok(Schemas::new(named.into_iter().map(parse).collect::<Result<_>>()?))
     }
 
     fn load_texts(
@@ -194,7 +201,11 @@ impl Run<'_> {
         for document in documents {
             pgrx::check_for_interrupts!();
             json::ensure(document.text.as_deref().unwrap_or_default())?;
-            let known = Known { schemas, kept: kept.get(&document.row).map(String::as_str) };
+            let kratos = match self.place.rules {
+                Rules::Store => None,
+                Rules::Kratos { hashes, .. } => Some(hashes),
+            };
+            let known = Known { kratos, schemas, kept: kept.get(&document.row).map(String::as_str) };
             let item = match &document.text {
                 Some(text) => kratos::read(text, &document.path, shape, known),
                 None if document.faults.is_empty() => Some(nothing()),
@@ -219,11 +230,12 @@ impl Run<'_> {
             ids.push(id.map(|id| id.to_string()));
             external_ids.push(external_id);
         }
-        query::kept_document(statements::KEPT_SCHEMAS, &[self.realm(), rows.into(), ids.into(), external_ids.into()])
+        query::kept_document(&self.place.kept_schemas, &[self.key(), rows.into(), ids.into(), external_ids.into()])
     }
 
     fn add_item(&mut self, row: i64, mut item: Item) -> Result<()> {
-        let has_identifier = item.identity.has_identifier();
+        let rows = item.identity.rows.take();
+        let has_identifier = rows.as_ref().map_or(item.identity.has_identifier(), Rows::has_identifier);
         if !has_identifier && item.faults.is_empty() && !self.updates() {
             item.warnings.push("the identity has no identifier".to_string());
         }
@@ -235,7 +247,16 @@ impl Run<'_> {
         }
         // Time-ordered (version 7), so that bulk inserts append to the indexes.
         let id = item.identity.id.unwrap_or_else(Uuid::now_v7);
-        self.add_claims(row, id, std::mem::take(&mut item.identity.claims));
+        let claims = std::mem::take(&mut item.identity.claims);
+        let mut aal = None;
+        match rows {
+            None => self.add_claims(row, id, claims),
+            Some(rows) => {
+                let credentials = item.identity.credentials.take().unwrap_or_default();
+                aal = rows::assurance(&rows, Some(&credentials.configs));
+                self.add_rows(row, id, claims, rows, credentials);
+            }
+        }
         if !item.faults.is_empty() {
             self.faulty.insert(row);
         }
@@ -245,7 +266,7 @@ impl Run<'_> {
         for (i, fault) in item.faults.into_iter().enumerate() {
             self.stores.fault.add(|| fault_row(row, i, fault));
         }
-        self.read.item.add(|| item_row(row, id, has_identifier, item.patch_id, item.identity));
+        self.read.item.add(|| item_row(row, id, has_identifier, aal, item.patch_id, item.identity));
         self.total += 1;
         Ok(())
     }
@@ -257,6 +278,41 @@ impl Run<'_> {
         for (i, claim) in claims.into_iter().enumerate() {
             let proved = proved.contains(&claim.key);
             self.read.claim.add(|| claim_row(row, i, claim, proved, id));
+        }
+    }
+}
+
+impl Run<'_> {
+    /// What a Kratos database gets. Of the claims only those of the identity itself are the same.
+    fn add_rows(&mut self, row: i64, id: Uuid, claims: Vec<Claim>, rows: Rows, mut credentials: Credentials) {
+        let own = claims.into_iter().filter(|claim| matches!(claim.space, Space::Id | Space::ExternalId));
+        let mut position = 0;
+        for claim in own {
+            self.read.claim.add(|| claim_row(row, position, claim, false, id));
+            position += 1;
+        }
+        for key in rows.keys {
+            self.read.claim.add(|| key_row(row, position, key, id));
+            position += 1;
+        }
+        for credential in rows.credentials {
+            let kind = credential.kind;
+            let config = credentials.configs.remove(kind);
+            let created_at = credentials.created_at.get(kind).map(|time| timestamptz(time));
+            let own = rows::is_own(kind, credential.names);
+            self.read.credential.add(|| {
+                [
+                    row.into_datum(),
+                    uuid(Uuid::now_v7()),
+                    uuid(id),
+                    kind.into_datum(),
+                    jsonb(config),
+                    rows::version(kind).into_datum(),
+                    created_at,
+                    credential.names.into_datum(),
+                    own.into_datum(),
+                ]
+            });
         }
     }
 }
@@ -337,6 +393,14 @@ pub fn each_item<'de, D: Deserializer<'de>>(
     deserializer.deserialize_seq(Each(each))
 }
 
+/// A schema was checked when it was stored. It is another one now, or other rules hold: to go on without it would be to know no login names of
+/// identities that have it.
+fn unusable(realm: &str, schema_id: &str, problem: String) -> Error {
+    Error::new("22023", format!("identity schema \"{schema_id}\" of realm \"{realm}\" cannot be used"))
+        .detail(format!("{}.", readable(problem)))
+        .hint("Store one that can be used with identity.set_identity_schema().")
+}
+
 /// The text is that of a jsonb value, which has been looked at before.
 fn unreadable(error: serde_json::Error) -> Error {
     Error::new("XX000", format!("pg_identity could not read the documents: {error}"))
@@ -376,7 +440,14 @@ fn jsonb(value: Option<Value>) -> Option<pg_sys::Datum> {
     value.map(JsonB).into_datum()
 }
 
-fn item_row(row: i64, id: Uuid, has_identifier: bool, patch_id: Option<String>, identity: Identity) -> Row {
+fn item_row(
+    row: i64,
+    id: Uuid,
+    has_identifier: bool,
+    aal: Option<&str>,
+    patch_id: Option<String>,
+    identity: Identity,
+) -> Row {
     vec![
         row.into_datum(),
         patch_id.into_datum(),
@@ -398,6 +469,32 @@ fn item_row(row: i64, id: Uuid, has_identifier: bool, patch_id: Option<String>, 
         identity.created_at.as_deref().map(timestamptz),
         identity.updated_at.as_deref().map(timestamptz),
         identity.state_changed_at.as_deref().map(timestamptz),
+        aal.into_datum(),
+        None,
+    ]
+}
+
+fn key_row(row: i64, position: usize, key: Key, id: Uuid) -> Row {
+    let (space, role, via) = match key.space {
+        rows::Space::Login(kind) => ("identifier", kind, None),
+        rows::Space::Verifiable(via) => ("address", "verifiable", Some(via.name())),
+        rows::Space::Recovery(via) => ("address", "recovery", Some(via.name())),
+    };
+    vec![
+        row.into_datum(),
+        (position as i32).into_datum(),
+        space.into_datum(),
+        role.into_datum(),
+        via.into_datum(),
+        key.space.kind().into_datum(),
+        key.key.into_datum(),
+        key.value.into_datum(),
+        key.path.into_datum(),
+        key.verified.into_datum(),
+        key.status.into_datum(),
+        key.verified_at.as_deref().map(timestamptz),
+        false.into_datum(),
+        uuid(id),
         None,
     ]
 }

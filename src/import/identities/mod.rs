@@ -7,14 +7,15 @@
 //! one realm run beside each other: the keys decide who comes first, and whoever is told to give way after a deadlock does its work again alone
 //! (`job`).
 
-mod credentials;
+pub mod credentials;
 mod decide;
-mod kratos;
-mod load;
+pub mod kratos;
+pub mod load;
 pub mod reader;
+mod rows;
 mod run;
-mod schema;
-mod statements;
+pub mod schema;
+pub mod statements;
 mod stores;
 mod write;
 
@@ -30,12 +31,11 @@ use crate::error::{Error, Result, readable, required};
 use crate::import::job::{self, Company, Counts, Job, Outcome};
 use crate::import::mapping::Mapping;
 use crate::import::plan::{OnConflict, Report};
-use load::{Documents, Source};
+pub use load::{Documents, Source};
 use pgrx::IntoDatum;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
-use run::{Request, Run};
-pub use run::{lock_realm, lookups};
+pub use run::{Place, Request, Rules, Run, lock_realm, lookups};
 use serde::{Deserialize, Deserializer};
 use statements::Fine;
 use stores::Items;
@@ -76,12 +76,7 @@ fn import_identities_from(
     let request = request(realm, on_conflict, dry_run, report)?;
     let source = argument::source("source", source)?;
     let mapping = mapping.map(|mapping| Mapping::of_identities(&json::document("mapping", mapping)?)).transpose()?;
-    // A query's text may have documents in it, and so secrets: it is not kept.
-    let label = if source::is_relation_name(&source) {
-        Label { record: source.trim(), argument: literal(source.trim()).to_string() }
-    } else {
-        Label::unnamed("(query)")
-    };
+    let label = Label::of_source(&source);
     let read = || {
         let query = source::query(&source, "source")?;
         match mapping {
@@ -124,12 +119,20 @@ fn write_identity(
 }
 
 /// How a source is named: in the record of its run, and as an argument in a hint.
-struct Label<'a> {
-    record: &'a str,
-    argument: String,
+pub struct Label<'a> {
+    pub record: &'a str,
+    pub argument: String,
 }
 
 impl<'a> Label<'a> {
+    /// A query's text may have documents in it, and so secrets: it is not kept.
+    pub fn of_source(source: &'a str) -> Self {
+        if source::is_relation_name(source) {
+            return Label { record: source.trim(), argument: literal(source.trim()).to_string() };
+        }
+        Label::unnamed("(query)")
+    }
+
     fn unnamed(record: &'a str) -> Self {
         Label { record, argument: "...".to_string() }
     }
@@ -216,18 +219,27 @@ fn import<'a>(
         })
     })?;
     if request.report == Report::Counts {
-        let (run_id, total) =
-            (pgrx::Uuid::from_bytes(job.run_id.into_bytes()).into_datum(), outcome.total.into_datum());
-        let (status, counts) = (outcome.name().into_datum(), outcome.as_json().into_datum());
-        result.add(|| [run_id, total, None, status, None, None, None, None, None, None, None, counts, None]);
+        report_counts(job.run_id, &outcome, &mut result);
     }
     Ok(())
+}
+
+/// One row for all of a run.
+pub fn report_counts(run_id: Uuid, outcome: &Outcome, result: &mut ResultSet) {
+    let (run_id, total) = (pgrx::Uuid::from_bytes(run_id.into_bytes()).into_datum(), outcome.total.into_datum());
+    let (status, counts) = (outcome.name().into_datum(), outcome.as_json().into_datum());
+    result.add(|| [run_id, total, None, status, None, None, None, None, None, None, None, counts, None]);
 }
 
 /// The whole import, up to its report; as the owner of the store.
 fn import_documents<'a>(request: &'a Request, run_id: Uuid, documents: Documents, company: Company) -> Result<Run<'a>> {
     run::share_realm(&request.realm, company)?;
-    let mut run = Run::new(request, run_id)?;
+    import_into(Place::store(&request.realm)?, request, run_id, documents)
+}
+
+/// The same into any place, which is locked.
+pub fn import_into<'a>(place: Place, request: &'a Request, run_id: Uuid, documents: Documents) -> Result<Run<'a>> {
+    let mut run = Run::new(place, request, run_id);
     run.load(documents)?;
     run.decide()?;
     run.write()?;
@@ -235,7 +247,7 @@ fn import_documents<'a>(request: &'a Request, run_id: Uuid, documents: Documents
 }
 
 impl Run<'_> {
-    fn finish(&mut self, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
+    pub fn finish(&mut self, run_id: Uuid, result: &mut ResultSet) -> Result<Outcome> {
         self.enter(Phase::Reporting);
         let counts = self.count()?;
         let aborted = self.request.on_conflict.all_or_nothing() && counts.problems() > 0;
@@ -285,14 +297,13 @@ impl Run<'_> {
         let mut warning = self.stores.found.warning.like();
         if fine != Fine::Nothing {
             warning.append(&mut self.stores.noted);
-            self.look_up(statements::FIND_WARNINGS, &clean, &mut warning, &mut |_| {})?;
-        }
-        if fine != Fine::Nothing && self.updates() {
-            self.look_up(statements::FIND_NAMELESS, &clean, &mut warning, &mut |_| {})?;
+            for sql in self.place.find_warnings(self.updates()) {
+                self.look_up(sql, &clean, &mut warning, &mut |_| {})?;
+            }
         }
         self.stores.found.warning = warning;
         let run_id = run_id.to_string();
-        let arguments = [self.realm(), run_id.as_str().into()];
+        let arguments = [self.key(), run_id.as_str().into()];
         self.send(&statements::report(fine), &arguments, self.items(), &clean.item, result.receiver())
     }
 }

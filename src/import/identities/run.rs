@@ -3,16 +3,20 @@
 use crate::db::attempt::Failure;
 use crate::db::progress::{Phase, Progress};
 use crate::db::query::{self, Lookups, Query};
-use crate::db::scan;
+use crate::db::sql::Sql;
 use crate::db::store::Store;
+use crate::db::{scan, session};
 use crate::error::Result;
-use crate::import::identities::statements;
+use crate::import::identities::kratos::Hashes;
+use crate::import::identities::schema::Schemas;
+use crate::import::identities::statements::*;
 use crate::import::identities::stores::{Items, Stores};
 use crate::import::job::{self, Company};
 use crate::import::numbers::NumberSet;
 use crate::import::plan::{OnConflict, Report};
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// The arguments of an import of identities.
@@ -23,9 +27,73 @@ pub struct Request {
     pub report: Report,
 }
 
-/// It works as the owner of the store, where no name can mean anything but the system's: nothing of the caller's runs in it.
+/// Where the identities of a run go, as statements on its tables. `$1` of each is the part of the tables that is meant.
+pub struct Place {
+    /// A realm, or a network.
+    pub key: String,
+    pub table: pg_sys::Oid,
+    /// How many identifiers there are, about.
+    pub stored: Text,
+    pub rules: Rules,
+    pub kept_schemas: Text,
+    pub find_targets: Text,
+    pub claims_as_verified: Text,
+    /// Without updates, and with them.
+    pub find_conflicts: [Text; 2],
+    pub find_freed: Text,
+    pub add: Vec<Text>,
+    pub replace: Vec<Text>,
+    pub warnings: Vec<Text>,
+    pub warnings_of_updates: Vec<Text>,
+    pub refusal: Text,
+}
+
+/// A statement.
+pub type Text = Cow<'static, str>;
+
+/// What documents are read for.
+#[derive(Clone)]
+pub enum Rules {
+    /// The store, by the identity schemas of its realm.
+    Store,
+    /// A Kratos database, by these.
+    Kratos { schemas: Schemas, hashes: Hashes },
+}
+
+impl Place {
+    pub fn store(realm: &str) -> Result<Self> {
+        let built = |sql: Sql| Text::Owned(sql.to_string());
+        let listed = |all: &[&'static str]| all.iter().copied().map(Text::Borrowed).collect();
+        Ok(Place {
+            key: realm.to_string(),
+            table: identities()?,
+            stored: STORED.into(),
+            rules: Rules::Store,
+            kept_schemas: KEPT_SCHEMAS.into(),
+            find_targets: FIND_TARGETS.into(),
+            claims_as_verified: CLAIMS_AS_VERIFIED.into(),
+            find_conflicts: [built(find_conflicts(false)), built(find_conflicts(true))],
+            find_freed: FIND_FREED.into(),
+            add: listed(&ADD),
+            replace: listed(&REPLACE),
+            warnings: listed(&[FIND_WARNINGS]),
+            warnings_of_updates: listed(&[FIND_NAMELESS]),
+            refusal: built(refusal()),
+        })
+    }
+
+    /// What looks for things to be said of the identities that went in.
+    pub fn find_warnings(&self, updates: bool) -> impl Iterator<Item = &str> {
+        let more = self.warnings_of_updates.iter().filter(move |_| updates);
+        self.warnings.iter().chain(more).map(|sql| &**sql)
+    }
+}
+
+/// It works where no name can mean anything but the system's: as the owner of the store, so that nothing of the caller's runs in it; or on a Kratos
+/// database, as the caller.
 pub struct Run<'a> {
     pub request: &'a Request,
+    pub place: Place,
     pub total: i64,
     pub progress: Progress,
     /// How the rows of the run are looked up in the store.
@@ -47,11 +115,12 @@ pub struct Run<'a> {
 const ALWAYS_BY_INDEX: i64 = 100;
 
 impl<'a> Run<'a> {
-    pub fn new(request: &'a Request, run_id: Uuid) -> Result<Self> {
-        Ok(Run {
+    pub fn new(place: Place, request: &'a Request, run_id: Uuid) -> Self {
+        Run {
             request,
             total: 0,
-            progress: Progress::new(identities()?, run_id),
+            progress: Progress::new(place.table, run_id),
+            place,
             lookups: job::BY_INDEX,
             read: Items::new(),
             targeted: None,
@@ -59,7 +128,7 @@ impl<'a> Run<'a> {
             faulty: NumberSet::default(),
             updated: NumberSet::default(),
             dead: NumberSet::default(),
-        })
+        }
     }
 
     pub fn updates(&self) -> bool {
@@ -70,22 +139,22 @@ impl<'a> Run<'a> {
         self.targeted.as_ref().unwrap_or(&self.read)
     }
 
-    /// The realm, as the first parameter of a statement.
-    pub fn realm(&self) -> DatumWithOid<'_> {
-        self.request.realm.as_str().into()
+    /// The realm, or the network, as the first parameter of a statement.
+    pub fn key(&self) -> DatumWithOid<'_> {
+        self.place.key.as_str().into()
     }
 
     /// Chooses how the rows are looked up, once they are there.
     pub fn prepare_lookups(&mut self) -> Result<()> {
         if self.total >= ALWAYS_BY_INDEX {
-            self.lookups = lookups(self.total)?;
+            self.lookups = job::lookups(self.total, query::kept_number(&self.place.stored, &[])?);
         }
         Ok(())
     }
 
     /// What a statement returns that joins rows of the run with the store. `note` is told the number of each row.
     pub fn look_up(&self, sql: &str, items: &Items, to: &mut Store, note: &mut dyn FnMut(i64)) -> Result<()> {
-        self.with(sql, &[self.realm()], items, None, self.lookups, |query| query.fill(to, note).map(|_| ()))
+        self.with(sql, &[self.key()], items, None, self.lookups, |query| query.fill(to, note).map(|_| ()))
     }
 
     /// The same of one that joins rows of the run with each other alone: each store is read once.
@@ -111,10 +180,15 @@ impl<'a> Run<'a> {
     }
 
     /// Runs statements that write items: all of them stand, or none. An error that is no row's fault is raised.
-    pub fn attempt(&self, statements: &[&str], items: &Items) -> Result<std::result::Result<u64, Failure>> {
-        let (realm, stores) = ([self.realm()], self.visible(items, None));
-        let queries: Vec<Query> = statements.iter().map(|sql| self.query(sql, &realm, &stores, self.lookups)).collect();
-        job::attempt_rows(|| query::attempt_all(&queries))
+    pub fn attempt(&self, statements: &[Text], items: &Items) -> Result<std::result::Result<u64, Failure>> {
+        let (key, stores) = ([self.key()], self.visible(items, None));
+        let queries: Vec<Query> = statements.iter().map(|sql| self.query(sql, &key, &stores, self.lookups)).collect();
+        let work = || job::attempt_rows(|| query::attempt_all(&queries));
+        match self.place.rules {
+            Rules::Store => work(),
+            // A session keeps the plans by which foreign keys are checked: none is to be made for a table that looks empty, and is being filled.
+            Rules::Kratos { .. } => session::with_settings(&[("enable_seqscan", "off")], work),
+        }
     }
 
     fn with<T>(
@@ -152,7 +226,7 @@ impl<'a> Run<'a> {
 
 /// How so many rows are looked up among the identifiers of the store.
 pub fn lookups(rows: i64) -> Result<Lookups> {
-    Ok(job::lookups(rows, query::kept_number(statements::STORED, &[])?))
+    Ok(job::lookups(rows, query::kept_number(STORED, &[])?))
 }
 
 fn identities() -> Result<pg_sys::Oid> {

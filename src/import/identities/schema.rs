@@ -48,6 +48,32 @@ pub struct Role {
     pub identifier: Option<Kind>,
     pub verification: Option<Via>,
     pub recovery: Option<Via>,
+    pub logins: Logins,
+}
+
+/// The credentials of Kratos that a trait is a login name of.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Logins {
+    pub password: bool,
+    pub webauthn: bool,
+    /// Where its codes are sent.
+    pub code: Option<Via>,
+}
+
+impl Logins {
+    fn of(extension: &Map<String, Value>) -> Self {
+        let credential = |name| extension.get("credentials").and_then(|all: &Value| all.get(name));
+        let is = |name| credential(name).and_then(|c| c.get("identifier")) == Some(&Value::Bool(true));
+        let via = credential("code").and_then(|c| c.get("via")).and_then(Value::as_str).and_then(Via::parse);
+        let code = is("code").then(|| via.unwrap_or(Via::Email));
+        Logins { password: is("password"), webauthn: is("webauthn"), code }
+    }
+
+    fn add(&mut self, other: Logins) {
+        self.password |= other.password;
+        self.webauthn |= other.webauthn;
+        self.code = self.code.or(other.code);
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +95,7 @@ impl Default for Schema {
             identifier: Some(kind),
             verification: None,
             recovery: None,
+            logins: Logins { password: true, ..Logins::default() },
         };
         let kinds = [("email", Kind::Email), ("phone", Kind::Phone), ("username", Kind::Username)];
         Schema { roles: kinds.map(role).to_vec() }
@@ -183,6 +210,7 @@ impl<'a> Walk<'a> {
                 known.identifier = known.identifier.filter(|k| !named(k)).or(role.identifier).or(known.identifier);
                 known.verification = known.verification.or(role.verification);
                 known.recovery = known.recovery.or(role.recovery);
+                known.logins.add(role.logins);
             }
             None => self.roles.push(role),
         }
@@ -262,6 +290,7 @@ fn role(node: &Value, extension: &Value, path: &[Step]) -> Result<Option<Role>, 
         identifier: is_identifier(extension).then(|| kind(node, path)),
         verification: channel(extension, "verification")?,
         recovery: channel(extension, "recovery")?,
+        logins: Logins::of(extension),
     };
     Ok((role.identifier.is_some() || role.verification.is_some() || role.recovery.is_some()).then_some(role))
 }
@@ -294,7 +323,7 @@ fn kind(node: &Value, path: &[Step]) -> Kind {
 }
 
 /// The identity schemas of a realm.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub struct Schemas {
     named: BTreeMap<String, Schema>,
     built_in: Schema,

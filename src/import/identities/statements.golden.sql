@@ -1,10 +1,12 @@
 ==== conflicts
-SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS holder_kind, h.holder AS existing, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity') AS message
+SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS holder_kind, h.holder AS existing, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity') AS message
          FROM claim AS c
          JOIN (SELECT h.key, h.kind, h.identity_id AS holder FROM identity.identifiers AS h WHERE h.realm = $1) AS h ON h.key = c.key
          WHERE c.space = 'identifier' 
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, h.holder, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity')
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, h.holder, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity')
          FROM claim AS c
          JOIN (SELECT a.role, a.via, a.key, a.identity_id AS holder FROM identity.addresses AS a WHERE a.realm = $1) AS h
            ON h.role = c.role AND h.via = c.via AND h.key = c.key
@@ -21,7 +23,8 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
          JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = $1) AS h ON h.id = c.key::uuid
          WHERE true 
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
          FROM claim AS c
          JOIN (SELECT n.key, t.name AS site
                FROM identity.staged_identifiers AS n
@@ -33,7 +36,8 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
            AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
            AND NOT c.proved
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
          FROM claim AS c
          JOIN (SELECT f.key, f.identity_id, t.name AS site, f.until, f.verified
                FROM identity_internal.former_names AS f
@@ -44,12 +48,14 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
            AND (h.verified OR NOT c.proved)
            AND (c.target IS NULL OR h.identity_id IS DISTINCT FROM c.target)
 ==== conflicts
-SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS holder_kind, h.holder AS existing, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity') AS message
+SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS holder_kind, h.holder AS existing, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity') AS message
          FROM claim AS c
          JOIN (SELECT h.key, h.kind, h.identity_id AS holder FROM identity.identifiers AS h WHERE h.realm = $1) AS h ON h.key = c.key
          WHERE c.space = 'identifier' AND c.target IS DISTINCT FROM h.holder
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, h.holder, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity')
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, h.holder, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is held by an existing identity')
          FROM claim AS c
          JOIN (SELECT a.role, a.via, a.key, a.identity_id AS holder FROM identity.addresses AS a WHERE a.realm = $1) AS h
            ON h.role = c.role AND h.via = c.via AND h.key = c.key
@@ -66,7 +72,8 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
          JOIN (SELECT i.id, i.id AS holder FROM identity.identities AS i WHERE i.realm = $1) AS h ON h.id = c.key::uuid
          WHERE true AND c.target IS DISTINCT FROM h.holder
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is a verified address of a staged user of site ', h.site)
          FROM claim AS c
          JOIN (SELECT n.key, t.name AS site
                FROM identity.staged_identifiers AS n
@@ -78,7 +85,8 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
            AND NOT EXISTS (SELECT FROM identity.identifiers AS i WHERE i.realm = $1 AND i.key = c.key)
            AND NOT c.proved
          UNION ALL
-         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
+         SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, NULL, NULL, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' was a login name of a user of site ', h.site, ' until ', h.until::date)
          FROM claim AS c
          JOIN (SELECT f.key, f.identity_id, t.name AS site, f.until, f.verified
                FROM identity_internal.former_names AS f
@@ -92,7 +100,8 @@ SELECT c.rn, c.ord, c.space, c.role, c.via, c.key, c.kind, c.value, h.kind AS ho
 WITH held AS MATERIALIZED (
            SELECT p.* FROM conflict AS p WHERE NOT EXISTS (SELECT FROM freed AS f WHERE f.rn = p.rn AND f.ord = p.ord)),
          lost AS MATERIALIZED (
-           SELECT l.rn, l.ord, l.winner, c.kind, c.value, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' was taken by row ', l.winner) AS message
+           SELECT l.rn, l.ord, l.winner, c.kind, c.value, c.path, concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' was taken by row ', l.winner) AS message
            FROM loss AS l JOIN claim AS c ON c.rn = l.rn AND c.ord = l.ord
            WHERE NOT EXISTS (SELECT FROM held AS p WHERE p.rn = l.rn AND p.ord = l.ord))
          SELECT f.rn, f.ord, f.status, f.kind, f.value, f.existing, f.winner, f.path, f.sqlstate, f.message FROM fault AS f
@@ -107,7 +116,8 @@ WITH held AS MATERIALIZED (
 ==== problems
 SELECT i.rn, -4 AS ord, $3::text AS status, c.kind, c.value, NULL::uuid AS existing, NULL::int8 AS winner, COALESCE(c.path, i.path) AS path,
            $4::text AS sqlstate,
-           CASE WHEN c.rn IS NULL THEN $5 ELSE concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END, ' is taken; by whom cannot be seen from this transaction') END AS message
+           CASE WHEN c.rn IS NULL THEN $5 ELSE concat('the ', CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END, ' is taken; by whom cannot be seen from this transaction') END AS message
          FROM item AS i
          LEFT JOIN LATERAL (
            SELECT c.* FROM claim AS c

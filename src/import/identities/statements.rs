@@ -38,7 +38,7 @@ SELECT b.rn, b.id FROM by_id AS b UNION ALL SELECT b.rn, b.id FROM by_external_i
 pub const ITEMS_WITH_TARGETS: &str = "
 SELECT i.rn, i.patch_id, i.path, i.given_id, i.id, i.external_id, i.schema_id, i.state, i.traits, i.metadata_public, i.metadata_admin,
   i.organization_id, i.credentials, i.has_identifier, i.has_verifiable, i.has_recovery, i.has_names, i.created_at, i.updated_at, i.state_changed_at,
-  t.id AS target
+  i.aal, t.id AS target
 FROM item AS i LEFT JOIN target AS t ON t.rn = i.rn ORDER BY i.rn";
 
 /// An identity that is found by its external_id is one that another item may name by its id.
@@ -164,6 +164,21 @@ INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verif
 SELECT $1, c.role, c.via, c.key, c.value, c.id, c.verified, COALESCE(c.status, 'pending'), c.verified_at
 FROM claim AS c WHERE c.space = 'address' ORDER BY c.role, c.via, c.key";
 
+/// What the items of a document replace, and then what they add. A last external_id is given up first, since another item may take it.
+pub const REPLACE: [&str; 9] = [
+    FREE_EXTERNAL_IDS,
+    UPDATE_IDENTITIES,
+    DELETE_IDENTIFIERS,
+    DELETE_CREDENTIALS,
+    DELETE_ADDRESSES,
+    INSERT_IDENTITIES,
+    INSERT_NEW_IDENTIFIERS,
+    INSERT_CREDENTIALS,
+    INSERT_ADDRESSES,
+];
+
+pub const ADD: [&str; 4] = [INSERT_IDENTITIES, INSERT_IDENTIFIERS, INSERT_CREDENTIALS, INSERT_ADDRESSES];
+
 /// How many items with a problem have which status; one with several problems counts once.
 pub const COUNT_PROBLEMS: &str = "
 SELECT w.status, count(*) FROM (
@@ -196,8 +211,11 @@ SELECT p.rn, p.ord, p.status, i.target AS id, p.kind, p.value, p.existing, p.win
 FROM problem AS p LEFT JOIN item AS i ON i.rn = p.rn";
 
 /// What a claim is called in a message.
-fn noun() -> Sql {
-    sql!("CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' ELSE replace(c.kind, '_', ' ') END")
+pub fn noun() -> Sql {
+    sql!(
+        "CASE WHEN c.kind IN ('oidc', 'saml') THEN c.kind || ' subject' WHEN c.kind IN ('password', 'webauthn', 'code', 'deviceauthn')
+         THEN c.kind || ' identifier' ELSE replace(c.kind, '_', ' ') END"
+    )
 }
 
 /// Claims that the store's rows hold; `updates`: an identity does not conflict with itself.

@@ -8,15 +8,17 @@ use pgrx::pg_sys::{BOOLOID, INT4OID, INT8OID, JSONBOID, Oid, TEXTOID, TIMESTAMPT
 pub struct Items {
     pub item: Store,
     pub claim: Store,
+    /// Only for a Kratos database, where a credential is a row with an id of its own.
+    pub credential: Store,
 }
 
 impl Items {
     pub fn new() -> Self {
-        Items { item: Store::by_byte(&ITEM), claim: Store::by_byte(&CLAIM) }
+        Items { item: Store::by_byte(&ITEM), claim: Store::by_byte(&CLAIM), credential: Store::by_byte(&CREDENTIAL) }
     }
 
-    pub fn all(&self) -> [(&'static str, &Store); 2] {
-        [("item", &self.item), ("claim", &self.claim)]
+    pub fn all(&self) -> [(&'static str, &Store); 3] {
+        [("item", &self.item), ("claim", &self.claim), ("credential", &self.credential)]
     }
 
     /// The number of the first.
@@ -32,7 +34,12 @@ impl Items {
     /// Those whose number is wanted.
     pub fn select(&mut self, wanted: impl Fn(i64) -> bool) -> Items {
         let mut some = Items::new();
-        for (from, to) in [(&mut self.item, &mut some.item), (&mut self.claim, &mut some.claim)] {
+        let pairs = [
+            (&mut self.item, &mut some.item),
+            (&mut self.claim, &mut some.claim),
+            (&mut self.credential, &mut some.credential),
+        ];
+        for (from, to) in pairs {
             from.rewind();
             from.copy_to(i64::MAX, to, &wanted);
         }
@@ -40,7 +47,7 @@ impl Items {
     }
 }
 
-const ITEM: [(&str, Oid); 21] = [
+const ITEM: [(&str, Oid); 22] = [
     ("rn", INT8OID),
     ("patch_id", TEXTOID),
     ("path", TEXTOID),
@@ -61,7 +68,21 @@ const ITEM: [(&str, Oid); 21] = [
     ("created_at", TIMESTAMPTZOID),
     ("updated_at", TIMESTAMPTZOID),
     ("state_changed_at", TIMESTAMPTZOID),
+    ("aal", TEXTOID),
     ("target", UUIDOID),
+];
+
+/// `names`: the document has its identifiers, which are claims. `own`: its identifier is the identity's id.
+const CREDENTIAL: [(&str, Oid); 9] = [
+    ("rn", INT8OID),
+    ("id", UUIDOID),
+    ("identity_id", UUIDOID),
+    ("type", TEXTOID),
+    ("config", JSONBOID),
+    ("version", INT4OID),
+    ("created_at", TIMESTAMPTZOID),
+    ("names", BOOLOID),
+    ("own", BOOLOID),
 ];
 
 /// Of two claims with equal space, role, via and key only one can be met. `proved`: the identity has the key as a verified address.

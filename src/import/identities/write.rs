@@ -5,7 +5,6 @@ use crate::db::attempt::{self, Failure};
 use crate::db::progress::Phase;
 use crate::error::Result;
 use crate::import::identities::run::Run;
-use crate::import::identities::statements::*;
 use crate::import::identities::stores::Items;
 use crate::import::job;
 
@@ -15,21 +14,6 @@ struct Refused {
     row: i64,
     failure: Failure,
 }
-
-/// What the items of a document replace, and then what they add. A last external_id is given up first, since another item may take it.
-const REPLACE: [&str; 9] = [
-    FREE_EXTERNAL_IDS,
-    UPDATE_IDENTITIES,
-    DELETE_IDENTIFIERS,
-    DELETE_CREDENTIALS,
-    DELETE_ADDRESSES,
-    INSERT_IDENTITIES,
-    INSERT_NEW_IDENTIFIERS,
-    INSERT_CREDENTIALS,
-    INSERT_ADDRESSES,
-];
-
-const ADD: [&str; 4] = [INSERT_IDENTITIES, INSERT_IDENTIFIERS, INSERT_CREDENTIALS, INSERT_ADDRESSES];
 
 impl Run<'_> {
     pub fn write(&mut self) -> Result<()> {
@@ -78,7 +62,7 @@ impl Run<'_> {
         if items.item.is_empty() {
             return Ok(Ok(()));
         }
-        let statements = if self.updates() { &REPLACE[..] } else { &ADD[..] };
+        let statements = if self.updates() { &self.place.replace } else { &self.place.add };
         Ok(self.attempt(statements, items)?.map(|_| ()))
     }
 
@@ -111,7 +95,7 @@ impl Run<'_> {
         let status = if failure.sqlstate == "23505" { "conflict" } else { "invalid" };
         let detail = failure.detail.as_deref().unwrap_or_default();
         let arguments = [
-            self.realm(),
+            self.key(),
             (*row).into(),
             status.into(),
             failure.sqlstate.as_str().into(),
@@ -119,7 +103,7 @@ impl Run<'_> {
             detail.into(),
         ];
         let mut told = self.stores.refusal.like();
-        self.about(&refusal(), &arguments, items, &mut told)?;
+        self.about(&self.place.refusal, &arguments, items, &mut told)?;
         self.stores.refusal.append(&mut told);
         Ok(())
     }
