@@ -63,7 +63,8 @@ pub fn dedup(target: &Target, request: &Request, result: &mut ResultSet) -> Resu
     drop(kept);
     let wishes = derive(statements::WISHES, &[], &[("grouped", &grouped)], IN_BULK)?;
     let allotted = names::allot(Form { normalize: target.normalize, room }, wishes, taken)?;
-    let done = if request.dry_run { Store::by_byte(&statements::RENAMED) } else { rename(target, &grouped, &allotted)? };
+    let done =
+        if request.dry_run { Store::by_byte(&statements::RENAMED) } else { rename(target, &grouped, &allotted)? };
     let stores = [("grouped", &grouped), ("allotted", &allotted), ("done", &done)];
     let told = derive(statements::TELL, &[request.dry_run.into()], &stores, IN_BULK)?;
     drop((grouped, allotted, done));

@@ -221,10 +221,7 @@ ORDER BY g.n";
 
 /// The keys of names that the table made of others.
 pub fn changed(normalize: Normalize) -> Sql {
-    sql!(
-        "SELECT DISTINCT {key} AS key FROM done AS d WHERE d.changed",
-        key = normalize.key(&sql!("d.login"))
-    )
+    sql!("SELECT DISTINCT {key} AS key FROM done AS d WHERE d.changed", key = normalize.key(&sql!("d.login")))
 }
 
 pub const COUNT_RENAMED: &str = "SELECT count(*) FROM told AS t WHERE t.now IS NOT NULL";
@@ -301,8 +298,7 @@ FROM (
   FROM pending AS p LEFT JOIN refused AS r ON r.n = p.n LEFT JOIN done AS d ON d.n = p.n) AS f
 ORDER BY f.n";
 
-pub const REPORT_UNDO: &str =
-    "SELECT t.site, t.row_id, t.login, t.restored, t.status, t.reason FROM told AS t";
+pub const REPORT_UNDO: &str = "SELECT t.site, t.row_id, t.login, t.restored, t.status, t.reason FROM told AS t";
 
 pub const RECORD_UNDO: &str = "
 UPDATE identity.dedup_rows AS r SET restored = true FROM told AS t
