@@ -63,7 +63,8 @@ pub fn dedup(target: &Target, request: &Request, result: &mut ResultSet) -> Resu
     drop(kept);
     let wishes = derive(statements::WISHES, &[], &[("grouped", &grouped)], IN_BULK)?;
     let allotted = names::allot(Form { normalize: target.normalize, room }, wishes, taken)?;
-    let done = if request.dry_run { Store::by_byte(&statements::DONE) } else { rename(target, &grouped, &allotted)? };
+    let done =
+        if request.dry_run { Store::by_byte(&statements::RENAMED) } else { rename(target, &grouped, &allotted)? };
     let stores = [("grouped", &grouped), ("allotted", &allotted), ("done", &done)];
     let told = derive(statements::TELL, &[request.dry_run.into()], &stores, IN_BULK)?;
     drop((grouped, allotted, done));
@@ -103,10 +104,10 @@ fn take(target: &Target, heads: &Heads, sql: &str, arguments: &[DatumWithOid], t
 fn rename(target: &Target, grouped: &Store, allotted: &Store) -> Result<Store> {
     let stores = [("grouped", grouped), ("allotted", allotted)];
     let given = derive(statements::GIVEN, &[], &stores, IN_BULK)?;
-    let mut done = Store::by_byte(&statements::DONE);
+    let mut done = Store::by_byte(&statements::RENAMED);
     query(&target.rename(), &[], &[("given", &given)], BY_PLACE).fill(&mut done, &mut |_| {})?;
-    let changed = statements::changed(target.normalize);
-    let changed = derive(&changed, &[], &[("given", &given), ("done", &done)], IN_BULK)?;
+    drop(given);
+    let changed = derive(&statements::changed(target.normalize), &[], &[("done", &done)], IN_BULK)?;
     if changed.is_empty() {
         return Ok(done);
     }

@@ -35,7 +35,7 @@ fn append(place: &mut Vec<u8>, value: Option<&str>) {
         place.extend(bytes);
     }
     // Of several spellings of one number the usual one is last.
-    if number.to_string() == text {
+    if is_usual(text) {
         place.push(1);
     } else {
         place.push(END);
@@ -47,6 +47,11 @@ fn append(place: &mut Vec<u8>, value: Option<&str>) {
 fn number(text: &str) -> Option<i128> {
     let digits = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().ok()).flatten()
+}
+
+/// Whether the text of a number is the one that numbers have when they are printed.
+fn is_usual(text: &str) -> bool {
+    text == "0" || !text.trim_start_matches('-').starts_with('0')
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text) FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -35,7 +35,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text) FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -62,7 +62,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "fl;ag" = true FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "fl;ag" = CAST(p.flag AS pg_catalog.bool) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -89,7 +89,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "fl;ag" = true FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "fl;ag" = CAST(p.flag AS pg_catalog.bool) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -116,7 +116,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "n" = 1 FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "n" = CAST(p.flag AS pg_catalog.int4) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -143,7 +143,7 @@ SELECT FROM ONLY "s""a"."last, first" AS t WHERE identity_internal.dedup_may_rep
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "n" = 1 FROM given AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login
+             RETURNING p.n, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") AS login, (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.login AND (t."lo'g""in"::pg_catalog.text COLLATE pg_catalog."C") OPERATOR(pg_catalog.<>) p.old_login AS changed
 ==== writings
 UPDATE ONLY "s""a"."last, first" AS t SET "lo'g""in" = CAST(p.login AS pg_catalog.text), "n" = CAST(p.flag AS pg_catalog.int4) FROM chunk AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
@@ -161,6 +161,6 @@ SELECT m.key, m.site, m.row_id FROM (
                SELECT (identity.normalize_identifier('username', t."lo'g""in"::pg_catalog.text) COLLATE pg_catalog."C") AS key, (t."{from}"::pg_catalog.text COLLATE pg_catalog."C") AS site, (t."$1"::pg_catalog.text COLLATE pg_catalog."C") AS row_id FROM ONLY "s""a"."last, first" AS t OFFSET 0) AS m
              JOIN (SELECT DISTINCT u.login_key FROM undo AS u WHERE u.todo) AS u ON u.login_key OPERATOR(pg_catalog.=) m.key
 ==== changed
-SELECT DISTINCT (d.login COLLATE pg_catalog."C") AS key FROM done AS d JOIN given AS g ON g.n = d.n WHERE d.login <> g.login AND d.login <> g.old_login
+SELECT DISTINCT (d.login COLLATE pg_catalog."C") AS key FROM done AS d WHERE d.changed
 ==== changed
-SELECT DISTINCT (identity.normalize_identifier('email', d.login) COLLATE pg_catalog."C") AS key FROM done AS d JOIN given AS g ON g.n = d.n WHERE d.login <> g.login AND d.login <> g.old_login
+SELECT DISTINCT (identity.normalize_identifier('email', d.login) COLLATE pg_catalog."C") AS key FROM done AS d WHERE d.changed

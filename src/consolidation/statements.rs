@@ -5,7 +5,7 @@
 use crate::consolidation::plan::{Columns, Normalize};
 use crate::db::catalog::{Column, Table};
 use crate::db::sql::{Sql, comma, sql};
-use pgrx::pg_sys::{INT8OID, Oid, TEXTOID};
+use pgrx::pg_sys::{BOOLOID, INT8OID, Oid, TEXTOID};
 
 /// The statements on the user's own table.
 pub struct Target<'a> {
@@ -83,14 +83,19 @@ impl Target<'_> {
         )
     }
 
-    /// Gives the rows of `given` their new names. Returns the names that they have then.
+    /// Gives the rows of `given` their new names. Returns the names that they have then; changed: neither the new name nor the old one.
     pub fn rename(&self) -> Sql {
         let flag = match self.flag {
             Some(flag) if is_boolean(flag) => sql!(", {flag} = true", flag = flag.sql()),
             Some(flag) => sql!(", {flag} = 1", flag = flag.sql()),
             None => sql!(""),
         };
-        self.write(&sql!("given"), &flag)
+        let login = by_byte(&self.login());
+        let changed = sql!(
+            ", {login} OPERATOR(pg_catalog.<>) p.login AND {login} OPERATOR(pg_catalog.<>) p.old_login AS changed",
+            login
+        );
+        self.write(&sql!("given"), &flag, &changed)
     }
 
     /// Gives the rows of `chunk` their old names back, and their flags. Returns the names that they have then.
@@ -99,20 +104,21 @@ impl Target<'_> {
             Some(flag) => sql!(", {flag} = CAST(p.flag AS {kind})", flag = flag.sql(), kind = flag.base_sql),
             None => sql!(""),
         };
-        self.write(&sql!("chunk"), &flag)
+        self.write(&sql!("chunk"), &flag, &sql!(""))
     }
 
-    fn write(&self, rows: &Sql, flag: &Sql) -> Sql {
+    fn write(&self, rows: &Sql, flag: &Sql, returned: &Sql) -> Sql {
         sql!(
             "UPDATE {from} AS t SET {column} = CAST(p.login AS {kind}){flag} FROM {rows} AS p
              WHERE t.tableoid OPERATOR(pg_catalog.=) p.oid AND t.ctid OPERATOR(pg_catalog.=) p.tid
-             RETURNING p.n, {login} AS login",
+             RETURNING p.n, {login} AS login{returned}",
             from = self.table.in_from(),
             column = self.columns.login.sql(),
             kind = self.columns.login.base_sql,
             flag,
             rows,
             login = by_byte(&self.login()),
+            returned,
         )
     }
 
@@ -157,7 +163,8 @@ pub fn is_boolean(column: &Column) -> bool {
     pgrx::pg_sys::Oid::from(column.base_oid) == pgrx::pg_sys::BOOLOID
 }
 
-// The rest sees rows of the run and the records alone, with `search_path = pg_catalog, pg_temp`.
+// The rest sees rows of the run and the records alone, with `search_path = pg_catalog, pg_temp`. What reads one store, and sorts nothing,
+// returns its rows in the order in which they lie in it.
 
 /// A row among `kept` whose name another row has, and that nothing tells from another row.
 pub const FIND_UNNAMED: &str = "
@@ -178,27 +185,30 @@ SELECT d.key, d.members, d.sites, d.rows, d.rows -> 0 FROM (
   GROUP BY g.key HAVING count(*) > 1) AS d
 ORDER BY d.key";
 
-/// Every row whose name another row has, with the first of its group, in the order of sites and rows. todo: what becomes of it; `$1`: a row
-/// that comes first is renamed like the others, unless it is of the main site.
+/// Every row whose name another row has, but those that come first and keep it, in the order of sites and rows; each with the first of its
+/// group. main: it stays as it is; `$1`: a row that comes first is renamed like the others, unless it is of the main site.
 pub const GROUP: &str = "
-SELECT row_number() OVER (ORDER BY g.place) AS n, g.oid, g.tid, g.prefix, g.site, g.row_id, g.key, g.login, g.flag,
-  g.keeper_site, g.keeper, g.keeper_login, g.rank = 1 AS first,
-  CASE WHEN g.rank = 1 AND (g.main OR NOT $1) THEN 'first' WHEN g.main THEN 'stays' ELSE 'renamed' END AS todo
+SELECT row_number() OVER (ORDER BY g.place) AS n, g.oid, g.tid, g.prefix, g.site, g.row_id, g.key, g.login, g.flag, g.main,
+  g.keeper_site, g.keeper, g.keeper_login, g.rank = 1 AS first
 FROM (
-  SELECT k.oid, k.tid, k.prefix, k.site, k.row_id, COALESCE(k.key, k.login) AS key, k.login, k.flag, k.main, k.place,
+  SELECT k.oid, k.tid, k.prefix, k.site, k.row_id, k.key, k.login, k.flag, k.main, k.place,
     row_number() OVER w AS rank, count(*) OVER w AS members,
     first_value(k.site) OVER w AS keeper_site, first_value(k.row_id) OVER w AS keeper, first_value(k.login) OVER w AS keeper_login
   FROM kept AS k
   WINDOW w AS (PARTITION BY k.hash, COALESCE(k.key, k.login) ORDER BY NOT k.main, k.place
     ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) AS g
-WHERE g.members > 1
+WHERE g.members > 1 AND (g.rank > 1 OR $1 AND NOT g.main)
 ORDER BY g.place";
 
-pub const WISHES: &str = "SELECT g.n, g.prefix, g.login FROM grouped AS g WHERE g.todo = 'renamed' ORDER BY g.n";
+pub const WISHES: &str = "SELECT g.n, g.prefix, g.login FROM grouped AS g WHERE NOT g.main";
 
-pub const GIVEN: &str = "SELECT g.n, g.oid, g.tid, g.login AS old_login, a.login FROM grouped AS g JOIN allotted AS a ON a.n = g.n ORDER BY g.n";
+pub const GIVEN: &str = "
+SELECT g.n, g.oid, g.tid, g.login AS old_login, a.login FROM grouped AS g JOIN allotted AS a ON a.n = g.n WHERE NOT g.main ORDER BY g.n";
 
-/// A name that a row has after it was written.
+/// A new name that a row has after it was written.
+pub const RENAMED: [(&str, Oid); 3] = [("n", INT8OID), ("login", TEXTOID), ("changed", BOOLOID)];
+
+/// An old name that a row has after it was written.
 pub const DONE: [(&str, Oid); 2] = [("n", INT8OID), ("login", TEXTOID)];
 
 /// Rows that were to get another name, and what became of them. now: NULL where the row was left as it was; `$1`: in a dry run every row has
@@ -207,14 +217,11 @@ pub const TELL: &str = "
 SELECT g.n, g.site, g.row_id, g.key, g.login, g.flag, g.keeper_site, g.keeper, g.keeper_login, g.first, a.login AS given, a.counter, a.cut,
   CASE WHEN $1 THEN a.login WHEN d.n IS NOT NULL AND d.login IS DISTINCT FROM g.login THEN COALESCE(d.login, '') END AS now
 FROM grouped AS g LEFT JOIN allotted AS a ON a.n = g.n LEFT JOIN done AS d ON d.n = g.n
-WHERE g.todo <> 'first' ORDER BY g.n";
+ORDER BY g.n";
 
 /// The keys of names that the table made of others.
 pub fn changed(normalize: Normalize) -> Sql {
-    sql!(
-        "SELECT DISTINCT {key} AS key FROM done AS d JOIN given AS g ON g.n = d.n WHERE d.login <> g.login AND d.login <> g.old_login",
-        key = normalize.key(&sql!("d.login"))
-    )
+    sql!("SELECT DISTINCT {key} AS key FROM done AS d WHERE d.changed", key = normalize.key(&sql!("d.login")))
 }
 
 pub const COUNT_RENAMED: &str = "SELECT count(*) FROM told AS t WHERE t.now IS NOT NULL";
@@ -227,7 +234,7 @@ SELECT $1::uuid, t.site, t.row_id, t.login, COALESCE(t.now, t.login),
        WHEN t.now <> t.given THEN 'a trigger changed the new name'
        ELSE concat('the site''s prefix', CASE WHEN t.counter > 1 THEN ', and a counter: the name was taken' END,
          CASE WHEN t.cut THEN '; cut to the limit' END) END
-FROM told AS t ORDER BY t.n";
+FROM told AS t";
 
 /// Former names of rows of a table stay theirs. The table: where it is (`$1`), its oid there (`$2`), and its name elsewhere (`$3`).
 pub const FORMER: &str = "
@@ -240,7 +247,7 @@ VALUES ($1::uuid, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, $11, $12, $13)";
 
 pub const RECORD_ROWS: &str = "
 INSERT INTO identity.dedup_rows (run_id, row_number, site, row_id, login_key, keeper_site, keeper, old_login, new_login, old_flag)
-SELECT $1::uuid, t.n, t.site, t.row_id, t.key, t.keeper_site, t.keeper, t.login, t.now, t.flag FROM told AS t";
+SELECT $1::uuid, t.n, t.site, t.row_id, COALESCE(t.key, t.login), t.keeper_site, t.keeper, t.login, t.now, t.flag FROM told AS t";
 
 /// The rows of a run. todo: those that have their new name from the run.
 pub const READ_UNDO: &str = "
@@ -268,7 +275,7 @@ WHERE u.todo ORDER BY u.n";
 
 /// The rows of `pending` that are to be written.
 pub const CHUNK: &str = "
-SELECT p.n, p.oid, p.tid, p.old_login AS login, p.old_flag AS flag FROM pending AS p WHERE p.status = 'restored' ORDER BY p.n";
+SELECT p.n, p.oid, p.tid, p.old_login AS login, p.old_flag AS flag FROM pending AS p WHERE p.status = 'restored'";
 
 /// A row that the table refused, and why.
 pub const REFUSED: [(&str, Oid); 2] = [("n", INT8OID), ("reason", TEXTOID)];
@@ -291,8 +298,7 @@ FROM (
   FROM pending AS p LEFT JOIN refused AS r ON r.n = p.n LEFT JOIN done AS d ON d.n = p.n) AS f
 ORDER BY f.n";
 
-pub const REPORT_UNDO: &str =
-    "SELECT t.site, t.row_id, t.login, t.restored, t.status, t.reason FROM told AS t ORDER BY t.n";
+pub const REPORT_UNDO: &str = "SELECT t.site, t.row_id, t.login, t.restored, t.status, t.reason FROM told AS t";
 
 pub const RECORD_UNDO: &str = "
 UPDATE identity.dedup_rows AS r SET restored = true FROM told AS t
@@ -302,7 +308,7 @@ WHERE r.run_id = $1::uuid AND r.row_number = t.n AND t.status = 'restored'";
 mod tests {
     use super::*;
     use crate::db::golden::Golden;
-    use pgrx::pg_sys::{BOOLOID, INT4OID};
+    use pgrx::pg_sys::INT4OID;
 
     fn column(name: &str, base: Oid, base_sql: &str) -> Column {
         Column {
