@@ -228,7 +228,7 @@ SET enable_hashjoin = off SET enable_mergejoin = off SET join_collapse_limit = 1
 AS $$
 DECLARE
     new_ids CONSTANT uuid[] := ARRAY(SELECT identity.new_id() FROM unnest(original_ids));
-    kept CONSTANT identity_internal.kept_name[] := ARRAY(SELECT k::identity_internal.kept_name FROM identity_internal.kept_names($1, $2, original_ids) AS k);
+    kept identity_internal.kept_name[] := ARRAY(SELECT k::identity_internal.kept_name FROM identity_internal.kept_names($1, $2, original_ids) AS k);
     nameless text;
 BEGIN
     INSERT INTO identity.identities (realm, id, external_id, state, traits, created_at)
@@ -247,7 +247,7 @@ BEGIN
     JOIN identity.staged_identities AS s ON (s.realm, s.site_id, s.original_id) = (u.realm, u.site_id, u.original_id)
     WHERE COALESCE(renewed, s.password_hash) IS NOT NULL;
     -- An address that is another's already stays in the traits alone. Only one that was verified recovers an account. If another session
-    -- is writing it, this waits, and finds below whose it is.
+    -- is writing it, this waits, and then it is asked again whose it is.
     INSERT INTO identity.addresses (realm, role, via, key, value, identity_id, verified, status)
     SELECT n.realm, r.role, CASE n.kind WHEN 'email' THEN 'email' ELSE 'sms' END, n.key, n.value, u.id, v.verified,
         CASE WHEN v.verified THEN 'completed' ELSE 'pending' END
@@ -260,6 +260,9 @@ BEGIN
       AND (n.original_id, n.kind) NOT IN (SELECT k.original_id, k.kind FROM unnest(kept) AS k WHERE k.constraint_name = 'addresses_pkey')
       AND (v.verified OR (n.original_id, n.kind) NOT IN (SELECT k.original_id, k.kind FROM unnest(kept) AS k))
     ON CONFLICT DO NOTHING;
+    kept := kept || ARRAY(
+        SELECT k::identity_internal.kept_name FROM identity_internal.kept_names($1, $2, original_ids) AS k
+        WHERE ((k.existing ->> 'id')::uuid = ANY (new_ids)) IS NOT TRUE);
     -- Nor does such an address become a login name, whichever kind of name it is here.
     INSERT INTO identity.identifiers (realm, key, kind, value, identity_id)
     SELECT DISTINCT ON (u.id, k.key) n.realm, k.key, n.kind, n.value, u.id

@@ -222,13 +222,15 @@ impl Store {
         if let Some(Entry::OnType(rows)) = memory::recall(Tag::TypeRows, &texts) {
             return Ok(rows);
         }
+        // What is not kept is not worth more than the descents that it saves.
+        let most = if memory::enabled() { KEPT } else { FEW };
         let mut found = Vec::new();
         self.reader().rows(&BY_TYPE, &texts.map(Key::Is), |row| {
             found.push(permission(row));
-            found.len() <= KEPT
+            found.len() <= most
         })?;
         let bytes = found.iter().map(Permission::bytes).sum();
-        let rows: Option<Rc<[Permission]>> = (found.len() <= KEPT).then(|| found.into());
+        let rows: Option<Rc<[Permission]>> = (found.len() <= most).then(|| found.into());
         memory::remember(Tag::TypeRows, &texts, Whose::Anybody, Entry::OnType(rows.clone()), bytes);
         Ok(rows)
     }
