@@ -170,7 +170,7 @@ COMMENT ON COLUMN identity.former_logins.restored_at IS 'When identity.undo_dedu
 -- Who had a name until a while ago keeps it for identity.former_name_grace, against all but those whose it is.
 CREATE VIEW identity_internal.former_names AS
 SELECT f.realm, f.old_key AS key, f.kind, f.old_value AS value, f.site_id, f.original_id, s.identity_id, f.changed_at AS until, f.duplicate_of,
-    CASE f.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END AS verified
+    CASE WHEN f.kind OPERATOR(pg_catalog.=) 'email' THEN s.email_verified WHEN f.kind OPERATOR(pg_catalog.=) 'phone' THEN s.phone_verified ELSE false END AS verified
 FROM identity.former_logins AS f
 JOIN identity.staged_identities AS s USING (realm, site_id, original_id)
 WHERE f.restored_at IS NULL AND s.state OPERATOR(pg_catalog.<>) 'quarantined'
@@ -190,7 +190,8 @@ JOIN identity.sites AS t ON t.realm OPERATOR(pg_catalog.=) n.realm AND t.site_id
 WHERE n.logs_in AND s.state OPERATOR(pg_catalog.=) 'staged' AND s.changed_at OPERATOR(pg_catalog.>) f.until AND t.prefix IS NOT NULL
   AND (n.site_id OPERATOR(pg_catalog.<>) f.site_id OR n.original_id OPERATOR(pg_catalog.<>) f.original_id)
   AND NOT f.duplicate_of OPERATOR(pg_catalog.@>) pg_catalog.jsonb_build_object('site_id', n.site_id, 'row_id', n.original_id)
-  AND (f.verified OR NOT CASE n.kind WHEN 'email' THEN s.email_verified WHEN 'phone' THEN s.phone_verified ELSE false END);
+  AND (f.verified OR NOT CASE WHEN n.kind OPERATOR(pg_catalog.=) 'email' THEN s.email_verified
+                              WHEN n.kind OPERATOR(pg_catalog.=) 'phone' THEN s.phone_verified ELSE false END);
 COMMENT ON VIEW identity_internal.late_names IS 'Internal: login names of staged users that came, or changed, after they had become the former name of somebody else, who keeps them';
 
 CREATE TABLE identity.notices (

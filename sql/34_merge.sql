@@ -210,7 +210,7 @@ BEGIN
     VALUES (back.realm, back.id, CASE WHEN is_back THEN back.external_id END, back.schema_id, back.state, back.traits, back.metadata_public, back.metadata_admin,
         back.organization_id, back.created_at, back.updated_at, back.state_changed_at);
     IF taken ->> 'external_id' IS NOT NULL THEN
-        RETURN NEXT ROW('external_id', back.external_id, CASE WHEN is_back THEN 'back' ELSE 'gone' END, CASE WHEN NOT is_back THEN gone END)::identity_internal.merge_line;
+        RETURN QUERY SELECT 'external_id', back.external_id, CASE WHEN is_back THEN 'back' ELSE 'gone' END, CASE WHEN NOT is_back THEN gone END;
     END IF;
     FOR one IN SELECT t.* FROM jsonb_array_elements(taken -> 'identifiers') AS t LOOP
         IF one ->> 'fate' = 'moved' THEN
@@ -218,12 +218,12 @@ BEGIN
         ELSE
             INSERT INTO identity.identifiers (realm, key, kind, value, identity_id) VALUES ($1, one ->> 'key', one ->> 'kind', one ->> 'value', $3) ON CONFLICT DO NOTHING;
         END IF;
-        RETURN NEXT ROW(one ->> 'kind', one ->> 'value', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END)::identity_internal.merge_line;
+        RETURN QUERY SELECT one ->> 'kind', one ->> 'value', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END;
     END LOOP;
     FOR one IN SELECT t.* FROM jsonb_array_elements(taken -> 'addresses') AS t LOOP
         UPDATE identity.addresses AS a SET identity_id = $3
         WHERE a.realm = $1 AND a.role = one ->> 'role' AND a.via = one ->> 'via' AND a.key = (one ->> 'key') COLLATE "C" AND a.identity_id = $2;
-        RETURN NEXT ROW(concat(one ->> 'role', '_address'), one ->> 'value', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END)::identity_internal.merge_line;
+        RETURN QUERY SELECT concat(one ->> 'role', '_address'), one ->> 'value', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END;
     END LOOP;
     FOR one IN SELECT t.* FROM jsonb_array_elements(taken -> 'credentials') AS t LOOP
         is_back := true;
@@ -250,7 +250,7 @@ BEGIN
             INSERT INTO identity.credentials (realm, identity_id, type, config, created_at)
             SELECT $1, $3, one ->> 'type', former, (one ->> 'created_at')::timestamptz WHERE is_back;
         END IF;
-        RETURN NEXT ROW('credential', one ->> 'type', CASE WHEN is_back THEN 'back' ELSE 'gone' END, CASE WHEN NOT is_back THEN gone END)::identity_internal.merge_line;
+        RETURN QUERY SELECT 'credential', one ->> 'type', CASE WHEN is_back THEN 'back' ELSE 'gone' END, CASE WHEN NOT is_back THEN gone END;
     END LOOP;
     FOR one IN SELECT t.* FROM jsonb_array_elements(taken -> 'memberships') AS t LOOP
         IF one ->> 'fate' = 'moved' THEN
@@ -260,7 +260,7 @@ BEGIN
             INSERT INTO identity.memberships (realm, identity_id, organization, state, is_default, last_used, last_login, joined_at)
             SELECT $1, $3, m.organization, m.state, m.is_default, m.last_used, m.last_login, m.joined_at FROM jsonb_populate_record(NULL::identity.memberships, one) AS m;
         END IF;
-        RETURN NEXT ROW('membership', one ->> 'organization', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END)::identity_internal.merge_line;
+        RETURN QUERY SELECT 'membership', one ->> 'organization', CASE WHEN FOUND THEN 'back' ELSE 'gone' END, CASE WHEN NOT FOUND THEN gone END;
     END LOOP;
     UPDATE identity.staged_identities AS s SET identity_id = $3
     FROM jsonb_array_elements(taken -> 'staged') AS t

@@ -1,9 +1,9 @@
 //! From a row of a source to a user: every value converted, or named with what is wrong. No SQL is run here.
 
-use crate::import::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
-use crate::identifier::{self, Country, Kind};
 use crate::db::json;
+use crate::identifier::{self, Country, Kind};
 use crate::import::identities::reader::{INVALID_VALUE, MISSING_VALUE, Reader, TOO_LONG, WRONG_TYPE};
+use crate::import::mapping::{Entry, FIELDS, Mapping, Origin, plain_text};
 use crate::password::{self, SaltedDigest};
 use chrono::format::{Item, Parsed, StrftimeItems, parse};
 use chrono::{DateTime, Datelike, LocalResult, NaiveDate, NaiveDateTime, TimeZone, Utc};
@@ -300,7 +300,8 @@ pub fn convert(mapping: &Mapping, row: &Map<String, Value>) -> Person {
         }
     }
     let is_found_by_it = mapping.entry("original_id").is_some();
-    if is_found_by_it && person.original_id.is_none() && !person.faults.iter().any(|fault| fault.field == "original_id") {
+    if is_found_by_it && person.original_id.is_none() && !person.faults.iter().any(|fault| fault.field == "original_id")
+    {
         let (field, reason) = ("original_id".to_string(), "is missing".to_string());
         person.faults.push(Fault { field, reason, sqlstate: MISSING_VALUE, omitted: false });
     }

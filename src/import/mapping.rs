@@ -1,8 +1,8 @@
 //! A mapping: which column of a source of users is which field, and how its values are converted. No SQL is run here.
 
-use crate::import::convert::{Booleans, Conversion, TimeForm};
 use crate::error::{Error, Result};
 use crate::identifier::{Country, Kind};
+use crate::import::convert::{Booleans, Conversion, TimeForm};
 use crate::password::SaltedDigest;
 use serde_json::{Map, Value};
 

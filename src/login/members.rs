@@ -80,7 +80,9 @@ fn import_memberships(
     let dry_run = required("dry_run", dry_run)?;
     job::check_session("import_memberships", dry_run)?;
     let owner = session::extension_owner()?;
-    session::as_owner(owner, || query::execute_kept("SELECT identity_internal.check_realm($1)", &[realm.as_str().into()]))?;
+    session::as_owner(owner, || {
+        query::execute_kept("SELECT identity_internal.check_realm($1)", &[realm.as_str().into()])
+    })?;
     let query = source::query(&argument::source("source", source)?, "source")?;
     let columns = read_columns(&query)?;
     result.open();

@@ -1,7 +1,7 @@
 //! The rules that keep dead users and dirty data out of the way. No SQL is run here.
 
-use crate::import::convert::{Person, limit};
 use crate::error::{Error, Result};
+use crate::import::convert::{Person, limit};
 use chrono::{DateTime, Utc};
 use regex::{RegexSet, RegexSetBuilder};
 use serde_json::Value;

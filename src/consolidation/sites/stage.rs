@@ -1,8 +1,6 @@
 //! One site's users, from the source into the SSO layer.
 
 use crate::audit::{self, Event};
-use crate::import::convert::{Fault, Person, read_row, timestamp};
-use crate::import::mapping::Mapping;
 use crate::consolidation::sites::rules::{Domains, Rules};
 use crate::consolidation::sites::statements::{self, Found};
 use crate::db::progress::{self, Phase, Progress};
@@ -11,8 +9,10 @@ use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
 use crate::db::{attempt, json, scan, session, source, spi};
 use crate::error::Result;
+use crate::import::convert::{Fault, Person, read_row, timestamp};
 use crate::import::identities::lock_realm;
 use crate::import::job::{self, with_memory};
+use crate::import::mapping::Mapping;
 use crate::import::plan::Report;
 use pgrx::datum::DatumWithOid;
 use pgrx::prelude::*;
