@@ -546,6 +546,7 @@ DECLARE
     name CONSTANT text := identity_internal.key_as_counted(realm, identity_internal.login_key(COALESCE(login, '')));
     -- Whose failures these are as well; of a name that is nobody's its own.
     subject text := name;
+    started CONSTANT timestamptz := clock_timestamp();
     candidates identity_internal.login_candidate[];
     owner uuid;
     who identity_internal.login_candidate;
@@ -588,6 +589,9 @@ BEGIN
     END IF;
     PERFORM identity_internal.audit(realm, 'authenticate', COALESCE(identity_id::text, subject),
         jsonb_strip_nulls(jsonb_build_object('verdict', verdict, 'reason', reason, 'ip', address)));
+    IF verdict <> 'authenticated' THEN
+        PERFORM identity_internal.wait_for_step(started);
+    END IF;
     RETURN NEXT;
 END
 $$;

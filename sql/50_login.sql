@@ -190,6 +190,12 @@ AS 'MODULE_PATHNAME', 'login_succeeded_wrapper';
 COMMENT ON FUNCTION identity_internal.login_succeeded(text, text, uuid, text, boolean, int) IS
 'Internal: forgets the failed logins of a name from an address, and remembers that the identity logged in from there. It waits for no other session';
 
+CREATE FUNCTION identity_internal.wait_for_step(started timestamptz) RETURNS void
+LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+AS 'MODULE_PATHNAME', 'wait_for_step_wrapper';
+COMMENT ON FUNCTION identity_internal.wait_for_step(timestamptz) IS
+'Internal: waits, half a millisecond at the most, until a whole number of half milliseconds has passed: refused logins then take the same time, whatever it is that they differ in';
+
 CREATE FUNCTION identity_internal.login_address(address text) RETURNS text
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'login_address_wrapper';

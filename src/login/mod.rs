@@ -6,6 +6,7 @@
 mod context;
 mod known;
 mod members;
+mod pace;
 mod read;
 mod settings;
 mod throttle;
