@@ -25,6 +25,8 @@ asked=" $* "
 all=" "
 names() { # directory, ending
     local name chosen=()
+    # There may be none of a kind.
+    [ -d "tests/$1" ] || return 0
     for name in $(cd "tests/$1" && find . -maxdepth 1 -name "*$2" -printf '%f\n' | sort); do
         name=${name%"$2"}
         all+="$name "
@@ -35,6 +37,7 @@ names() { # directory, ending
 names regress/sql .sql regress
 names isolation/specs .spec isolation
 names sessions .sh sessions
+faults='' racy_faults=''
 names known_faults/sql .sql faults
 names known_faults/specs .spec racy_faults
 all+="lib regress isolation sessions known_faults psycopg node fuzz "

@@ -92,6 +92,14 @@ DELETE FROM identity.staged_identities WHERE realm = 'proved' AND original_id = 
 SELECT stage('arts', 'olga a', 'olga', 'olga@arts.example', NULL), stage('arts', 'olga b', 'Olga', NULL, NULL);
 SELECT logs_in('olga@arts.example', 'olga a secret'), candidates('olga');
 SELECT status, constraint_name, key ->> 'key' AS key, existing FROM identity.promote_identity('proved', 'arts', 'olga b');
+-- Nor does a link take it along.
+SELECT stage('arts', 'olga c', 'olga', 'olga.c@arts.example', true);
+INSERT INTO identity.identities (realm, id) VALUES ('proved', '00000000-0000-0000-0000-000000000004');
+INSERT INTO identity.identifiers (realm, kind, value, identity_id) VALUES ('proved', 'username', 'olga in arts', '00000000-0000-0000-0000-000000000004');
+INSERT INTO identity.link_proposals (realm, site_id, original_id, identity_id, kind, address)
+VALUES ('proved', 4, 'olga c', '00000000-0000-0000-0000-000000000004', 'email', 'olga.c@arts.example');
+SELECT l.login, l.status FROM identity.link_proposals AS p, identity.accept_link('proved', p.proposal_id) AS l WHERE p.realm = 'proved' AND p.original_id = 'olga c';
+SELECT candidates('olga');
 -- Of an address that was not proved, whoever proves it gets it; others do not.
 SELECT stage('forum', 'pia f', 'pia f', 'pia@example.org', NULL), stage('shop', 'pia s', 'pia s', 'pia@example.org', NULL);
 SELECT site, kind, old_login, new_login FROM identity.dedup_site_logins('proved') WHERE old_login = 'pia@example.org';
