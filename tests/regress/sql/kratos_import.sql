@@ -73,7 +73,7 @@ SELECT r.row_number, r.status, r.identifier_kind, r.identifier, e.external_id AS
   '{"external_id": "code", "credentials": {"code": {"identifiers": ["held"]}}}'::jsonb)) AS r LEFT JOIN identities AS e ON e.id = r.existing_identity;
 SELECT external_id FROM identities WHERE external_id IN ('first', 'second', 'third', 'code') ORDER BY 1;
 -- What is wrong with a document.
-SELECT row_number, status, identifier_kind, left(identifier, 20) AS identifier, path, sqlstate, message FROM report(jsonb_build_array(
+SELECT row_number, status, identifier_kind, replace(left(identifier, 20), chr(8203), '(no width)') AS identifier, path, sqlstate, message FROM report(jsonb_build_array(
   jsonb_build_object('traits', jsonb_build_object('username', repeat('x', 256)), 'external_id', repeat('e', 65), 'schema_id', repeat('s', 2049)),
   jsonb_build_object('traits', '{"username": "long address"}'::jsonb, 'recovery_addresses', jsonb_build_array(jsonb_build_object('value', repeat('x', 395) || '@x.org'))),
   jsonb_build_object('traits', jsonb_build_object('username', U&'\200B\E000')),
