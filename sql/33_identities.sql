@@ -119,7 +119,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'importer_gate_wrapper';
 COMMENT ON FUNCTION identity.update_identity(text, uuid, jsonb) IS
 'Changes an identity: what the document has is replaced, the rest stays, as with identity.import_identities(..., on_conflict => ''update''). traits are replaced whole, and the login names and addresses that come from them with them. Returns the id.
-Errors: as identity.create_identity(), and 42704 no such identity.';
+Errors: as identity.create_identity(): 42704 also no such identity; 23505; 22023, 22004, 22001, 22P02, 42703 the document is not valid.';
 
 CREATE FUNCTION identity_internal.set_password(realm text, identity_id uuid, password text) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
