@@ -539,10 +539,17 @@ $$;
 COMMENT ON FUNCTION identity_internal.decide_link(text, bigint, text) IS 'Internal: a link proposal, locked, in one of the states needed';
 
 -- What reads as an address may be somebody else's: it comes along if the site, or the identity, has it verified, and nobody else.
+CREATE FUNCTION identity_internal.reads_as_address(key text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT $1 ~ '.@.' OR $1 ~ '^\+[0-9]+$'
+$$;
+COMMENT ON FUNCTION identity_internal.reads_as_address(text) IS 'Internal: whether a login name is an e-mail address or a telephone number by its looks, whatever kind of name it is';
+
 CREATE FUNCTION identity_internal.may_bring(realm text, site_id int, original_id text, identity_id uuid, key text) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (NOT ($5 ~ '.@.' OR $5 ~ '^\+[0-9]+$')
+    SELECT (NOT identity_internal.reads_as_address($5)
         OR NOT EXISTS (SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.key = $5 COLLATE "C" AND a.verified AND a.identity_id <> $4)
        AND (EXISTS (SELECT FROM identity.addresses AS a WHERE a.realm = $1 AND a.key = $5 COLLATE "C" AND a.verified AND a.identity_id = $4)
             OR EXISTS (
@@ -585,7 +592,7 @@ BEGIN
     PERFORM identity_internal.audit(realm, 'accept_link', p.identity_id::text, jsonb_build_object('proposal_id', proposal_id, 'moved', cardinality(keys)));
     RETURN QUERY
     SELECT p.identity_id, n.value::text, CASE WHEN k.key = ANY (keys) THEN 'moved' WHEN i.identity_id = p.identity_id THEN 'had'
-        WHEN i.identity_id IS NULL AND n.logs_in AND NOT (k.key ~ '.@.' OR k.key ~ '^\+[0-9]+$') THEN 'kept by another'
+        WHEN i.identity_id IS NULL AND n.logs_in AND NOT identity_internal.reads_as_address(k.key) THEN 'kept by another'
         WHEN i.identity_id IS NULL AND n.logs_in THEN 'not verified' ELSE 'held by another' END
     FROM identity.staged_identifiers AS n
     CROSS JOIN LATERAL (SELECT identity.normalize_identifier(n.kind, n.value) COLLATE "C" AS key) AS k
@@ -601,7 +608,7 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'admin_gate_wrapper';
 COMMENT ON FUNCTION identity.accept_link(text, bigint) IS
 'Decides that a staged user and an identity are one person. The identity gets those of the user''s login names that nobody else has; its password, its state and its rights stay its own, and the site''s password is not taken over.
-Returns the user''s names: moved (the identity logs in with it now), had (it did before), held by another, or not verified (it reads as an address, and neither the site nor the identity has it verified, or somebody else has: it stays behind), or kept by another (it was another user''s login name until a while ago).
+Returns the user''s names: moved (the identity logs in with it now), had (it did before), held by another, not verified (it reads as an address, and neither the site nor the identity has it verified, or somebody else has: it stays behind), or kept by another (it was another user''s login name until a while ago).
 Errors: 42704 no such realm or proposal, 55000 it is decided already, or the user is not staged (any more).';
 
 CREATE FUNCTION identity_internal.reject_link(realm text, proposal_id bigint) RETURNS void

@@ -8,9 +8,9 @@ use crate::consolidation::audit;
 use crate::consolidation::names;
 use crate::consolidation::plan::{Heads, Keep};
 use crate::consolidation::roll::{self, Roll};
-use crate::consolidation::run::{self, BY_PLACE, derive, query};
+use crate::consolidation::run::{self, BY_PLACE, derive};
 use crate::consolidation::statements::{self, Target};
-use crate::db::query::Lookups;
+use crate::db::query::{Lookups, Query};
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
 use crate::db::{session, source, spi};
@@ -40,7 +40,9 @@ pub fn find_duplicates(target: &Target, result: &mut ResultSet) -> Result<()> {
     let kept = read(target, &BTreeMap::new())?.kept;
     run::check_row_ids(target, &kept)?;
     let stores = [("kept", &kept)];
-    session::with_system_names(|| query(statements::FIND_DUPLICATES, &[], &stores, IN_ORDER).send(result.receiver()))
+    session::with_system_names(|| {
+        Query::over(statements::FIND_DUPLICATES, &[], &stores, IN_ORDER).send(result.receiver())
+    })
 }
 
 pub fn dedup(target: &Target, request: &Request, result: &mut ResultSet) -> Result<()> {
@@ -105,14 +107,14 @@ fn rename(target: &Target, grouped: &Store, allotted: &Store) -> Result<Store> {
     let stores = [("grouped", grouped), ("allotted", allotted)];
     let given = derive(statements::GIVEN, &[], &stores, IN_BULK)?;
     let mut done = Store::by_byte(&statements::RENAMED);
-    query(&target.rename(), &[], &[("given", &given)], BY_PLACE).fill(&mut done, &mut |_| {})?;
+    Query::over(&target.rename(), &[], &[("given", &given)], BY_PLACE).fill(&mut done, &mut |_| {})?;
     drop(given);
     let changed = derive(&statements::changed(target.normalize), &[], &[("done", &done)], IN_BULK)?;
     if changed.is_empty() {
         return Ok(done);
     }
     let mut shared = Store::new();
-    query(&target.find_shared_key(), &[], &[("changed", &changed)], IN_BULK).fill(&mut shared, &mut |_| {})?;
+    Query::over(&target.find_shared_key(), &[], &[("changed", &changed)], IN_BULK).fill(&mut shared, &mut |_| {})?;
     shared.each(|row| {
         let key = row.text(1)?.unwrap_or_default();
         Err(Error::new("23505", "the table made of a new name one that another row has")
@@ -130,7 +132,9 @@ fn finish(target: &Target, request: &Request, told: &Store, result: &mut ResultS
         record(target, request, &run_id, told, renamed)?;
     }
     let arguments = [run_id.as_str().into()];
-    session::with_system_names(|| query(statements::REPORT, &arguments, &stores, IN_BULK).send(result.receiver()))?;
+    session::with_system_names(|| {
+        Query::over(statements::REPORT, &arguments, &stores, IN_BULK).send(result.receiver())
+    })?;
     let what = if request.dry_run { "dry run: " } else { "" };
     notice!("{what}{renamed} row{} of {} renamed", if renamed == 1 { "" } else { "s" }, target.table.name);
     Ok(())
@@ -156,7 +160,7 @@ fn record(target: &Target, request: &Request, run_id: &str, told: &Store, rename
     ];
     session::as_extension_owner(|| {
         spi::execute_with(statements::RECORD_RUN, &arguments)?;
-        query(statements::RECORD_ROWS, &[run_id.into()], &[("told", told)], IN_BULK).run()
+        Query::over(statements::RECORD_ROWS, &[run_id.into()], &[("told", told)], IN_BULK).run()
     })?;
     audit("dedup_logins", &table.name, &json!({"run_id": run_id, "renamed": renamed}))
 }

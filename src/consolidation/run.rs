@@ -15,16 +15,6 @@ use pgrx::pg_sys;
 /// Rows of a store that are found by their place in the table.
 pub const BY_PLACE: Lookups = &[("enable_hashjoin", "off"), ("enable_mergejoin", "off"), ("enable_seqscan", "off")];
 
-/// A statement of a run, which sees these stores. It is planned for their sizes.
-pub fn query<'q>(
-    sql: &'q str,
-    arguments: &'q [DatumWithOid<'q>],
-    stores: &'q [(&'static str, &'q Store)],
-    lookups: Lookups,
-) -> Query<'q> {
-    Query { sql, arguments, stores, lookups, then: None, open: false, size: i64::MAX }
-}
-
 /// What a statement returns, as a store. No name in it can mean anything but the system's, or a row of the run.
 pub fn derive(
     sql: &str,
@@ -33,7 +23,7 @@ pub fn derive(
     lookups: Lookups,
 ) -> Result<Store> {
     let mut rows = Store::new();
-    session::with_system_names(|| query(sql, arguments, stores, lookups).fill(&mut rows, &mut |_| {}))?;
+    session::with_system_names(|| Query::over(sql, arguments, stores, lookups).fill(&mut rows, &mut |_| {}))?;
     Ok(rows)
 }
 

@@ -1,10 +1,10 @@
 //! `identity.undo_dedup` of a run on the user's own table: finds the table, and gives the rows of the run their old names.
 
 use crate::consolidation::audit;
-use crate::consolidation::run::{self, BY_PLACE, derive, query};
+use crate::consolidation::run::{self, BY_PLACE, derive};
 use crate::consolidation::statements::{self, Target};
 use crate::db::attempt;
-use crate::db::query;
+use crate::db::query::{self, Query};
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
 use crate::db::{session, spi};
@@ -86,11 +86,13 @@ pub fn undo(target: &Target, run_id: &str, dry_run: bool, result: &mut ResultSet
         let stores = [("pending", &pending), ("done", &done), ("refused", &refused)];
         let told = derive(statements::TELL_UNDO, &[], &stores, IN_BULK)?;
         let stores = [("told", &told)];
-        session::with_system_names(|| query(statements::REPORT_UNDO, &[], &stores, IN_BULK).send(result.receiver()))?;
+        session::with_system_names(|| {
+            Query::over(statements::REPORT_UNDO, &[], &stores, IN_BULK).send(result.receiver())
+        })?;
         if !dry_run {
             let restored = session::as_extension_owner(|| {
                 let lookups = if told.rows() < 1000 { BY_INDEX } else { IN_BULK };
-                query(statements::RECORD_UNDO, &[run_id.into()], &stores, lookups).run()
+                Query::over(statements::RECORD_UNDO, &[run_id.into()], &stores, lookups).run()
             })?;
             audit("undo_dedup", &target.table.name, &json!({"run_id": run_id, "restored": restored}))?;
         }
@@ -103,8 +105,8 @@ fn decide(target: &Target, run_id: &str) -> Result<Store> {
     let (mut undo, mut present, mut holders) = (Store::new(), Store::new(), Store::new());
     session::as_extension_owner(|| query::fill(&mut undo, statements::READ_UNDO, &[run_id.into()]))?;
     let stores = [("undo", &undo)];
-    query(&target.find_present(), &[], &stores, IN_BULK).fill(&mut present, &mut |_| {})?;
-    query(&target.find_holders(), &[], &stores, IN_BULK).fill(&mut holders, &mut |_| {})?;
+    Query::over(&target.find_present(), &[], &stores, IN_BULK).fill(&mut present, &mut |_| {})?;
+    Query::over(&target.find_holders(), &[], &stores, IN_BULK).fill(&mut holders, &mut |_| {})?;
     let stores = [("undo", &undo), ("present", &present), ("holders", &holders)];
     derive(statements::DECIDE_UNDO, &[], &stores, IN_BULK)
 }
@@ -120,7 +122,8 @@ fn restore(target: &Target, pending: &Store) -> Result<[Store; 2]> {
 /// Writes rows; those that the table refuses are found by halves.
 fn restore_chunk(sql: &str, chunk: &mut Store, outcome: &mut [Store; 2]) -> Result<()> {
     let mut written = outcome[0].like();
-    let Err(failure) = query(sql, &[], &[("chunk", chunk)], BY_PLACE).attempt_fill(&mut written, &mut |_| {}) else {
+    let Err(failure) = Query::over(sql, &[], &[("chunk", chunk)], BY_PLACE).attempt_fill(&mut written, &mut |_| {})
+    else {
         outcome[0].append(&mut written);
         return Ok(());
     };

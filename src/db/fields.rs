@@ -57,8 +57,11 @@ fn ask() {
         callback.callback = Some(add);
         // SAFETY: the callback lives as long as the session, and is on the stack once: the error that follows takes it off.
         unsafe {
-            callback.previous = pg_sys::error_context_stack;
-            pg_sys::error_context_stack = callback;
+            // An error that was not raised after all has left it there.
+            if pg_sys::error_context_stack != &raw mut *callback {
+                callback.previous = pg_sys::error_context_stack;
+                pg_sys::error_context_stack = callback;
+            }
         }
     });
 }

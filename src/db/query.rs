@@ -58,6 +58,18 @@ pub struct Query<'q> {
     pub size: i64,
 }
 
+impl<'q> Query<'q> {
+    /// A statement that sees these stores, and is planned for their sizes.
+    pub fn over(
+        sql: &'q str,
+        arguments: &'q [DatumWithOid<'q>],
+        stores: &'q [(&'static str, &'q Store)],
+        lookups: Lookups,
+    ) -> Self {
+        Query { sql, arguments, stores, lookups, then: None, open: false, size: i64::MAX }
+    }
+}
+
 /// The one number of a query that is asked in every run; 0 where it is NULL.
 pub fn kept_number(sql: &str, arguments: &[DatumWithOid]) -> Result<i64> {
     let mut number = 0;

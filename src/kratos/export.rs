@@ -40,9 +40,7 @@ fn export_kratos(
                 let arguments = [nid.as_str().into()];
                 let several = spi::number(&several(&tables), &arguments)? > 0;
                 let query = documents(&tables, wanted.is_some(), several);
-                let (sql, size) = (&*query, i64::MAX);
-                Query { sql, arguments: &arguments, stores: &stores, lookups: &[], then: None, open: false, size }
-                    .send(result.receiver())
+                Query::over(&query, &arguments, &stores, &[]).send(result.receiver())
             })
         })
     })?)

@@ -85,19 +85,19 @@ LEFT JOIN ONLY "an ""ory""; --"."identity_verifiable_addresses" AS a
 ORDER BY c.rn, c.ord
 ==== decisions
 WITH wait AS (
-               SELECT p.rn, p.ord, s.rn AS giver, dense_rank() OVER (ORDER BY p.space, p.role, p.via, p.key) AS slot
-               FROM conflict AS p
-               JOIN item AS s ON s.target = p.existing
-               WHERE CASE p.space
-                       WHEN 'identifier' THEN EXISTS (SELECT FROM credential AS n WHERE n.rn = s.rn AND n.type = p.role AND n.names)
-                       WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
-                       WHEN 'external_id' THEN s.external_id IS NOT NULL
-                       ELSE false END
-                 AND NOT EXISTS (SELECT FROM claim AS kept WHERE kept.rn = s.rn AND kept.space = p.space AND kept.key = p.key
-                                 AND kept.role IS NOT DISTINCT FROM p.role AND kept.via IS NOT DISTINCT FROM p.via))
-             SELECT DISTINCT w.rn, w.ord, w.slot, 1 AS role FROM wait AS w
-             UNION ALL
-             SELECT DISTINCT w.giver, -3, w.slot, 2 FROM wait AS w
+           SELECT p.rn, p.ord, s.rn AS giver, dense_rank() OVER (ORDER BY p.space, p.role, p.via, p.key) AS slot
+           FROM conflict AS p
+           JOIN item AS s ON s.target = p.existing
+           WHERE CASE p.space
+                   WHEN 'identifier' THEN EXISTS (SELECT FROM credential AS n WHERE n.rn = s.rn AND n.type = p.role AND n.names)
+                   WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
+                   WHEN 'external_id' THEN s.external_id IS NOT NULL
+                   ELSE false END
+             AND NOT EXISTS (SELECT FROM claim AS kept WHERE kept.rn = s.rn AND kept.space = p.space AND kept.key = p.key
+                             AND kept.role IS NOT DISTINCT FROM p.role AND kept.via IS NOT DISTINCT FROM p.via))
+         SELECT DISTINCT w.rn, w.ord, w.slot, 1 AS role FROM wait AS w
+         UNION ALL
+         SELECT DISTINCT w.giver, -3, w.slot, 2 FROM wait AS w
 ==== decisions
 SELECT i.rn, -4 AS ord, $3::text AS status, c.kind, c.value, NULL::uuid AS existing, NULL::int8 AS winner, COALESCE(c.path, i.path) AS path,
                $4::text AS sqlstate,

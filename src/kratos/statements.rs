@@ -4,7 +4,7 @@
 //! Kratos' columns, whose indexes have no other.
 
 use crate::db::sql::{Sql, sql};
-use crate::import::identities::statements::noun;
+use crate::import::identities::statements::{self as identities, noun};
 use crate::kratos::tables::Tables;
 
 /// The tables' names in statements.
@@ -132,22 +132,9 @@ ORDER BY c.rn, c.ord"#,
 
     /// Conflicts with identities of which the source gives up the key in question.
     pub fn find_freed(&self) -> Sql {
-        sql!(
-            "WITH wait AS (
-               SELECT p.rn, p.ord, s.rn AS giver, dense_rank() OVER (ORDER BY p.space, p.role, p.via, p.key) AS slot
-               FROM conflict AS p
-               JOIN item AS s ON s.target = p.existing
-               WHERE CASE p.space
-                       WHEN 'identifier' THEN EXISTS (SELECT FROM credential AS n WHERE n.rn = s.rn AND n.type = p.role AND n.names)
-                       WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
-                       WHEN 'external_id' THEN s.external_id IS NOT NULL
-                       ELSE false END
-                 AND NOT EXISTS (SELECT FROM claim AS kept WHERE kept.rn = s.rn AND kept.space = p.space AND kept.key = p.key
-                                 AND kept.role IS NOT DISTINCT FROM p.role AND kept.via IS NOT DISTINCT FROM p.via))
-             SELECT DISTINCT w.rn, w.ord, w.slot, 1 AS role FROM wait AS w
-             UNION ALL
-             SELECT DISTINCT w.giver, -3, w.slot, 2 FROM wait AS w"
-        )
+        identities::find_freed(&sql!(
+            "EXISTS (SELECT FROM credential AS n WHERE n.rn = s.rn AND n.type = p.role AND n.names)"
+        ))
     }
 
     /// What adds identities.

@@ -4,7 +4,7 @@
 
 use crate::access::{self, Level};
 use crate::audit::{self, Event};
-use crate::db::query::{Lookups, Query};
+use crate::db::query::Query;
 use crate::db::returns::ResultSet;
 use crate::db::store::{self, Store};
 use crate::db::{argument, attempt, query, session, source};
@@ -122,22 +122,13 @@ fn add(realm: &str, source: Store, dry_run: bool, result: &mut ResultSet) -> Res
     let rows = source.rows();
     let lookups = job::lookups(rows, query::kept_number(STORED, &[])?);
     let (mut item, mut added) = (Store::new(), Store::new());
-    with(DECIDE, &arguments, &[("source", &source)], lookups).fill(&mut item, &mut |_| {})?;
-    with(CLEAR_DEFAULTS, &arguments, &[("item", &item)], lookups).run()?;
-    with(ADD, &arguments, &[("item", &item)], job::IN_BULK).fill(&mut added, &mut |_| {})?;
-    with(REPORT, &[], &[("item", &item), ("added", &added)], job::IN_BULK).send(result.receiver())?;
+    Query::over(DECIDE, &arguments, &[("source", &source)], lookups).fill(&mut item, &mut |_| {})?;
+    Query::over(CLEAR_DEFAULTS, &arguments, &[("item", &item)], lookups).run()?;
+    Query::over(ADD, &arguments, &[("item", &item)], job::IN_BULK).fill(&mut added, &mut |_| {})?;
+    Query::over(REPORT, &[], &[("item", &item), ("added", &added)], job::IN_BULK).send(result.receiver())?;
     let detail = json!({"rows": rows, "added": added.rows()});
     audit::record(&Event { realm, action: "import_memberships", subject: None, detail: &detail })?;
     let what = if dry_run { "dry run: " } else { "" };
     notice!("{what}memberships: {rows} {}, {} added", if rows == 1 { "row" } else { "rows" }, added.rows());
     Ok(())
-}
-
-fn with<'q>(
-    sql: &'q str,
-    arguments: &'q [DatumWithOid<'q>],
-    stores: &'q [(&'static str, &'q Store)],
-    lookups: Lookups,
-) -> Query<'q> {
-    Query { sql, arguments, stores, lookups, then: None, open: false, size: i64::MAX }
 }

@@ -163,6 +163,6 @@ impl<'a> Run<'a> {
             ("allotted", &self.allotted),
             ("renamed", &self.renamed),
         ];
-        work(&Query { sql, arguments, stores: &stores, lookups, then: None, open: false, size: i64::MAX })
+        work(&Query::over(sql, arguments, &stores, lookups))
     }
 }

@@ -73,7 +73,7 @@ impl Place {
             find_targets: FIND_TARGETS.into(),
             claims_as_verified: CLAIMS_AS_VERIFIED.into(),
             find_conflicts: [built(find_conflicts(false)), built(find_conflicts(true))],
-            find_freed: FIND_FREED.into(),
+            find_freed: built(find_freed(&gives_up_names())),
             add: listed(&ADD),
             replace: listed(&REPLACE),
             warnings: listed(&[FIND_WARNINGS]),

@@ -79,22 +79,31 @@ JOIN (SELECT c.space, c.role, c.via, c.key, row_number() OVER () AS slot FROM cl
       GROUP BY c.space, c.role, c.via, c.key HAVING count(*) > 1) AS d
   ON d.space = c.space AND d.key = c.key AND d.role IS NOT DISTINCT FROM c.role AND d.via IS NOT DISTINCT FROM c.via";
 
-/// Conflicts with identities of which the source gives up the key in question.
-pub const FIND_FREED: &str = "
-WITH wait AS (
-  SELECT p.rn, p.ord, s.rn AS giver, dense_rank() OVER (ORDER BY p.space, p.role, p.via, p.key) AS slot
-  FROM conflict AS p
-  JOIN item AS s ON s.target = p.existing
-  WHERE CASE p.space
-          WHEN 'identifier' THEN CASE WHEN p.holder_kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END
-          WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
-          WHEN 'external_id' THEN s.external_id IS NOT NULL
-          ELSE false END
-    AND NOT EXISTS (SELECT FROM claim AS kept WHERE kept.rn = s.rn AND kept.space = p.space AND kept.key = p.key
-                    AND kept.role IS NOT DISTINCT FROM p.role AND kept.via IS NOT DISTINCT FROM p.via))
-SELECT DISTINCT w.rn, w.ord, w.slot, 1 AS role FROM wait AS w
-UNION ALL
-SELECT DISTINCT w.giver, -3, w.slot, 2 FROM wait AS w";
+/// Conflicts with identities of which the source gives up the key in question. `named`: whether it gives up its identifiers.
+pub fn find_freed(named: &Sql) -> Sql {
+    sql!(
+        "WITH wait AS (
+           SELECT p.rn, p.ord, s.rn AS giver, dense_rank() OVER (ORDER BY p.space, p.role, p.via, p.key) AS slot
+           FROM conflict AS p
+           JOIN item AS s ON s.target = p.existing
+           WHERE CASE p.space
+                   WHEN 'identifier' THEN {named}
+                   WHEN 'address' THEN CASE p.role WHEN 'verifiable' THEN s.has_verifiable ELSE s.has_recovery END
+                   WHEN 'external_id' THEN s.external_id IS NOT NULL
+                   ELSE false END
+             AND NOT EXISTS (SELECT FROM claim AS kept WHERE kept.rn = s.rn AND kept.space = p.space AND kept.key = p.key
+                             AND kept.role IS NOT DISTINCT FROM p.role AND kept.via IS NOT DISTINCT FROM p.via))
+         SELECT DISTINCT w.rn, w.ord, w.slot, 1 AS role FROM wait AS w
+         UNION ALL
+         SELECT DISTINCT w.giver, -3, w.slot, 2 FROM wait AS w",
+        named
+    )
+}
+
+/// Whether a row of the store's gives up its names, or those that come with credentials.
+pub fn gives_up_names() -> Sql {
+    sql!("CASE WHEN p.holder_kind IN ('oidc', 'saml', 'passkey') THEN s.credentials IS NOT NULL ELSE s.has_names END")
+}
 
 /// Items that cannot go in, whatever the others do: one of their keys is held, and is not given up by any.
 pub const FIND_HELD: &str = "
